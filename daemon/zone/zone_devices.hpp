@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+#include "guest/guest_memory.hpp"
+#include "hypervisor/trap_loop.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace hvisor::zone {
+
+/// A disk: an open image, its path only for messages.
+struct BlockSettings {
+    UniqueFd image;
+    std::string path;
+    bool read_only = false;
+};
+
+/// A console; it has no settings yet.
+struct ConsoleSettings {};
+
+/// One virtio-mmio device of a zone. `address` and `length` are the window in
+/// the guest, `interrupt` the absolute id that the zone file lists.
+struct DeviceSettings {
+    std::uint64_t address = 0;
+    std::uint64_t length = 0;
+    std::uint32_t interrupt = 0;
+    std::variant<BlockSettings, ConsoleSettings> model;
+};
+
+/// One virtqueue as a person debugging a guest wants to see it.
+struct QueueState {
+    std::uint16_t size = 0;
+    bool ready = false;
+    std::uint16_t avail_index = 0;  ///< next entry this side will take
+    std::uint16_t used_index = 0;   ///< next entry this side will publish
+};
+
+/// One device at one moment; everything a person at the board asks first.
+struct DeviceState {
+    std::string id;    ///< unique in the zone: "block-a003c00"
+    std::string type;  ///< "block", "console"
+    std::uint64_t address = 0;
+    std::uint64_t length = 0;
+    std::uint32_t interrupt = 0;
+    std::uint32_t status = 0;              ///< virtio 1.2, 2.1; 0xf is a working driver
+    std::string last_register;             ///< name of the register touched last, "" when none was
+    std::uint64_t accesses = 0;            ///< register accesses so far
+    std::vector<QueueState> queues;
+    std::optional<std::chrono::milliseconds> unacknowledged;  ///< age of an interrupt the guest has not acknowledged
+    std::uint64_t interrupts_sent = 0;
+    std::uint64_t interrupts_repeated = 0;  ///< sent again because the guest did not see the first
+    std::string backend;                    ///< image path, or the console's /dev/pts/N
+};
+
+/// How to attach to a console.
+struct ConsoleAttach {
+    std::size_t replay = SIZE_MAX;  ///< bytes of history to receive first
+    bool read_only = false;
+};
+
+/// All virtio devices of one zone: creates them, routes register accesses to
+/// them, and stops them. Owned by its Zone and registered with the TrapLoop.
+class ZoneDevices final : public hypervisor::TrapHandler {
+  public:
+    /// `memory` must outlive nothing: it is shared with the devices. Errors
+    /// name the zone's device by type and address.
+    [[nodiscard]] static Result<std::shared_ptr<ZoneDevices>>
+    create(std::uint32_t zone, std::string zone_name, std::shared_ptr<const guest::GuestMemory> memory,
+           std::vector<DeviceSettings> settings, hypervisor::TrapLoop& interrupts);
+
+    ~ZoneDevices() override;
+
+    /// TrapLoop: one register access; 0 for an address without a device.
+    std::uint64_t access(const hypervisor::TrapRequest& request) override;
+
+    /// Stop all queues and wait until the back ends have drained. Registers
+    /// are answered as before afterwards; kicks do nothing. Idempotent.
+    void quiesce();
+
+    /// One entry a device, in the order of the settings. Any thread.
+    [[nodiscard]] std::vector<DeviceState> inspect() const;
+
+    /// A stream of the console's output, its history first, whose other
+    /// direction is the guest's input. Empty id means the first console.
+    [[nodiscard]] Result<UniqueFd> open_console(const std::string& id, const ConsoleAttach& options);
+
+    struct Impl;
+
+  private:
+    explicit ZoneDevices(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hvisor::zone

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+#include "hypervisor/hypervisor.hpp"
+#include "hypervisor/trap_loop.hpp"
+#include "zone/zone_devices.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hvisor::zone {
+
+/// Zone life cycle; to_string() gives the lowercase word used on D-Bus.
+enum class State { starting, running, stopping, stopped, failed };
+
+[[nodiscard]] std::string_view to_string(State state);
+
+/// Open files by the path as it is written in the configuration. An empty
+/// table with `may_open` lets the daemon open paths itself, relative ones from
+/// the folder of the configuration file.
+struct FileTable {
+    std::map<std::string, UniqueFd> files;
+    bool may_open = false;
+};
+
+/// The text of a configuration file and its name for messages.
+struct ConfigText {
+    std::string name;  ///< the path as the user gave it
+    std::string text;
+};
+
+/// One zone at one moment.
+struct ZoneState {
+    std::uint32_t id = 0;
+    std::string name;
+    State state = State::stopped;
+    std::vector<std::uint32_t> cpus;
+    bool managed = false;   ///< started through this daemon (the root zone is not)
+    std::string reason;     ///< why it is failed, else ""
+    std::string diagnosis;  ///< one sentence on what is probably wrong, else ""
+    std::vector<DeviceState> devices;
+};
+
+/// The zones of this machine. All members may be called from any thread;
+/// start() and shutdown() block and are called from a control thread, never
+/// from TrapLoop or Main.
+class ZoneManager {
+  public:
+    /// `config_dirs`: where start_configured() looks for NAME.json, first match wins.
+    ZoneManager(hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop,
+                std::vector<std::filesystem::path> config_dirs);
+    ZoneManager(const ZoneManager&) = delete;
+    ZoneManager& operator=(const ZoneManager&) = delete;
+    ZoneManager(ZoneManager&&) = delete;
+    ZoneManager& operator=(ZoneManager&&) = delete;
+    ~ZoneManager();
+
+    /// Remember the devices of a virtio JSON for the zones in it ("virtio
+    /// start"); they are created when the zone starts. Returns the zone ids.
+    /// Nothing is remembered when any of it is wrong.
+    [[nodiscard]] Result<std::vector<std::uint32_t>> configure_virtio(const ConfigText& config, FileTable files);
+
+    /// Start a zone from upstream's zone JSON and, unless `virtio` is empty,
+    /// virtio JSON; without one the devices remembered for its id are used.
+    /// Returns the zone's name. On failure nothing stays behind.
+    [[nodiscard]] Result<std::string> start(const ConfigText& zone, const ConfigText& virtio, FileTable files);
+
+    /// Start NAME from DIR/NAME.json and DIR/NAME.virtio.json.
+    [[nodiscard]] Result<std::string> start_configured(const std::string& name);
+
+    /// Shut a zone down by name.
+    [[nodiscard]] Result<void> shutdown(const std::string& name);
+
+    /// Every zone: the hypervisor's list joined with what this daemon knows.
+    [[nodiscard]] std::vector<ZoneState> zones();
+
+    [[nodiscard]] Result<UniqueFd> open_console(const std::string& zone, const std::string& device,
+                                                const ConsoleAttach& options);
+
+    /// Called, from any thread, after a zone appeared, changed or went.
+    void on_change(std::function<void()> callback);
+
+    /// Look whether zones vanished or failed by themselves; call it about once a second.
+    void refresh();
+
+    struct Impl;
+
+  private:
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hvisor::zone
