@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What every script under tests/ shares: where things are, and how progress and
+# failure are told. Source it after `set -euo pipefail`; $tool names the script
+# in messages.
+
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/hvisord
+
+# Build results of this checkout; another checkout has another folder, so that
+# two can be built at the same time. The checkout itself stays clean.
+build=$cache/build-$(printf '%s' "$checkout" | sha256sum | cut -c 1-12)
+
+say() { printf '%s: %s\n' "${tool:-tests}" "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Run a command with its output in a log: a line of progress every ten seconds,
+# and the end of the log when it fails.
+with_progress() { # LABEL LOG COMMAND...
+    local label=$1 log=$2 pid start=$SECONDS rc=0
+    shift 2
+    mkdir -p "$(dirname "$log")"
+    "$@" >"$log" 2>&1 </dev/null &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 0.5
+        if (( SECONDS - start >= ${next:=10} )); then
+            say "$label: $((SECONDS - start)) s: $(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c 1-70)"
+            next=$((next + 10))
+        fi
+    done
+    next=
+    wait "$pid" || rc=$?
+    if [ "$rc" != 0 ]; then
+        tail -n 40 "$log" >&2
+        say "$label: failed with exit status $rc after $((SECONDS - start)) s; the whole log is $log"
+        return "$rc"
+    fi
+    say "$label: done in $((SECONDS - start)) s"
+}
