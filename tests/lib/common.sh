@@ -18,19 +18,18 @@ die() { say "$*"; exit 1; }
 # Run a command with its output in a log: a line of progress every ten seconds,
 # and the end of the log when it fails.
 with_progress() { # LABEL LOG COMMAND...
-    local label=$1 log=$2 pid start=$SECONDS rc=0
+    local label=$1 log=$2 pid start=$SECONDS next=10 rc=0
     shift 2
     mkdir -p "$(dirname "$log")"
     "$@" >"$log" 2>&1 </dev/null &
     pid=$!
     while kill -0 "$pid" 2>/dev/null; do
         sleep 0.5
-        if (( SECONDS - start >= ${next:=10} )); then
+        if (( SECONDS - start >= next )); then
             say "$label: $((SECONDS - start)) s: $(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c 1-70)"
             next=$((next + 10))
         fi
     done
-    next=
     wait "$pid" || rc=$?
     if [ "$rc" != 0 ]; then
         tail -n 40 "$log" >&2
