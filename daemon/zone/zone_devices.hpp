@@ -79,7 +79,7 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     ~ZoneDevices() override;
 
     /// TrapLoop: one register access; 0 for an address without a device.
-    std::uint64_t access(const hypervisor::TrapRequest& request) override;
+    std::optional<std::uint64_t> access(const hypervisor::TrapRequest& request) override;
 
     /// Stop all queues and wait until the back ends have drained. Registers
     /// are answered as before afterwards; kicks do nothing. Idempotent.

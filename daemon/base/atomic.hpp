@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <type_traits>
+
+// Atomic access to plain memory: pages shared with a hypervisor or a guest, and
+// device state that has to stay plain bytes so that it can be saved and mapped
+// again (std::atomic is not copyable, std::atomic_ref not for const).
+namespace hvisor {
+
+template <class T>
+concept Atomic = std::is_integral_v<T> && sizeof(T) <= 8;
+
+template <Atomic T>
+[[nodiscard]] T load_relaxed(const T& from) {
+    return __atomic_load_n(&from, __ATOMIC_RELAXED);
+}
+template <Atomic T>
+[[nodiscard]] T load_acquire(const T& from) {
+    return __atomic_load_n(&from, __ATOMIC_ACQUIRE);
+}
+template <Atomic T>
+void store_relaxed(T& to, std::type_identity_t<T> value) {
+    __atomic_store_n(&to, value, __ATOMIC_RELAXED);
+}
+template <Atomic T>
+void store_release(T& to, std::type_identity_t<T> value) {
+    __atomic_store_n(&to, value, __ATOMIC_RELEASE);
+}
+
+/// A value that one thread writes and others may look at, as plain bytes.
+template <Atomic T>
+class Watched {
+  public:
+    constexpr Watched() = default;
+    constexpr Watched(T value) : value_(value) {}  // NOLINT(google-explicit-constructor)
+
+    [[nodiscard]] T get() const { return load_relaxed(value_); }
+    void set(T value) { store_relaxed(value_, value); }
+    /// Only for the one thread that writes.
+    void add(T value) { set(static_cast<T>(get() + value)); }
+
+  private:
+    T value_{};
+};
+
+}  // namespace hvisor

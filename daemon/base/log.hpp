@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <format>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace hvisor::log {
+
+/// Syslog's numbers, as the journal stores them.
+enum class Level { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };
+
+/// What a message is about: the journal fields HVISOR_ZONE= and HVISOR_DEVICE=.
+struct Fields {
+    std::string zone;
+    std::string device;
+};
+
+/// Messages less important than `level` are dropped. Any thread.
+void set_level(Level level);
+[[nodiscard]] Level level();
+
+/// One message: to the journal with its fields when standard error is the
+/// journal, else to standard error with the fields in front.
+void write(Level level, const Fields& fields, std::string_view message);
+
+template <class... Args>
+void error(std::format_string<Args...> format, Args&&... args) {
+    write(Level::error, {}, std::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void error(const Fields& fields, std::format_string<Args...> format, Args&&... args) {
+    write(Level::error, fields, std::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void warning(std::format_string<Args...> format, Args&&... args) {
+    write(Level::warning, {}, std::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void warning(const Fields& fields, std::format_string<Args...> format, Args&&... args) {
+    write(Level::warning, fields, std::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void info(std::format_string<Args...> format, Args&&... args) {
+    write(Level::info, {}, std::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void info(const Fields& fields, std::format_string<Args...> format, Args&&... args) {
+    write(Level::info, fields, std::format(format, std::forward<Args>(args)...));
+}
+template <class... Args>
+void debug(std::format_string<Args...> format, Args&&... args) {
+    if (level() >= Level::debug) {
+        write(Level::debug, {}, std::format(format, std::forward<Args>(args)...));
+    }
+}
+template <class... Args>
+void debug(const Fields& fields, std::format_string<Args...> format, Args&&... args) {
+    if (level() >= Level::debug) {
+        write(Level::debug, fields, std::format(format, std::forward<Args>(args)...));
+    }
+}
+
+}  // namespace hvisor::log

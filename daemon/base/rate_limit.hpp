@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/log.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <format>
+#include <mutex>
+#include <utility>
+
+namespace hvisor {
+
+/// At most 10 messages in 5 seconds about one device, then a count of what
+/// was left out: for everything that a guest can cause. Any thread.
+class RateLimit {
+  public:
+    using Clock = std::chrono::steady_clock;
+    static constexpr unsigned burst = 10;
+    static constexpr std::chrono::seconds window{5};
+
+    RateLimit() = default;
+    explicit RateLimit(log::Fields fields) : fields_(std::move(fields)) {}
+
+    template <class... Args>
+    void warning(std::format_string<Args...> format, Args&&... args) {
+        if (admit(Clock::now())) {
+            log::warning(fields_, "{}", std::format(format, std::forward<Args>(args)...));
+        }
+    }
+
+    /// Whether one more message may be written now; writes the count of those
+    /// that were not when a new window begins.
+    [[nodiscard]] bool admit(Clock::time_point now);
+
+    [[nodiscard]] const log::Fields& fields() const { return fields_; }
+    [[nodiscard]] std::uint64_t suppressed() const;
+
+  private:
+    log::Fields fields_;
+    mutable std::mutex lock_;
+    Clock::time_point begin_;
+    unsigned written_ = 0;
+    std::uint64_t suppressed_in_window_ = 0;
+    std::uint64_t suppressed_ = 0;
+};
+
+}  // namespace hvisor

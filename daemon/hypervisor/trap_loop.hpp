@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/rate_limit.hpp"
+#include "base/unique_fd.hpp"
+#include "hypervisor/bridge.hpp"
+#include "hypervisor/hypervisor.hpp"
+#include "virtio/guest_port.hpp"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <thread>
+
+namespace hvisor::hypervisor {
+
+/// The devices of one zone, as TrapLoop sees them.
+class TrapHandler {
+  public:
+    TrapHandler() = default;
+    TrapHandler(const TrapHandler&) = delete;
+    TrapHandler& operator=(const TrapHandler&) = delete;
+    TrapHandler(TrapHandler&&) = delete;
+    TrapHandler& operator=(TrapHandler&&) = delete;
+    virtual ~TrapHandler() = default;
+
+    /// One register access; runs on TrapLoop's thread and must not block. The
+    /// result is the value for a read, anything for a write. Nothing means
+    /// "later": then somebody calls TrapLoop::answer() for request.cpu once.
+    /// That is for a device reset that has to wait for a disk: only the CPU
+    /// that asked waits, not every zone.
+    virtual std::optional<std::uint64_t> access(const TrapRequest& request) = 0;
+};
+
+/// How much TrapLoop has done.
+struct TrapCounts {
+    std::uint64_t requests = 0;
+    std::uint64_t unknown = 0;       ///< for a zone without handler, or malformed
+    std::uint64_t sleeps = 0;
+    std::uint64_t missed_wakeups = 0;  ///< requests found by the bounded sleep, not by an interrupt
+    std::uint64_t interrupts = 0;
+    std::uint64_t interrupts_dropped = 0;  ///< the result ring stayed full
+};
+
+/// The thread that takes register accesses off the bridge and answers them at
+/// once, and the way back to the guests.
+class TrapLoop final : public virtio::GuestPort {
+  public:
+    /// How long it polls before it sleeps, and how long it sleeps at most.
+    struct Policy {
+        std::chrono::nanoseconds max_poll = std::chrono::microseconds(50);
+        std::chrono::milliseconds max_sleep_with_zones{50};  ///< the hypervisor can lose a wake-up (hvisor interface, 3.3)
+        std::chrono::milliseconds max_sleep_without{1000};
+    };
+
+    /// Starts the thread. `hypervisor` outlives this object.
+    explicit TrapLoop(Hypervisor& hypervisor);
+    TrapLoop(Hypervisor& hypervisor, Policy policy);
+    TrapLoop(const TrapLoop&) = delete;
+    TrapLoop& operator=(const TrapLoop&) = delete;
+    TrapLoop(TrapLoop&&) = delete;
+    TrapLoop& operator=(TrapLoop&&) = delete;
+    /// Answers what is in the ring, then ends the thread.
+    ~TrapLoop() override;
+
+    /// From now on `handler` gets the accesses of zone `id`, which is below
+    /// max_zones. Without a handler reads answer 0 and writes do nothing.
+    void add_zone(std::uint32_t id, std::shared_ptr<TrapHandler> handler);
+
+    /// Returns when no access of the zone is running any more.
+    void remove_zone(std::uint32_t id);
+
+    static constexpr std::uint32_t max_zones = 32;
+
+    void inject(std::uint32_t zone, std::uint32_t interrupt) override;
+    void answer(std::uint32_t cpu, std::uint64_t value) override;
+
+    /// Wait until every request that is in the ring now has been handled; false
+    /// after `timeout`. Any thread but TrapLoop's own.
+    bool drain(std::chrono::milliseconds timeout = std::chrono::seconds(1));
+
+    [[nodiscard]] TrapCounts counts() const;
+
+  private:
+    void run();
+    bool handle_all();
+    void handle(const TrapRequest& request);
+    bool poll_for_request();
+    void sleep();
+    void wake();
+
+    Bridge bridge_;
+    Policy policy_;
+    int wakeup_fd_;
+    UniqueFd kick_fd_;  ///< wakes the thread for drain(), add_zone() and the end
+    UniqueFd epoll_fd_;
+    RateLimit limit_;
+
+    std::array<std::atomic<TrapHandler*>, max_zones> handlers_{};
+    std::array<std::shared_ptr<TrapHandler>, max_zones> owners_;  ///< keeps handlers_ alive; under owners_lock_
+    std::mutex owners_lock_;
+    std::atomic<std::uint32_t> zone_count_{0};
+    std::atomic<std::uint64_t> access_phase_{0};  ///< odd while an access runs
+    std::atomic<std::uint64_t> drain_wanted_{0};
+    std::atomic<std::uint64_t> drain_done_{0};
+    std::atomic<bool> stop_{false};
+
+    std::chrono::nanoseconds poll_window_{0};
+    TrapCounts counts_;  ///< written by the thread, except the interrupts
+    std::atomic<std::uint64_t> interrupts_{0};
+    std::atomic<std::uint64_t> interrupts_dropped_{0};
+    std::jthread thread_;
+};
+
+}  // namespace hvisor::hypervisor
