@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The few instructions and registers that C++ has no words for.
+#pragma once
+
+#include <cstdint>
+
+namespace testvisor {
+
+inline constexpr unsigned cpu_count = 4;
+
+#define TESTVISOR_READ_REGISTER(name)                                                                        \
+    ({                                                                                                       \
+        std::uint64_t value_;                                                                                \
+        asm volatile("mrs %0, " name : "=r"(value_));                                                        \
+        value_;                                                                                              \
+    })
+
+#define TESTVISOR_WRITE_REGISTER(name, value)                                                                \
+    asm volatile("msr " name ", %x0" : : "rZ"(static_cast<std::uint64_t>(value)) : "memory")
+
+inline void instruction_barrier() {
+    asm volatile("isb" : : : "memory");
+}
+
+inline void full_barrier() {
+    asm volatile("dsb sy" : : : "memory");
+}
+
+template <typename T>
+T mmio_read(std::uint64_t address) {
+    const T value = *reinterpret_cast<const volatile T*>(address);
+    asm volatile("dsb ld" : : : "memory");
+    return value;
+}
+
+template <typename T>
+void mmio_write(std::uint64_t address, T value) {
+    asm volatile("dsb st" : : : "memory");
+    *reinterpret_cast<volatile T*>(address) = value;
+}
+
+/// A call to the firmware, here QEMU's own PSCI.
+inline std::int64_t firmware_call(std::uint64_t function, std::uint64_t a = 0, std::uint64_t b = 0,
+                                  std::uint64_t c = 0) {
+    register std::uint64_t x0 asm("x0") = function;
+    register std::uint64_t x1 asm("x1") = a;
+    register std::uint64_t x2 asm("x2") = b;
+    register std::uint64_t x3 asm("x3") = c;
+    asm volatile("smc #0"
+                 : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
+                 :
+                 : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
+                   "memory");
+    return static_cast<std::int64_t>(x0);
+}
+
+inline unsigned this_cpu() {
+    return static_cast<unsigned>(TESTVISOR_READ_REGISTER("mpidr_el1") & 0xff);
+}
+
+/// A moment in the future by the system counter.
+class Deadline {
+  public:
+    explicit Deadline(std::uint64_t milliseconds)
+        : end_(now() + milliseconds * TESTVISOR_READ_REGISTER("cntfrq_el0") / 1000) {}
+
+    [[nodiscard]] bool passed() const { return now() >= end_; }
+
+  private:
+    static std::uint64_t now() {
+        instruction_barrier();
+        return TESTVISOR_READ_REGISTER("cntpct_el0");
+    }
+
+    std::uint64_t end_;
+};
+
+} // namespace testvisor
