@@ -5,6 +5,7 @@
 #include "base/unique_fd.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/trap_loop.hpp"
+#include "zone/config_text.hpp"
 #include "zone/zone_devices.hpp"
 
 #include <cstdint>
@@ -31,21 +32,15 @@ struct FileTable {
     bool may_open = false;
 };
 
-/// The text of a configuration file and its name for messages.
-struct ConfigText {
-    std::string name;  ///< the path as the user gave it
-    std::string text;
-};
-
 /// One zone at one moment.
 struct ZoneState {
     std::uint32_t id = 0;
     std::string name;
     State state = State::stopped;
     std::vector<std::uint32_t> cpus;
-    bool managed = false;   ///< started through this daemon (the root zone is not)
-    std::string reason;     ///< why it is failed, else ""
-    std::string diagnosis;  ///< one sentence on what is probably wrong, else ""
+    bool managed = false;  ///< started through this daemon (the root zone is not)
+    std::string reason;    ///< why it is failed, else ""
+    std::string diagnosis; ///< one sentence on what is probably wrong, else ""
     std::vector<DeviceState> devices;
 };
 
@@ -66,12 +61,14 @@ class ZoneManager {
     /// Remember the devices of a virtio JSON for the zones in it ("virtio
     /// start"); they are created when the zone starts. Returns the zone ids.
     /// Nothing is remembered when any of it is wrong.
-    [[nodiscard]] Result<std::vector<std::uint32_t>> configure_virtio(const ConfigText& config, FileTable files);
+    [[nodiscard]] Result<std::vector<std::uint32_t>> configure_virtio(const ConfigText& config,
+                                                                      FileTable files);
 
     /// Start a zone from upstream's zone JSON and, unless `virtio` is empty,
     /// virtio JSON; without one the devices remembered for its id are used.
     /// Returns the zone's name. On failure nothing stays behind.
-    [[nodiscard]] Result<std::string> start(const ConfigText& zone, const ConfigText& virtio, FileTable files);
+    [[nodiscard]] Result<std::string> start(const ConfigText& zone, const ConfigText& virtio,
+                                            FileTable files);
 
     /// Start NAME from DIR/NAME.json and DIR/NAME.virtio.json.
     [[nodiscard]] Result<std::string> start_configured(const std::string& name);
@@ -88,7 +85,9 @@ class ZoneManager {
     /// Called, from any thread, after a zone appeared, changed or went.
     void on_change(std::function<void()> callback);
 
-    /// Look whether zones vanished or failed by themselves; call it about once a second.
+    /// Look whether zones vanished or failed by themselves; call it about once
+    /// a second. It waits for the back ends of a zone that vanished, so it
+    /// belongs on the control thread; it does nothing while another call runs.
     void refresh();
 
     struct Impl;
@@ -97,4 +96,4 @@ class ZoneManager {
     std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace hvisor::zone
+} // namespace hvisor::zone

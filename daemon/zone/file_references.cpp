@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/file_references.hpp"
+
+#include "zone/virtio_config.hpp"
+#include "zone/zone_config.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace hvisor::zone {
+namespace {
+
+void add(std::vector<FileReference>& files, const JsonDocument& document, const std::string& path,
+         bool writable, const std::string& pointer) {
+    const auto known = std::ranges::find(files, path, &FileReference::path);
+    if (known == files.end()) {
+        files.push_back({path, writable, pointer, document.locate(pointer)});
+    } else {
+        known->writable |= writable;
+    }
+}
+
+} // namespace
+
+Result<std::vector<FileReference>> referenced_files(const ConfigText& config) {
+    std::vector<FileReference> files;
+    const auto document = JsonDocument::parse(config);
+    if (!document) {
+        return std::unexpected(document.error());
+    }
+    if (document->root().find("zones") != nullptr) {
+        const auto virtio = read_virtio_config(config);
+        if (!virtio) {
+            return std::unexpected(virtio.error());
+        }
+        for (const VirtioZone& zone : virtio->config.zones) {
+            for (const VirtioDevice& device : zone.devices) {
+                if (device.type == DeviceType::block) {
+                    add(files, virtio->document, device.image, true, device.pointer + "/img");
+                }
+            }
+        }
+        return files;
+    }
+    const auto zone = read_zone_config(config);
+    if (!zone) {
+        return std::unexpected(zone.error());
+    }
+    for (const ImageFile& image : zone->config.images) {
+        add(files, zone->document, image.path, false, image.path_key);
+    }
+    return files;
+}
+
+} // namespace hvisor::zone

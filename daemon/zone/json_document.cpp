@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/json_document.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <format>
+#include <ranges>
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+#include <utility>
+
+namespace hvisor::zone {
+namespace {
+
+/// Configuration comes over the bus too: what it may cost is bounded.
+constexpr std::size_t max_text_size = 1024UL * 1024;
+constexpr std::size_t max_depth = 32;
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+/// "LINE:COLUMN", both from 1; a column is a character, not a byte.
+std::string line_and_column(std::string_view text, std::size_t offset) {
+    const std::string_view before = text.substr(0, offset);
+    const std::size_t line_start = before.rfind('\n') + 1; // npos + 1 is 0, the first line
+    const auto is_character = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; };
+    return std::format("{}:{}", std::ranges::count(before, '\n') + 1,
+                       std::ranges::count_if(before.substr(line_start), is_character) + 1);
+}
+
+/// Builds the tree. RapidJSON calls it after each token, when the stream's
+/// position is the token's end.
+class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeBuilder> {
+  public:
+    TreeBuilder(std::string_view text, const rapidjson::MemoryStream& stream)
+        : text_(text), stream_(stream) {}
+
+    JsonValue take_root() { return std::move(root_); }
+    [[nodiscard]] const char* refusal() const { return refusal_; }
+    [[nodiscard]] std::size_t position() const { return stream_.Tell(); }
+
+    // The names below are RapidJSON's handler concept.
+    // NOLINTBEGIN(readability-identifier-naming)
+    bool Null() {
+        place(JsonValue::Kind::null, position() - 4);
+        return true;
+    }
+    bool Bool(bool value) {
+        place(JsonValue::Kind::boolean, position() - (value ? 4 : 5)).boolean = value;
+        return true;
+    }
+    bool RawNumber(const char* digits, rapidjson::SizeType length, bool /*copy*/) {
+        place(JsonValue::Kind::number, position() - length).text.assign(digits, length);
+        return true;
+    }
+    bool String(const char* characters, rapidjson::SizeType length, bool /*copy*/) {
+        JsonValue& value = place(JsonValue::Kind::string, opening_quote());
+        value.text.assign(characters, length);
+        return accept(value.text);
+    }
+    bool Key(const char* characters, rapidjson::SizeType length, bool /*copy*/) {
+        key_.assign(characters, length);
+        return accept(key_);
+    }
+    bool StartObject() { return open(JsonValue::Kind::object); }
+    bool EndObject(rapidjson::SizeType /*members*/) { return close(); }
+    bool StartArray() { return open(JsonValue::Kind::array); }
+    bool EndArray(rapidjson::SizeType /*elements*/) { return close(); }
+    // NOLINTEND(readability-identifier-naming)
+
+  private:
+    /// Pointers to the open containers stay valid: a vector grows only while
+    /// it belongs to the innermost one.
+    JsonValue& place(JsonValue::Kind kind, std::size_t offset) {
+        JsonValue* value = &root_;
+        if (!open_.empty()) {
+            JsonValue& container = *open_.back();
+            value = container.kind == JsonValue::Kind::object
+                        ? &container.members.emplace_back(std::exchange(key_, {}), JsonValue{}).value
+                        : &container.elements.emplace_back();
+        }
+        value->kind = kind;
+        value->offset = offset;
+        return *value;
+    }
+
+    bool open(JsonValue::Kind kind) {
+        open_.push_back(&place(kind, position() - 1));
+        if (open_.size() > max_depth) {
+            refusal_ = "arrays and objects are nested too deep for a configuration";
+        }
+        return refusal_ == nullptr;
+    }
+
+    bool close() {
+        open_.pop_back();
+        return true;
+    }
+
+    /// No value of a configuration can hold one: names and paths end at a NUL.
+    bool accept(const std::string& characters) {
+        if (characters.contains('\0')) {
+            refusal_ = "a string contains the character \\u0000";
+        }
+        return refusal_ == nullptr;
+    }
+
+    /// Where the string that ends here starts: quotes inside it are all escaped.
+    [[nodiscard]] std::size_t opening_quote() const {
+        const auto escaped = [this](std::size_t at) {
+            std::size_t backslashes = 0;
+            while (backslashes < at && text_[at - backslashes - 1] == '\\') {
+                ++backslashes;
+            }
+            return backslashes % 2 == 1;
+        };
+        std::size_t at = position() - 2;
+        while (at > 0 && (text_[at] != '"' || escaped(at))) {
+            --at;
+        }
+        return at;
+    }
+
+    std::string_view text_;
+    const rapidjson::MemoryStream& stream_;
+    JsonValue root_;
+    std::vector<JsonValue*> open_;
+    std::string key_;
+    const char* refusal_ = nullptr;
+};
+
+/// RapidJSON's sentence as the end of ours.
+std::string describe(rapidjson::ParseErrorCode code) {
+    std::string text = rapidjson::GetParseError_En(code);
+    text.front() = lower(text.front());
+    if (text.ends_with('.')) {
+        text.pop_back();
+    }
+    return text;
+}
+
+} // namespace
+
+const JsonMember* JsonValue::find(std::string_view name) const {
+    const auto found = std::ranges::find_if(
+        members, [name](const JsonMember& member) { return equal_in_any_case(member.name, name); });
+    return found == members.end() ? nullptr : &*found;
+}
+
+Result<JsonDocument> JsonDocument::parse(const ConfigText& config) {
+    if (config.text.size() > max_text_size) {
+        return fail(ErrorCode::invalid_config,
+                    "{}: the file is {} bytes large; a configuration has at most {}", config.name,
+                    config.text.size(), max_text_size);
+    }
+    constexpr unsigned flags = rapidjson::kParseCommentsFlag | rapidjson::kParseTrailingCommasFlag |
+                               rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseStopWhenDoneFlag |
+                               rapidjson::kParseValidateEncodingFlag;
+    // MemoryStream is the one RapidJSON does not work on a copy of: the builder needs its position.
+    rapidjson::MemoryStream stream(config.text.data(), config.text.size());
+    TreeBuilder builder(config.text, stream);
+    rapidjson::Reader reader;
+    const rapidjson::ParseResult result = reader.Parse<flags>(stream, builder);
+    if (result.IsError()) {
+        const std::string what =
+            builder.refusal() != nullptr ? builder.refusal() : "not valid JSON: " + describe(result.Code());
+        return fail(ErrorCode::invalid_config, "{}:{}: {}", config.name,
+                    line_and_column(config.text, std::min(result.Offset(), config.text.size())), what);
+    }
+    return JsonDocument(config, builder.take_root());
+}
+
+std::string JsonDocument::locate(std::string_view pointer) const {
+    const JsonValue* value = &root_;
+    for (const auto step : pointer | std::views::drop(1) | std::views::split('/')) {
+        const std::string_view name(step);
+        const JsonValue* next = nullptr;
+        if (value->kind == JsonValue::Kind::array) {
+            std::size_t index = 0;
+            const bool is_index = std::from_chars(name.begin(), name.end(), index).ptr == name.end();
+            next = is_index && index < value->elements.size() ? &value->elements[index] : nullptr;
+        } else {
+            const auto found = std::ranges::find_if(value->members, [name](const JsonMember& member) {
+                return equal_in_any_case(pointer_step(member.name), name);
+            });
+            next = found == value->members.end() ? nullptr : &found->value;
+        }
+        if (next == nullptr) {
+            break;
+        }
+        value = next;
+    }
+    const std::string place = std::format("{}:{}", name_, line_and_column(text_, value->offset));
+    return pointer.empty() ? place : std::format("{}: {}", place, pointer);
+}
+
+std::string pointer_step(std::string_view name) {
+    std::string step;
+    for (const char c : name) {
+        if (c == '~') {
+            step += "~0";
+        } else if (c == '/') {
+            step += "~1";
+        } else {
+            step += c;
+        }
+    }
+    return step;
+}
+
+bool equal_in_any_case(std::string_view a, std::string_view b) {
+    return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+} // namespace hvisor::zone

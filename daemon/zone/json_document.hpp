@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "zone/config_text.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hvisor::zone {
+
+struct JsonMember;
+
+/// One value of a JSON text and where it starts. A tree of its own, and not
+/// RapidJSON's, because that one forgets positions, rounds large numbers, and
+/// every message of this room must name the line a person has to change.
+struct JsonValue {
+    enum class Kind { null, boolean, number, string, array, object };
+
+    Kind kind = Kind::null;
+    std::size_t offset = 0; ///< bytes from the start of the text
+    bool boolean = false;
+    std::string text;                ///< a string's characters, or a number as it is written
+    std::vector<JsonValue> elements; ///< of an array
+    std::vector<JsonMember> members; ///< of an object, duplicates included, in order
+
+    /// The member of that name in any case; the first one where it is
+    /// repeated, as upstream's parser has it (hvisor interface, section 6.1).
+    [[nodiscard]] const JsonMember* find(std::string_view name) const;
+};
+
+struct JsonMember {
+    std::string name;
+    JsonValue value;
+};
+
+/// A parsed configuration file that still knows its text. Comments and
+/// trailing commas are allowed; what follows the document is ignored.
+class JsonDocument {
+  public:
+    [[nodiscard]] static Result<JsonDocument> parse(const ConfigText& config);
+
+    [[nodiscard]] const JsonValue& root() const { return root_; }
+    [[nodiscard]] const std::string& name() const { return name_; }
+
+    /// "FILE:LINE:COLUMN: /json/pointer" of a value, or of the nearest value
+    /// around it where there is none: a missing key is reported at its object.
+    [[nodiscard]] std::string locate(std::string_view pointer) const;
+
+  private:
+    JsonDocument(const ConfigText& config, JsonValue root)
+        : name_(config.name), text_(config.text), root_(std::move(root)) {}
+
+    std::string name_;
+    std::string text_;
+    JsonValue root_;
+};
+
+/// `name` as one step of a JSON pointer (RFC 6901, section 3).
+[[nodiscard]] std::string pointer_step(std::string_view name);
+
+/// Equal but for the case of ASCII letters.
+[[nodiscard]] bool equal_in_any_case(std::string_view a, std::string_view b);
+
+} // namespace hvisor::zone

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/read_arch_config.hpp"
+
+#include <format>
+
+namespace hvisor::zone {
+namespace {
+
+GicV2 read_gic_v2(const ConfigReader& arch) {
+    GicV2 gic;
+    arch.read("gicd_base", gic.gicd_base);
+    arch.read("gicd_size", gic.gicd_size);
+    arch.read("gicc_base", gic.gicc_base);
+    arch.read("gicc_size", gic.gicc_size);
+    arch.read("gicc_offset", gic.gicc_offset);
+    arch.read("gich_base", gic.gich_base);
+    arch.read("gich_size", gic.gich_size);
+    arch.read("gicv_base", gic.gicv_base);
+    arch.read("gicv_size", gic.gicv_size);
+    return gic;
+}
+
+GicV3 read_gic_v3(const ConfigReader& arch) {
+    GicV3 gic;
+    arch.read("gicd_base", gic.gicd_base);
+    arch.read("gicd_size", gic.gicd_size);
+    arch.read("gicr_base", gic.gicr_base);
+    arch.read("gicr_size", gic.gicr_size);
+    if (arch.find("gits_base") || arch.find("gits_size")) {
+        arch.read("gits_base", gic.gits_base);
+        arch.read("gits_size", gic.gits_size);
+    }
+    return gic;
+}
+
+Aarch64Config read_aarch64(const ConfigReader& arch) {
+    Aarch64Config config;
+    // Files from before 2025-09 have no gic_version and mean version 3.
+    const auto version = arch.find("gic_version");
+    const auto word = version ? version->string("\"v2\" or \"v3\"") : "v3";
+    if (word == "v2") {
+        config.gic = read_gic_v2(arch);
+    } else if (word == "v3") {
+        config.gic = read_gic_v3(arch);
+    } else if (word) {
+        version->problem(std::format("\"{}\" is no GIC version; expected \"v2\" or \"v3\"", *word));
+    }
+    if (const auto aarch32 = arch.find("is_aarch32")) {
+        config.is_aarch32 = aarch32->boolean();
+    }
+    if (arch.find("memory_map_addr")) {
+        UefiConfig uefi;
+        arch.read("memory_map_addr", uefi.memory_map_addr);
+        arch.read("memory_map_size", uefi.memory_map_size);
+        arch.read("sys_map_addr", uefi.sys_map_addr);
+        config.uefi = uefi;
+    }
+    return config;
+}
+
+Riscv64Config read_riscv64(const ConfigReader& arch) {
+    Riscv64Config config;
+    arch.read("plic_base", config.plic_base);
+    arch.read("plic_size", config.plic_size);
+    arch.read("aplic_base", config.aplic_base);
+    arch.read("aplic_size", config.aplic_size);
+    return config;
+}
+
+/// A file of x86_64's boot chain; all of its keys are there or none.
+bool read_boot_file(const ConfigReader& arch, ImageRole role, std::string_view path_name,
+                    std::string_view address_name, std::vector<ImageFile>& images) {
+    const auto path = arch.find(path_name);
+    if (!path) {
+        return false;
+    }
+    ImageFile image{.role = role,
+                    .path = path->string("the path of a file").value_or(""),
+                    .path_key = path->pointer(),
+                    .address_key = arch.key(address_name)};
+    arch.read(address_name, image.load_paddr);
+    images.push_back(std::move(image));
+    return true;
+}
+
+X8664Config read_x86_64(const ConfigReader& arch, std::vector<ImageFile>& images) {
+    X8664Config config;
+    arch.read("ioapic_base", config.ioapic_base);
+    arch.read("ioapic_size", config.ioapic_size);
+    arch.read("kernel_entry_gpa", config.kernel_entry_gpa);
+    read_boot_file(arch, ImageRole::boot, "boot_filepath", "boot_load_paddr", images);
+    if (read_boot_file(arch, ImageRole::setup, "setup_filepath", "setup_load_hpa", images)) {
+        arch.read("setup_load_gpa", config.setup_load_gpa);
+    }
+    if (read_boot_file(arch, ImageRole::initrd, "initrd_filepath", "initrd_load_hpa", images)) {
+        arch.read("initrd_load_gpa", config.initrd_load_gpa);
+    }
+    if (const auto cmdline = arch.find("cmdline")) {
+        config.cmdline = cmdline->string("the kernel's command line");
+        arch.read("cmdline_load_hpa", config.cmdline_load_hpa);
+        arch.read("cmdline_load_gpa", config.cmdline_load_gpa);
+    }
+    arch.read("rsdp_memory_region_id", config.rsdp_memory_region_id);
+    arch.read("acpi_memory_region_id", config.acpi_memory_region_id);
+    arch.read("uefi_memory_region_id", config.uefi_memory_region_id);
+    arch.read("screen_base", config.screen_base);
+    return config;
+}
+
+PciBus read_pci_bus(const ConfigReader& value, bool has_bus_range) {
+    PciBus bus;
+    if (!value.require_object("the ranges of one PCI host bridge")) {
+        return bus;
+    }
+    value.read("ecam_base", bus.ecam_base);
+    value.read("ecam_size", bus.ecam_size);
+    value.read("io_base", bus.io_base);
+    value.read("io_size", bus.io_size);
+    value.read("pci_io_base", bus.pci_io_base);
+    value.read("mem32_base", bus.mem32_base);
+    value.read("mem32_size", bus.mem32_size);
+    value.read("pci_mem32_base", bus.pci_mem32_base);
+    value.read("mem64_base", bus.mem64_base);
+    value.read("mem64_size", bus.mem64_size);
+    value.read("pci_mem64_base", bus.pci_mem64_base);
+    if (has_bus_range) {
+        value.read("bus_range_begin", bus.bus_range_begin);
+        value.read("bus_range_end", bus.bus_range_end);
+        value.read("domain", bus.domain);
+    } else {
+        // The form of 2024-11 to 2025-12 knew one host bridge with all buses of domain 0.
+        bus.bus_range_end = static_cast<std::uint32_t>(bus.ecam_size >> 20U) - (bus.ecam_size == 0 ? 0 : 1);
+    }
+    return bus;
+}
+
+PciDevice read_pci_device(const ConfigReader& value) {
+    PciDevice device;
+    if (value.is(JsonValue::Kind::number)) {
+        // The form of 2024-11 to 2025-12: bus << 8 | device << 3 | function.
+        std::uint16_t bdf = 0;
+        value.read(bdf);
+        device.bus = device.v_bus = static_cast<std::uint8_t>(bdf >> 8U);
+        device.device = device.v_device = (bdf >> 3U) & 0x1fU;
+        device.function = device.v_function = bdf & 0x7U;
+        return device;
+    }
+    if (!value.require_object("domain, bus, device, function and dev_type")) {
+        return device;
+    }
+    value.read("domain", device.domain);
+    value.read("bus", device.bus);
+    value.read("device", device.device);
+    value.read("function", device.function);
+    value.read("dev_type", device.dev_type);
+    // Absent in files from before 2026-06: the guest sees the device where it is.
+    const auto read_virtual = [&value](std::string_view name, std::uint8_t& target, std::uint8_t physical) {
+        target = physical;
+        if (const auto found = value.find(name)) {
+            found->read(target);
+        }
+    };
+    read_virtual("v_bus", device.v_bus, device.bus);
+    read_virtual("v_device", device.v_device, device.device);
+    read_virtual("v_function", device.v_function, device.function);
+    return device;
+}
+
+} // namespace
+
+void read_arch_config(const ConfigReader& zone, ZoneConfig& config) {
+    constexpr std::string_view expected = "the interrupt controller's keys, such as gicd_base";
+#ifdef __loongarch64
+    const auto arch = zone.find("arch_config"); // nothing is read from it there
+#else
+    const auto arch = zone.require("arch_config", expected);
+#endif
+    if (!arch || !arch->require_object(expected)) {
+        return;
+    }
+    if (arch->has_key_like("plic_") || arch->has_key_like("aplic_")) {
+        config.arch = read_riscv64(*arch);
+    } else if (arch->has_key_like("ioapic_")) {
+        for (const std::string_view key : {"boot_protocol", "multiboot_enabled"}) {
+            if (const auto multiboot = zone.find(key)) {
+                multiboot->problem("Multiboot2 guests are not supported; remove this key for a normal boot");
+            }
+        }
+        config.arch = read_x86_64(*arch, config.images);
+    } else if (arch->has_key_like("gic")) {
+        config.arch = read_aarch64(*arch);
+    } else {
+        config.arch = Loongarch64Config{};
+    }
+}
+
+void read_pci_config(const ConfigReader& zone, ZoneConfig& config) {
+    if (const auto buses = zone.find("pci_config")) {
+        if (buses->is(JsonValue::Kind::object)) {
+            config.pci_config.push_back(read_pci_bus(*buses, false));
+        } else {
+            for (const ConfigReader& bus : buses->elements(max_pci_buses, "PCI host bridges")) {
+                config.pci_config.push_back(read_pci_bus(bus, true));
+            }
+        }
+    }
+    if (const auto devices = zone.find("alloc_pci_devs")) {
+        for (const ConfigReader& device : devices->elements(max_pci_devices, "PCI devices")) {
+            config.alloc_pci_devs.push_back(read_pci_device(device));
+        }
+    }
+}
+
+} // namespace hvisor::zone

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/config_reader.hpp"
+#include "zone/virtio_config.hpp"
+
+#include <algorithm>
+#include <format>
+#include <utility>
+
+namespace hvisor::zone {
+namespace {
+
+constexpr std::uint64_t max_zones = 32;
+constexpr std::size_t max_ram_mappings = 64;
+constexpr std::size_t max_devices = 32;
+
+/// Devices of upstream that this version has no model for.
+bool is_unsupported_type(std::string_view word) {
+    return word == "net" || word == "gpu" || word == "scmi";
+}
+
+std::optional<DeviceType> read_type(const ConfigReader& device) {
+    constexpr std::string_view types = "\"blk\" or \"console\"";
+    const auto value = device.require("type", types);
+    const auto word = value ? value->string(types) : std::nullopt;
+    if (word == "blk") {
+        return DeviceType::block;
+    }
+    if (word == "console") {
+        return DeviceType::console;
+    }
+    if (word && is_unsupported_type(*word)) {
+        value->problem(std::format(
+            "this version has no {} device; expected {}, or the status \"disable\" for this device", *word,
+            types));
+    } else if (word) {
+        value->problem(std::format("\"{}\" is no type of device; expected {}", *word, types));
+    }
+    return std::nullopt;
+}
+
+void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) {
+    if (!value.require_object("type, addr, len, irq and status")) {
+        return;
+    }
+    if (value.read_string("status", "\"enable\" or \"disable\"") == "disable") {
+        return;
+    }
+    VirtioDevice device;
+    device.pointer = value.pointer();
+    const auto type = read_type(value);
+    value.read_non_zero("addr", device.address);
+    value.read_non_zero("len", device.length);
+    value.read_non_zero("irq", device.interrupt);
+    if (type == DeviceType::block) {
+        device.image = value.read_string("img", "the path of a disk image or block device");
+        if (const auto image = value.find("img");
+            image && device.image.empty() && image->is(JsonValue::Kind::string)) {
+            image->problem("the path is empty; expected the path of a disk image or block device");
+        }
+    }
+    device.type = type.value_or(DeviceType::console);
+    devices.push_back(std::move(device));
+}
+
+RamMapping read_mapping(const ConfigReader& value) {
+    RamMapping mapping;
+    mapping.pointer = value.pointer();
+    if (value.require_object("zone0_ipa, zonex_ipa and size")) {
+        value.read("zone0_ipa", mapping.zone0_ipa);
+        value.read("zonex_ipa", mapping.zonex_ipa);
+        value.read("size", mapping.size);
+    }
+    return mapping;
+}
+
+VirtioZone read_zone(const ConfigReader& value) {
+    VirtioZone zone;
+    zone.pointer = value.pointer();
+    if (!value.require_object("id, memory_region and devices")) {
+        return zone;
+    }
+    if (const auto id = value.require("id", "the zone_id of the zone, 1 to 31")) {
+        const auto number = id->number(max_zones - 1);
+        zone.id = static_cast<std::uint32_t>(number.value_or(0));
+        if (number == 0) {
+            id->problem("zone 0 is the root zone, which has its devices from the machine; expected 1 to 31");
+        }
+    }
+    if (const auto memory = value.require("memory_region", "an array of guest RAM ranges")) {
+        for (const ConfigReader& range : memory->elements(max_ram_mappings, "guest RAM ranges")) {
+            RamMapping mapping = read_mapping(range);
+            if (mapping.size != 0) { // upstream skips such an entry
+                zone.memory.push_back(std::move(mapping));
+            }
+        }
+    }
+    if (const auto devices = value.require("devices", "an array of devices")) {
+        for (const ConfigReader& device : devices->elements(max_devices, "devices")) {
+            read_device(device, zone.devices);
+        }
+    }
+    return zone;
+}
+
+void read_zones(const ConfigReader& root, VirtioConfig& config) {
+    if (!root.require_object("the array \"zones\"")) {
+        return;
+    }
+    const auto zones = root.require("zones", "an array of zones with their devices");
+    if (!zones) {
+        return;
+    }
+    for (const ConfigReader& value : zones->elements(max_zones, "zones")) {
+        VirtioZone zone = read_zone(value);
+        if (zone.id != 0 && config.zone(zone.id) != nullptr) {
+            value.problem(
+                std::format("zone {} is described a second time; expected one element a zone", zone.id));
+        }
+        config.zones.push_back(std::move(zone));
+    }
+}
+
+} // namespace
+
+const VirtioZone* VirtioConfig::zone(std::uint32_t id) const {
+    const auto found = std::ranges::find(zones, id, &VirtioZone::id);
+    return found == zones.end() ? nullptr : &*found;
+}
+
+Result<VirtioFile> read_virtio_config(const ConfigText& text) {
+    auto document = JsonDocument::parse(text);
+    if (!document) {
+        return std::unexpected(std::move(document).error());
+    }
+    Problems problems(*document);
+    VirtioConfig config;
+    read_zones(ConfigReader(document->root(), "", problems), config);
+    if (auto read = problems.result(); !read) {
+        return std::unexpected(std::move(read).error());
+    }
+    return VirtioFile{std::move(*document), std::move(config)};
+}
+
+} // namespace hvisor::zone

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "zone/json_document.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hvisor::zone {
+
+/// What upstream's virtio JSON says (hvisor interface, section 6.5). Plain
+/// data; `pointer` is the JSON pointer of the object something was read from.
+
+/// Guest RAM that the devices may reach: where it is for the root zone, and for the guest.
+struct RamMapping {
+    std::uint64_t zone0_ipa = 0;
+    std::uint64_t zonex_ipa = 0;
+    std::uint64_t size = 0;
+    std::string pointer;
+};
+
+enum class DeviceType { block, console };
+
+struct VirtioDevice {
+    DeviceType type = DeviceType::console;
+    std::uint64_t address = 0;
+    std::uint64_t length = 0;
+    std::uint32_t interrupt = 0;
+    std::string image; ///< of a block device: the path as it is written
+    std::string pointer;
+};
+
+struct VirtioZone {
+    std::uint32_t id = 0;
+    std::vector<RamMapping> memory;
+    std::vector<VirtioDevice> devices; ///< without the ones whose status is "disable"
+    std::string pointer;
+};
+
+struct VirtioConfig {
+    std::vector<VirtioZone> zones;
+
+    [[nodiscard]] const VirtioZone* zone(std::uint32_t id) const;
+};
+
+/// A virtio JSON: the model and the text it came from.
+struct VirtioFile {
+    JsonDocument document;
+    VirtioConfig config;
+};
+
+/// Read upstream's virtio JSON. The error holds every problem found, a line each.
+[[nodiscard]] Result<VirtioFile> read_virtio_config(const ConfigText& text);
+
+} // namespace hvisor::zone

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/file_references.hpp"
+#include "zone/virtio_config.hpp"
+#include "zone_text.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace hvisor::zone;
+using test::changed;
+using test::good_virtio;
+using test::good_zone;
+
+namespace {
+
+VirtioConfig read(const std::string& text) {
+    const auto virtio = read_virtio_config(ConfigText{"v.json", text});
+    INFO((virtio ? "" : virtio.error().message));
+    REQUIRE(virtio);
+    return virtio->config;
+}
+
+std::string refusal(const std::string& text) {
+    const auto virtio = read_virtio_config(ConfigText{"v.json", text});
+    REQUIRE_FALSE(virtio);
+    CHECK(virtio.error().code == hvisor::ErrorCode::invalid_config);
+    return virtio.error().message;
+}
+
+} // namespace
+
+TEST_CASE("a good virtio file becomes the model") {
+    const VirtioConfig config = read(std::string(good_virtio));
+    REQUIRE(config.zones.size() == 1);
+    const VirtioZone& zone = config.zones[0];
+    CHECK(config.zone(1) == &zone);
+    CHECK(config.zone(2) == nullptr);
+    REQUIRE(zone.memory.size() == 1);
+    CHECK(zone.memory[0].size == 0x30000000);
+    CHECK(zone.memory[0].pointer == "/zones/0/memory_region/0");
+    REQUIRE(zone.devices.size() == 2);
+    CHECK(zone.devices[0].type == DeviceType::console);
+    CHECK(zone.devices[1].type == DeviceType::block);
+    CHECK(zone.devices[1].address == 0xa003c00);
+    CHECK(zone.devices[1].interrupt == 78);
+    CHECK(zone.devices[1].image == "disk.img");
+    CHECK(zone.devices[1].pointer == "/zones/0/devices/1");
+}
+
+TEST_CASE("what is wrong with a virtio file is said with its place, key and what belongs there") {
+    struct Change {
+        const char* from;
+        const char* to;
+        const char* message;
+    };
+    const Change changes[] = {
+        {"\"zones\"", "\"zone\"",
+         "v.json:1:1: /zones: this key is missing; expected an array of zones with their devices"},
+        {"\"id\": 1", "\"id\": 32", "v.json:1:22: /zones/0/id: 32 is too large; expected at most 31"},
+        {"\"id\": 1", "\"id\": 0",
+         "v.json:1:22: /zones/0/id: zone 0 is the root zone, which has its devices from the machine; "
+         "expected 1 to 31"},
+        {"\"zonex_ipa\": \"0x50000000\", ", "",
+         "v.json:2:22: /zones/0/memory_region/0/zonex_ipa: this key is missing; expected a number such as "
+         "4096 or "
+         "\"0x1000\""},
+        {"\"type\": \"console\", ", "",
+         "v.json:4:5: /zones/0/devices/0/type: this key is missing; expected \"blk\" or \"console\""},
+        {"\"console\"", "\"gpu\"",
+         "v.json:4:15: /zones/0/devices/0/type: this version has no gpu device; expected \"blk\" or "
+         "\"console\", or the "
+         "status \"disable\" for this device"},
+        {"\"console\"", "\"tty\"",
+         "v.json:4:15: /zones/0/devices/0/type: \"tty\" is no type of device; expected \"blk\" or "
+         "\"console\""},
+        {"\"0xa003800\"", "0", "v.json:4:34: /zones/0/devices/0/addr: this is 0; expected a number above 0"},
+        {"76", "4294967296",
+         "v.json:4:70: /zones/0/devices/0/irq: 4294967296 is above 2147483647, which upstream's tool "
+         "would take instead; write it as a string, in decimal or as \"0x...\""},
+        {"76", "\"0x100000000\"",
+         "v.json:4:70: /zones/0/devices/0/irq: 0x100000000 is too large; expected at most 4294967295"},
+        {", \"status\": \"enable\" },", "},",
+         "v.json:4:5: /zones/0/devices/0/status: this key is missing; expected \"enable\" or \"disable\""},
+        {"\"img\": \"disk.img\", ", "",
+         "v.json:5:5: /zones/0/devices/1/img: this key is missing; expected the path of a disk image or "
+         "block device"},
+        {"disk.img", "",
+         "v.json:5:77: /zones/0/devices/1/img: the path is empty; expected the path of a disk image or block "
+         "device"},
+        {"\"zones\": [", "\"zones\": [ {\"id\": 1, \"memory_region\": [], \"devices\": []},",
+         "v.json:1:61: /zones/1: zone 1 is described a second time; expected one element a zone"},
+    };
+    for (const Change& change : changes) {
+        INFO(change.from << " -> " << change.to);
+        CHECK(refusal(changed(good_virtio, change.from, change.to)) == change.message);
+    }
+}
+
+TEST_CASE("a disabled device is not looked at") {
+    const VirtioConfig config = read(changed(
+        good_virtio, R"("console", "addr": "0xa003800", "len": "0x200", "irq": 76, "status": "enable")",
+        R"("gpu", "status": "disable")"));
+    REQUIRE(config.zones[0].devices.size() == 1);
+    CHECK(config.zones[0].devices[0].pointer == "/zones/0/devices/1");
+}
+
+TEST_CASE("a memory region of size 0 is skipped, as upstream does") {
+    CHECK(read(changed(good_virtio, "\"0x30000000\"", "0")).zones[0].memory.empty());
+}
+
+TEST_CASE("the files a configuration names are listed for hvisorctl") {
+    const auto virtio = referenced_files(ConfigText{"v.json", std::string(good_virtio)});
+    REQUIRE(virtio);
+    REQUIRE(virtio->size() == 1);
+    CHECK(virtio->front().path == "disk.img");
+    CHECK(virtio->front().writable);
+    CHECK(virtio->front().location == "v.json:5:77: /zones/0/devices/1/img");
+
+    const auto zone = referenced_files(ConfigText{
+        "z.json", changed(good_zone, "\"pci_config\": []",
+                          R"("modules": [ { "name": "a", "filepath": "initrd", "load_paddr": "0x58000000" },
+                                          { "name": "b", "filepath": "Image", "load_paddr": "0x5a000000" } ])")});
+    REQUIRE(zone);
+    REQUIRE(zone->size() == 3);
+    CHECK((*zone)[0].path == "Image");
+    CHECK_FALSE((*zone)[0].writable);
+    CHECK((*zone)[1].pointer == "/dtb_filepath");
+    CHECK((*zone)[2].path == "initrd");
+
+    CHECK_FALSE(referenced_files(ConfigText{"z.json", "{"}));
+    CHECK_FALSE(referenced_files(ConfigText{"z.json", "{}"}));
+}
