@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The emulated board: QEMU, and a shell of the root zone on its serial port.
+
+    with Board(artefacts, folder) as board:
+        board.boot()
+        print(board.check("systemctl is-active dbus"))
+
+Everything that comes out of the serial port is kept in `serial.log`. A panic of
+the hypervisor or an oops of the root zone's kernel ends whatever is running with
+BoardFault, whoever waits for what.
+"""
+
+import base64
+import hashlib
+import os
+import re
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+# What must never appear on the serial port, whichever scenario runs.
+FAULTS = re.compile(
+    rb"(testvisor: panic[^\n]*"
+    rb"|Kernel panic - not syncing[^\n]*"
+    rb"|Internal error: [^\n]*"
+    rb"|Unable to handle kernel[^\n]*"
+    rb"|kernel BUG at[^\n]*"
+    rb"|BUG: (?!workqueue lockup)[^\n]*"
+    rb"|WARNING: CPU: [^\n]*)")
+
+# Lines of the kernel and the hypervisor get in between anywhere.
+NOISE = re.compile(rb"\[ *\d+\.\d{6}\] [^\n]*\n|testvisor: [^\n]*\n")
+
+# Defined in the shell once. A command comes in as base64 and goes back as one
+# frame with its exit status, a checksum and its output as base64, so that
+# neither an echo nor a stray kernel message can pass for an answer.
+SHELL_SETUP = r"""
+stty -echo; PS1= PS2=; bind 'set enable-bracketed-paste off' 2>/dev/null; dmesg -n 5
+__run() {
+    printf %s "$__c" | base64 -d >/run/board.command; __c=
+    bash /run/board.command >/run/board.output 2>&1 </dev/null
+    __reply "$1" $?
+}
+__reply() {
+    printf '\n<%s %s %s %s %s>\n' "$1" "$2" "$(md5sum </run/board.output | cut -c -32)" \
+        "$(base64 -w 0 /run/board.output)" "$1"
+}
+"""
+
+
+class BoardFault(Exception):
+    """The board cannot go on: panic, oops, QEMU gone or no answer in time."""
+
+
+class CommandFailed(Exception):
+    """A command that had to succeed did not."""
+
+
+@dataclass
+class Result:
+    """Exit status and output (both streams) of a command of the root zone."""
+    status: int
+    output: str
+
+
+class Board:
+    """One boot of the board."""
+
+    def __init__(self, artefacts: Path, folder: Path):
+        self.artefacts = artefacts
+        self.folder = folder
+        self.fault = ""
+        self.boot_seconds = 0.0
+        self._received = bytearray()
+        self._arrived = threading.Condition()
+        self._listener = None
+        self._sequence = 0
+        self._transcript = None
+        self._qemu = None
+        self._reader = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # -- power ---------------------------------------------------------------
+
+    def power_on(self):
+        """Start QEMU; the disk is written to a temporary copy only."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Line-buffered, so that the log is whole when something hangs.
+        self._transcript = open(self.folder / "commands.log", "w", buffering=1, encoding="utf-8")
+        self._qemu = subprocess.Popen(
+            qemu_command(self.artefacts), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(self.folder)},
+            start_new_session=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def boot(self, timeout: float = 120):
+        """Power on and wait for the root zone's shell and systemd."""
+        started = time.monotonic()
+        self.power_on()
+        self.wait_for(rb"root@board:[^\n]*# ", timeout)
+        self.type(SHELL_SETUP)
+        # "degraded" is the scenario's business (boot looks at failed units).
+        self.run("systemctl is-system-running --wait", timeout)
+        self.boot_seconds = time.monotonic() - started
+
+    def close(self):
+        """Power off: there is nothing on the board to save."""
+        if self._qemu and self._qemu.poll() is None:
+            self._qemu.kill()
+        if self._qemu:
+            self._qemu.wait()
+            self._reader.join(timeout=5)
+        if self._transcript:
+            self._transcript.close()
+            self._transcript = None
+
+    # -- serial port ---------------------------------------------------------
+
+    def _read(self):
+        with open(self.folder / "serial.log", "wb", buffering=0) as log:
+            while chunk := self._qemu.stdout.read1(65536):
+                log.write(chunk)
+                with self._arrived:
+                    self._received += chunk.replace(b"\r", b"")
+                    if not self.fault and (fault := FAULTS.search(self._received)):
+                        self.fault = fault.group(1).decode(errors="replace")
+                    self._arrived.notify_all()
+                    listener = self._listener
+                if listener:
+                    listener(chunk)
+        with self._arrived:
+            if not self.fault:
+                self.fault = f"QEMU ended with exit status {self._qemu.wait()}"
+            self._arrived.notify_all()
+
+    def type(self, text: str):
+        """Send text as if typed."""
+        self.send(text.encode())
+
+    def send(self, data: bytes):
+        """Send bytes as they are."""
+        self._qemu.stdin.write(data)
+        self._qemu.stdin.flush()
+
+    def listen(self, listener):
+        """Hand every further chunk of the serial port to a function (None: stop)."""
+        with self._arrived:
+            self._listener = listener
+
+    def wait_for(self, pattern: bytes, timeout: float, start: int = 0) -> re.Match:
+        """Wait until the serial port has said something that matches."""
+        deadline = time.monotonic() + timeout
+        compiled = re.compile(pattern, re.DOTALL)
+        with self._arrived:
+            while True:
+                if match := compiled.search(self._received, start):
+                    return match
+                if self.fault:
+                    # What follows a panic is what explains it.
+                    self._arrived.wait(1)
+                    raise BoardFault(self.fault)
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    tail = bytes(self._received[-300:]).decode(errors="replace")
+                    raise BoardFault(f"nothing matching {pattern!r} in {timeout:g} s; last: {tail!r}")
+                self._arrived.wait(min(left, 1))
+
+    # -- commands ------------------------------------------------------------
+
+    def run(self, command: str, timeout: float = 60) -> Result:
+        """Run a command of the root zone's bash."""
+        self._sequence += 1
+        tag = f"c{self._sequence}"
+        with self._arrived:
+            # What was said before this command is in the log; faults were looked
+            # for as it came.
+            self._received.clear()
+        self.note(f"$ {command}")
+        started = time.monotonic()
+        code = base64.b64encode(command.encode()).decode()
+        for at in range(0, len(code), 2000):
+            self.type(f'__c="$__c"{code[at:at + 2000]}\n')
+        self.type(f"__run {tag}\n")
+        result = self._answer(tag, timeout)
+        self.note(f"{result.output.rstrip()}\n[{result.status}, {time.monotonic() - started:.2f} s]")
+        return result
+
+    def _answer(self, tag: str, timeout: float) -> Result:
+        frame = rb"<" + tag.encode() + rb" (.{,4000000}?) " + tag.encode() + rb">"
+        for _ in range(3):
+            body = NOISE.sub(b"", self.wait_for(frame, timeout).group(1))
+            fields = body.replace(b"\n", b"").split(b" ")
+            if len(fields) == 2:  # no output
+                fields.append(b"")
+            try:
+                status, digest, output = int(fields[0]), fields[1], base64.b64decode(b"".join(fields[2:]))
+                if hashlib.md5(output).hexdigest().encode() == digest:
+                    return Result(status, output.decode(errors="replace"))
+            except ValueError:
+                pass
+            with self._arrived:
+                self._received.clear()
+            self.type(f"__reply {tag} {int(fields[0]) if fields[0].isdigit() else 255}\n")
+        raise BoardFault("the serial port garbles what it carries")
+
+    def check(self, command: str, timeout: float = 60) -> str:
+        """Run a command that must succeed; what it prints."""
+        result = self.run(command, timeout)
+        if result.status != 0:
+            raise CommandFailed(f"`{command}` ended with exit status {result.status}: {result.output.strip()}")
+        return result.output.strip()
+
+    def note(self, text: str):
+        """Write a line into the transcript of commands."""
+        if self._transcript:
+            self._transcript.write(text + "\n")
+
+
+def qemu_command(artefacts: Path) -> list[str]:
+    """The command line of the board.
+
+    HYPERVISOR names another hypervisor's raw image in place of the test
+    hypervisor, QEMU_EXTRA holds further options.
+    """
+    hypervisor = os.environ.get("HYPERVISOR") or str(artefacts / "testvisor.bin")
+
+    def load(file, address, *more):
+        return ["-device", ",".join([f"loader,file={file}", f"addr={address:#x}", "force-raw=on", *more])]
+
+    return [
+        "qemu-system-aarch64", "-nodefaults", "-display", "none", "-serial", "stdio",
+        "-machine", "virt,virtualization=on,gic-version=3,secure=off",
+        "-cpu", "cortex-a72", "-smp", "4", "-m", "2G", "-accel", "tcg,thread=multi",
+        "-global", "virtio-mmio.force-legacy=false",
+        *load(hypervisor, 0x40400000),
+        *load(artefacts / "root.dtb", 0xa0000000),
+        *load(artefacts / "Image", 0xa0400000),
+        *load(artefacts / "initramfs.cpio", 0xa8000000),
+        "-device", "loader,addr=0x40400000,cpu-num=0",
+        "-drive", f"if=none,id=disk,file={artefacts / 'root.img'},format=raw,snapshot=on",
+        "-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.31",
+        *os.environ.get("QEMU_EXTRA", "").split(),
+    ]
