@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "client.hpp"
+#include "failure.hpp"
+
+#include <CLI/App.hpp>
+
+#include <functional>
+
+namespace hvisor::cli {
+
+/// What the command line asked for; runs after all of it was found right.
+using Command = std::function<Outcome<void>(Client&)>;
+
+/// One function a noun adds its verbs to the command line. Each verb sets
+/// `command` when it is chosen.
+void add_zone_commands(CLI::App& app, Command& command);
+void add_virtio_commands(CLI::App& app, Command& command);
+
+/// The verbs of "zone" that have a file of their own.
+void add_zone_start(CLI::App& zone, Command& command);
+void add_zone_show(CLI::App& zone, Command& command);
+void add_zone_console(CLI::App& zone, Command& command);
+
+} // namespace hvisor::cli

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+
+namespace hvisor::cli {
+
+/// Finds ^] pressed three times within a second, and nothing else between.
+class EscapeDetector {
+  public:
+    static constexpr char escape = 0x1d;
+    static constexpr int presses = 3;
+    static constexpr std::chrono::seconds window{1};
+
+    using Clock = std::chrono::steady_clock;
+
+    /// Whether `input`, which arrived at `now`, completes the escape.
+    [[nodiscard]] bool feed(std::span<const char> input, Clock::time_point now) {
+        for (const char c : input) {
+            if (c != escape) {
+                count_ = 0;
+                continue;
+            }
+            if (count_ == 0 || now - first_ > window) {
+                count_ = 0;
+                first_ = now;
+            }
+            if (++count_ == presses)
+                return true;
+        }
+        return false;
+    }
+
+  private:
+    int count_ = 0;
+    Clock::time_point first_;
+};
+
+} // namespace hvisor::cli

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "failure.hpp"
+
+#include <sdbus-c++/sdbus-c++.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace hvisor::cli {
+
+/// A configuration file with the files it names, opened by whoever runs
+/// hvisorctl: the caller's own rights decide what a zone may use.
+struct OpenedConfig {
+    std::string name; ///< the path as the user gave it
+    std::string text;
+    std::map<std::string, sdbus::UnixFd> files; ///< by the path as `text` writes it
+};
+
+/// Read a zone or virtio configuration and open what it names, relative paths
+/// from the folder of the configuration file.
+[[nodiscard]] Outcome<OpenedConfig> open_config(const std::filesystem::path& path);
+
+/// Put the files of two configurations, which one call carries, into one table.
+[[nodiscard]] Outcome<std::map<std::string, sdbus::UnixFd>> merge_files(OpenedConfig& zone,
+                                                                        OpenedConfig& virtio);
+
+} // namespace hvisor::cli

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "format.hpp"
+
+#include <algorithm>
+#include <array>
+#include <format>
+#include <string_view>
+#include <utility>
+
+namespace hvisor::cli {
+
+std::string cpu_list(std::span<const std::uint32_t> cpus) {
+    std::string text;
+    for (std::size_t first = 0; first < cpus.size();) {
+        std::size_t last = first;
+        while (last + 1 < cpus.size() && cpus[last + 1] == cpus[last] + 1)
+            ++last;
+        text += text.empty() ? "" : ",";
+        text += std::to_string(cpus[first]);
+        if (last > first)
+            text += '-' + std::to_string(cpus[last]);
+        first = last + 1;
+    }
+    return text.empty() ? "none" : text;
+}
+
+std::string status_names(std::uint32_t status) {
+    static constexpr std::array<std::pair<std::uint32_t, std::string_view>, 6> bits = {{
+        {1, "ACKNOWLEDGE"},
+        {2, "DRIVER"},
+        {8, "FEATURES_OK"},
+        {4, "DRIVER_OK"},
+        {64, "DEVICE_NEEDS_RESET"},
+        {128, "FAILED"},
+    }};
+    if (status == 0)
+        return "RESET";
+    std::string text;
+    for (const auto& [bit, name] : bits) {
+        if ((status & bit) != 0) {
+            text += text.empty() ? "" : "|";
+            text += name;
+            status &= ~bit;
+        }
+    }
+    if (status != 0)
+        text += std::format("{}{:#x}", text.empty() ? "" : "|", status);
+    return text;
+}
+
+std::string duration(std::uint64_t microseconds) {
+    const auto value = static_cast<double>(microseconds);
+    if (microseconds < 1000)
+        return std::format("{} us", microseconds);
+    if (microseconds < 1'000'000)
+        return std::format("{:.1f} ms", value / 1e3);
+    if (microseconds < 60'000'000)
+        return std::format("{:.1f} s", value / 1e6);
+    return std::format("{} min {} s", microseconds / 60'000'000, microseconds / 1'000'000 % 60);
+}
+
+std::string printable(std::string_view text) {
+    std::string result(text);
+    std::ranges::replace_if(result, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    return result;
+}
+
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+void Table::add(std::vector<std::string> cells) {
+    std::ranges::transform(cells, cells.begin(), printable);
+    cells.resize(columns_.size());
+    rows_.push_back(std::move(cells));
+}
+
+std::string Table::text() const {
+    std::vector<std::size_t> widths;
+    std::vector<std::string> titles;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        std::size_t width = columns_[i].title.size();
+        for (const auto& row : rows_)
+            width = std::max(width, row[i].size());
+        widths.push_back(width);
+        titles.push_back(columns_[i].title);
+    }
+    std::string result;
+    const auto add_line = [&](const std::vector<std::string>& cells) {
+        std::string line;
+        for (std::size_t i = 0; i < cells.size(); ++i) {
+            line += i == 0 ? "" : "  ";
+            line += columns_[i].align_right ? std::format("{:>{}}", cells[i], widths[i])
+                                            : std::format("{:<{}}", cells[i], widths[i]);
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        result += line + '\n';
+    };
+    add_line(titles);
+    std::ranges::for_each(rows_, add_line);
+    return result;
+}
+
+} // namespace hvisor::cli

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <print>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hvisor::cli {
+namespace {
+
+/// CLI11 takes arguments in reverse. Upstream's only spelling of a zone's
+/// number is "-id", which any option parser reads as "-i -d".
+std::vector<std::string> arguments(int argc, char** argv) {
+    std::vector<std::string> result;
+    for (int i = argc - 1; i > 0; --i)
+        result.emplace_back(std::string_view(argv[i]) == "-id" ? "--id" : argv[i]);
+    return result;
+}
+
+int run(int argc, char** argv) {
+    std::string bus = "system";
+    Command command;
+
+    CLI::App app("Start, shut down and look at the zones of an hvisor machine", "hvisorctl");
+    app.set_version_flag("--version", "hvisorctl " HVISORD_VERSION, "Print the version");
+    app.add_option("--bus", bus, "The message bus: system, session or an address")->type_name("BUS");
+    app.set_help_flag("-h,--help", "Print this help");
+    app.require_subcommand(1);
+    add_zone_commands(app, command);
+    add_virtio_commands(app, command);
+
+    try {
+        app.parse(arguments(argc, argv));
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+            return app.exit(error); // --help and --version
+        }
+        std::println(stderr, "hvisorctl: {}\nRun with --help for more information.", error.what());
+        return exit_usage;
+    }
+
+    Client client(bus);
+    const auto outcome = command(client);
+    if (!outcome) {
+        std::println(stderr, "hvisorctl: {}", outcome.error().message);
+        return outcome.error().exit_status;
+    }
+    if (std::fflush(stdout) != 0) {
+        std::println(stderr, "hvisorctl: cannot write the output");
+        return 1;
+    }
+    return 0;
+}
+
+} // namespace
+} // namespace hvisor::cli
+
+int main(int argc, char** argv) {
+    try {
+        return hvisor::cli::run(argc, argv);
+    } catch (const std::exception& error) {
+        // Nothing throws on purpose this far; say it rather than abort.
+        static_cast<void>(std::fprintf(stderr, "hvisorctl: %s\n", error.what()));
+        return 1;
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <thread>
+
+namespace hvisor::cli {
+
+/// Says on stderr that something is still going on, from two seconds after it
+/// began: a line that counts on a terminal, else a line now and then.
+class Progress {
+  public:
+    explicit Progress(std::string what);
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
+    Progress(Progress&&) = delete;
+    Progress& operator=(Progress&&) = delete;
+    ~Progress() = default;
+
+  private:
+    std::jthread thread_;
+};
+
+} // namespace hvisor::cli

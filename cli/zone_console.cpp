@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command.hpp"
+#include "console.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace hvisor::cli {
+namespace {
+
+struct Arguments {
+    std::string zone;
+    std::string device;
+    std::optional<std::uint64_t> replay;
+    bool read_only = false;
+};
+
+Outcome<void> open_console(Client& client, const Arguments& arguments) {
+    const auto row = client.find_zone(arguments.zone);
+    if (!row)
+        return std::unexpected(row.error());
+    Dictionary options;
+    if (arguments.replay)
+        options["replay"] = sdbus::Variant(*arguments.replay);
+    if (arguments.read_only)
+        options["read-only"] = sdbus::Variant(true);
+    const auto opened = client.zone(
+        row->path, [&](ZoneProxy& proxy) { return proxy.OpenConsole(arguments.device, options); });
+    if (!opened)
+        return std::unexpected(opened.error());
+    const auto& [stream, results] = *opened;
+    return copy_console(stream.get(), {.title = row->name + ' ' + value_of<std::string>(results, "Device"),
+                                       .read_only = arguments.read_only});
+}
+
+} // namespace
+
+void add_zone_console(CLI::App& zone, Command& command) {
+    auto arguments = std::make_shared<Arguments>();
+    auto* verb =
+        zone.add_subcommand("console", "Connect to a zone's console; ^] three times within a second leaves");
+    verb->add_option("zone", arguments->zone, "Name or number of the zone")->type_name("ZONE")->required();
+    verb->add_option("--device", arguments->device, "Id of the console, when there are several")
+        ->type_name("ID");
+    verb->add_option("--replay", arguments->replay,
+                     "Show at most N bytes of history first; the default is all of it")
+        ->type_name("N");
+    verb->add_flag("--read-only", arguments->read_only, "Only watch: send no input");
+    verb->callback([&command, arguments] {
+        command = [arguments](Client& client) { return open_console(client, *arguments); };
+    });
+}
+
+} // namespace hvisor::cli
