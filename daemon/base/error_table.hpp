@@ -47,4 +47,4 @@ inline constexpr std::string_view dbus_error_prefix = "org.syswonder.hvisor1.Err
     }
 }
 
-}  // namespace hvisor
+} // namespace hvisor

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/error_table.hpp"
+#include "base/log.hpp"
+#include "hypervisor/hvisor_module.hpp"
+#include "hypervisor/simulated.hpp"
+#include "hypervisor/trap_loop.hpp"
+#include "service/main_loop.hpp"
+#include "service/service.hpp"
+#include "zone/zone_manager.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hvisor {
+namespace {
+
+constexpr int exit_usage = 2;
+
+struct Options {
+    bool simulated = false;
+    std::string device = "/dev/hvisor";
+    std::string bus = "system";
+    std::vector<std::filesystem::path> config_dirs = {"/etc/hvisor/zones", "/run/hvisor/zones",
+                                                      "/usr/lib/hvisor/zones"};
+};
+
+void describe(CLI::App& app, Options& options) {
+    app.set_version_flag("--version", "hvisord " HVISORD_VERSION, "Print the version");
+    app.set_help_flag("-h,--help", "Print this help");
+    app.add_option("--bus", options.bus, "The message bus: system, session or an address")->type_name("BUS");
+    app.add_option("--config-dir", options.config_dirs,
+                   "Folder of configured zones, instead of the usual ones; may be given more than once")
+        ->type_name("DIR");
+    auto* device =
+        app.add_option("--device", options.device, "The kernel module's device")->type_name("PATH");
+    app.add_flag("--simulated", options.simulated,
+                 "Work with a simulated hypervisor: no module, no guest, no root")
+        ->excludes(device);
+}
+
+Result<std::unique_ptr<hypervisor::Hypervisor>> open_hypervisor(const Options& options) {
+    if (options.simulated) {
+        return std::make_unique<hypervisor::Simulated>();
+    }
+    return hypervisor::HvisorModule::open(options.device);
+}
+
+/// 0 for a hypervisor that does not tell, as older ones do not.
+std::uint64_t magic_of(hypervisor::Hypervisor& hypervisor) {
+    return hypervisor.config_magic().value_or(0);
+}
+
+Result<void> serve(const Options& options) {
+    // The loop first: it blocks the signals that it takes.
+    auto loop = service::MainLoop::create();
+    if (!loop) {
+        return std::unexpected(std::move(loop.error()));
+    }
+    auto hypervisor = open_hypervisor(options);
+    if (!hypervisor) {
+        return std::unexpected(std::move(hypervisor.error()));
+    }
+    hypervisor::TrapLoop trap_loop(**hypervisor);
+    zone::ZoneManager zones(**hypervisor, trap_loop, options.config_dirs);
+
+    auto service = service::Service::create(**loop, zones,
+                                            {.bus = options.bus, .hypervisor_magic = magic_of(**hypervisor)});
+    if (!service) {
+        return std::unexpected(std::move(service.error()));
+    }
+    return (*loop)
+        ->on_terminate([&] { (*service)->stop(); })
+        .and_then([&] { return (*service)->publish(); })
+        .and_then([&] { return (*loop)->run(); })
+        // CPUs of zones that go on running wait for these answers.
+        .transform([&] { static_cast<void>(trap_loop.drain()); });
+}
+
+int run(int argc, char** argv) {
+    // Whoever reads the log may go; the zones stay.
+    static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+
+    Options options;
+    CLI::App app("Serve virtio devices to the zones of an hvisor machine, and control them over D-Bus",
+                 "hvisord");
+    describe(app, options);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : exit_usage;
+    }
+    if (const auto result = serve(options); !result) {
+        log::error("{}", result.error().message);
+        return error_row(result.error().code).exit_status;
+    }
+    return 0;
+}
+
+} // namespace
+} // namespace hvisor
+
+int main(int argc, char** argv) {
+    try {
+        return hvisor::run(argc, argv);
+    } catch (const std::exception& error) {
+        // Nothing throws on purpose this far; say it rather than abort.
+        static_cast<void>(std::fprintf(stderr, "hvisord: %s\n", error.what()));
+        return 1;
+    }
+}

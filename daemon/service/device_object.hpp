@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "service/bus_values.hpp"
+#include "zone/zone_devices.hpp"
+
+#include "device_adaptor.hpp"
+
+#include <sdbus-c++/sdbus-c++.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hvisor::service {
+
+/// One org.syswonder.hvisor1.Device.
+class DeviceObject final
+    : public sdbus::AdaptorInterfaces<org::syswonder::hvisor1::Device_adaptor, sdbus::ManagedObject_adaptor> {
+  public:
+    /// Looks at the device now; nothing when it is gone.
+    using Sampler = std::function<std::optional<zone::DeviceState>()>;
+
+    DeviceObject(sdbus::IConnection& connection, sdbus::ObjectPath path, zone::DeviceState state,
+                 Sampler sampler);
+    ~DeviceObject();
+    DeviceObject(const DeviceObject&) = delete;
+    DeviceObject& operator=(const DeviceObject&) = delete;
+    DeviceObject(DeviceObject&&) = delete;
+    DeviceObject& operator=(DeviceObject&&) = delete;
+
+    /// Whether `state` is of the same device, not of one that took its place.
+    [[nodiscard]] bool is_of(const zone::DeviceState& state) const;
+
+    /// Take the newest state, and tell clients what changed.
+    void update(const zone::DeviceState& state);
+
+  private:
+    std::string Id() override;
+    std::string Type() override;
+    std::uint64_t Address() override;
+    std::uint64_t Length() override;
+    std::uint32_t Interrupt() override;
+    std::string Backend() override;
+    std::uint32_t Status() override;
+    std::string LastRegister() override;
+    std::uint64_t Accesses() override;
+    std::vector<Dictionary> Queues() override;
+    std::uint64_t UnacknowledgedUSec() override;
+    std::uint64_t InterruptsSent() override;
+    std::uint64_t InterruptsRepeated() override;
+
+    /// The state for properties that are sampled when they are read.
+    [[nodiscard]] zone::DeviceState sample() const;
+
+    zone::DeviceState state_;
+    Sampler sampler_;
+};
+
+} // namespace hvisor::service

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "service/main_loop.hpp"
+
+#include "base/log.hpp"
+
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <utility>
+
+namespace hvisor::service {
+namespace {
+
+// Timers of one machine may share a wake-up within this.
+constexpr std::chrono::microseconds timer_accuracy = std::chrono::milliseconds(250);
+
+std::unexpected<Error> fail_event(int result) {
+    return fail(ErrorCode::failed, "main loop: {}", std::strerror(-result));
+}
+
+} // namespace
+
+Result<std::unique_ptr<MainLoop>> MainLoop::create() {
+    std::unique_ptr<MainLoop> loop(new MainLoop);
+    sd_event* event = nullptr;
+    if (const int result = sd_event_new(&event); result < 0) {
+        return fail_event(result);
+    }
+    loop->event_.reset(event);
+    if (const int result = sd_event_set_watchdog(event, 1); result < 0) {
+        return fail_event(result);
+    }
+    loop->wakeup_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!loop->wakeup_) {
+        return fail_event(-errno);
+    }
+    const auto on_wakeup = [](sd_event_source*, int, std::uint32_t, void* self) {
+        static_cast<MainLoop*>(self)->run_posted();
+        return 0;
+    };
+    if (const int result =
+            sd_event_add_io(event, nullptr, loop->wakeup_.get(), EPOLLIN, on_wakeup, loop.get());
+        result < 0) {
+        return fail_event(result);
+    }
+    return loop;
+}
+
+MainLoop::~MainLoop() = default;
+
+void MainLoop::post(Task task) {
+    const std::lock_guard guard(lock_);
+    posted_.push_back(std::move(task));
+    const std::uint64_t one = 1;
+    // Fails only when the counter is full, and then the loop wakes up anyway.
+    static_cast<void>(write(wakeup_.get(), &one, sizeof one));
+}
+
+void MainLoop::run_posted() {
+    std::uint64_t count = 0;
+    static_cast<void>(read(wakeup_.get(), &count, sizeof count));
+    std::vector<Task> tasks;
+    {
+        const std::lock_guard guard(lock_);
+        tasks.swap(posted_);
+    }
+    for (Task& task : tasks) {
+        run_fenced(task);
+    }
+}
+
+// Callers of these are C functions, which an exception must not cross; and no
+// single message is worth the devices of every zone.
+void MainLoop::run_fenced(Task& task) {
+    try {
+        task();
+    } catch (const std::exception& error) {
+        log::error("main loop: {}", error.what());
+    }
+}
+
+Result<void> MainLoop::every(std::chrono::milliseconds period, Task task) {
+    period_ = period;
+    periodic_ = std::move(task);
+    const auto on_time = [](sd_event_source* source, std::uint64_t, void* data) {
+        auto* self = static_cast<MainLoop*>(data);
+        run_fenced(self->periodic_);
+        sd_event_source_set_time_relative(source, static_cast<std::uint64_t>(self->period_.count()));
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    };
+    const int result = sd_event_add_time_relative(
+        event_.get(), nullptr, CLOCK_MONOTONIC, static_cast<std::uint64_t>(period_.count()),
+        static_cast<std::uint64_t>(timer_accuracy.count()), on_time, this);
+    if (result < 0) {
+        return fail_event(result);
+    }
+    return {};
+}
+
+Result<void> MainLoop::on_terminate(Task task) {
+    terminate_ = std::move(task);
+    const auto on_signal = [](sd_event_source*, const signalfd_siginfo*, void* self) {
+        run_fenced(static_cast<MainLoop*>(self)->terminate_);
+        return 0;
+    };
+    for (const int signal : {SIGTERM, SIGINT}) {
+        const int result =
+            sd_event_add_signal(event_.get(), nullptr, signal | SD_EVENT_SIGNAL_PROCMASK, on_signal, this);
+        if (result < 0) {
+            return fail_event(result);
+        }
+    }
+    return {};
+}
+
+Result<void> MainLoop::run() {
+    if (const int result = sd_event_loop(event_.get()); result < 0) {
+        return fail_event(result);
+    }
+    return {};
+}
+
+void MainLoop::quit() {
+    sd_event_exit(event_.get(), 0);
+}
+
+} // namespace hvisor::service

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+
+#include <systemd/sd-event.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace hvisor::service {
+
+/// The main thread's sd-event loop: D-Bus, timers and signals, and what other
+/// threads post to it. Nothing on it may block. It feeds systemd's watchdog
+/// when one is set.
+class MainLoop {
+  public:
+    using Task = std::move_only_function<void()>;
+
+    [[nodiscard]] static Result<std::unique_ptr<MainLoop>> create();
+    MainLoop(const MainLoop&) = delete;
+    MainLoop& operator=(const MainLoop&) = delete;
+    MainLoop(MainLoop&&) = delete;
+    MainLoop& operator=(MainLoop&&) = delete;
+    ~MainLoop();
+
+    [[nodiscard]] sd_event* handle() const { return event_.get(); }
+
+    /// Run `task` on the loop. Any thread; tasks run in the order they come.
+    void post(Task task);
+
+    /// Run `task` again and again from one period from now on. Once a loop.
+    [[nodiscard]] Result<void> every(std::chrono::milliseconds period, Task task);
+
+    /// Run `task` at SIGTERM and SIGINT, which end the process no more. The
+    /// caller's thread blocks them; the daemon's others block all signals.
+    [[nodiscard]] Result<void> on_terminate(Task task);
+
+    /// Dispatch until quit().
+    [[nodiscard]] Result<void> run();
+    void quit();
+
+    /// Run what was posted so far; for what is left over after quit().
+    void run_posted();
+
+  private:
+    struct Unref {
+        void operator()(sd_event* event) const { sd_event_unref(event); }
+    };
+
+    MainLoop() = default;
+    static void run_fenced(Task& task);
+
+    std::unique_ptr<sd_event, Unref> event_;
+    UniqueFd wakeup_;
+    std::chrono::microseconds period_{};
+    Task periodic_;
+    Task terminate_;
+    std::mutex lock_;
+    std::vector<Task> posted_; ///< under lock_
+};
+
+} // namespace hvisor::service

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "service/actions.hpp"
+#include "service/bus_values.hpp"
+#include "service/zone_tree.hpp"
+
+#include "manager_adaptor.hpp"
+
+#include <sdbus-c++/sdbus-c++.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hvisor::service {
+
+/// The org.syswonder.hvisor1.Manager, and the ObjectManager of all objects.
+class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvisor1::Manager_adaptor,
+                                                            sdbus::ObjectManager_adaptor> {
+  public:
+    ManagerObject(sdbus::IConnection& connection, Actions& actions, ZoneTree& tree,
+                  std::uint64_t hypervisor_magic);
+    ~ManagerObject();
+    ManagerObject(const ManagerObject&) = delete;
+    ManagerObject& operator=(const ManagerObject&) = delete;
+    ManagerObject(ManagerObject&&) = delete;
+    ManagerObject& operator=(ManagerObject&&) = delete;
+
+  private:
+    void StartZone(sdbus::Result<sdbus::ObjectPath>&& result, std::string name, Dictionary options) override;
+    void StartZoneFromConfig(sdbus::Result<sdbus::ObjectPath>&& result, std::string config_name,
+                             std::string config, std::string virtio_name, std::string virtio, BusFiles files,
+                             Dictionary options) override;
+    void ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& result, std::string name,
+                         std::string config, BusFiles files, Dictionary options) override;
+    void ShutdownZone(sdbus::Result<>&& result, std::string name, Dictionary options) override;
+    std::vector<Dictionary> ListZones() override;
+    std::string Version() override;
+    std::string HypervisorState() override;
+    std::uint64_t HypervisorMagic() override;
+
+    Actions& actions_;
+    ZoneTree& tree_;
+    std::uint64_t hypervisor_magic_;
+};
+
+} // namespace hvisor::service

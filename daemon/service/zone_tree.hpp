@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "service/zone_object.hpp"
+#include "zone/zone_manager.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hvisor::service {
+
+/// The Zone and Device objects, kept the same as what ZoneManager tells of
+/// its zones. Main loop only.
+class ZoneTree {
+  public:
+    ZoneTree(sdbus::IConnection& connection, zone::ZoneManager& zones, Actions& actions);
+
+    /// Look at all zones; create, change and remove objects accordingly, with
+    /// the signals for it.
+    void update();
+
+    /// The zones as update() saw them last, by their objects' paths.
+    struct Entry {
+        sdbus::ObjectPath path;
+        zone::ZoneState state;
+    };
+    [[nodiscard]] std::vector<Entry> entries() const;
+
+    /// "2 zones running, 4 devices": the root zone is not counted.
+    [[nodiscard]] std::string summary() const;
+
+    /// Names of the running zones that this daemon serves devices to.
+    [[nodiscard]] std::vector<std::string> served_zones() const;
+
+  private:
+    void look();
+    std::optional<zone::DeviceState> sample(std::uint32_t zone, const std::string& device);
+
+    ObjectContext context_;
+    std::vector<zone::ZoneState> states_;
+    std::chrono::steady_clock::time_point looked_;
+    std::map<std::string, std::unique_ptr<ZoneObject>> objects_;
+};
+
+} // namespace hvisor::service
