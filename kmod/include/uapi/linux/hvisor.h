@@ -203,6 +203,12 @@ struct hvisor_irq_line {
 
 #define HVISOR_DEASSERT_IRQ	_IOW(1, 11, struct hvisor_irq_line)
 
+/*
+ * Lower all virtual interrupts of all zones; loongarch64 only, for
+ * hypervisors before 2026-08.
+ */
+#define HVISOR_CLEAR_INJECT_IRQ	_IO(1, 6)
+
 /* ---- New calls ------------------------------------------------------------ */
 
 #define HVISOR_ABI_VERSION	1

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The rooms of the module. Every function that can fail returns 0 (or what it
+ * says) or a negative errno.
+ */
+#ifndef HVISOR_H
+#define HVISOR_H
+
+#include <linux/interrupt.h>
+#include <linux/types.h>
+
+#include <linux/hvisor.h>
+
+struct file;
+struct vm_area_struct;
+
+/* platform: is the hypervisor there, and which interrupt wakes us? */
+int hvisor_find(void);
+int hvisor_wakeup_irq(void);
+int hvisor_config_magic(u64 *magic);
+
+/*
+ * ram: which memory may be given to zones. All sizes are at least 1, ranges
+ * that wrap are in no memory.
+ */
+int hvisor_ram_init(void);
+bool hvisor_is_zone_ram(u64 start, u64 size);
+const char *hvisor_io_conflict(u64 start, u64 size);
+int hvisor_ram_mmap(struct vm_area_struct *vma, u64 address);
+
+/* image: writing zone memory */
+int hvisor_load_image(const struct hvisor_load_image *args);
+int hvisor_zero(const struct hvisor_range *range);
+
+/* bridge: the bridge page, the daemon's role, and playing the daemon */
+int hvisor_bridge_init(void);
+void hvisor_bridge_exit(void);
+int hvisor_bridge_attach(struct file *file);
+void hvisor_bridge_detach(struct file *file);
+int hvisor_bridge_set_eventfd(struct file *file, int fd);
+int hvisor_bridge_finish_req(struct file *file);
+int hvisor_bridge_mmap(struct file *file, struct vm_area_struct *vma);
+/* Look after requests whose wake-up was lost. */
+void hvisor_bridge_poll(void);
+/* Between these two a CPU of the root zone may be away in the hypervisor. */
+void hvisor_bridge_begin_attending(int away_cpu);
+void hvisor_bridge_end_attending(void);
+
+/* zone: starting, stopping and watching zones */
+int hvisor_zones_init(void);
+void hvisor_zones_watch(void);
+void hvisor_zones_exit(void);
+int hvisor_zone_list(const struct hvisor_zone_list *args);
+int hvisor_zone_start(const void __user *config);
+int hvisor_zone_start_sized(const struct hvisor_zone_start *args);
+int hvisor_zone_shutdown(u64 zone_id);
+int hvisor_zone_set_boot_mode(const struct hvisor_zone_boot_mode *mode);
+
+#endif /* HVISOR_H */
