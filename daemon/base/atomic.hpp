@@ -28,6 +28,15 @@ void store_release(T& to, std::type_identity_t<T> value) {
     __atomic_store_n(&to, value, __ATOMIC_RELEASE);
 }
 
+template <Atomic T>
+T fetch_or(T& value, std::type_identity_t<T> bits) {
+    return __atomic_fetch_or(&value, bits, __ATOMIC_SEQ_CST);
+}
+template <Atomic T>
+T fetch_and(T& value, std::type_identity_t<T> bits) {
+    return __atomic_fetch_and(&value, bits, __ATOMIC_SEQ_CST);
+}
+
 /// A value that one thread writes and others may look at, as plain bytes.
 template <Atomic T>
 class Watched {

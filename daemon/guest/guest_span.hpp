@@ -4,6 +4,7 @@
 #include "base/atomic.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -39,6 +40,8 @@ class GuestSpan {
         const auto from = part(offset, to.size());
         if (!from.empty()) {
             std::memcpy(to.data(), from.data_, from.size_);
+            // The compiler may not look at guest RAM again instead of at the copy.
+            std::atomic_signal_fence(std::memory_order_seq_cst);
         }
         return from.size_;
     }

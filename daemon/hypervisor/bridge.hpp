@@ -23,6 +23,9 @@ struct TrapRequest {
     bool needs_answer = false;  ///< the CPU spins in the hypervisor until it is answered
 };
 
+/// `value` without the bits above `size` bytes.
+[[nodiscard]] std::uint64_t mask_to_size(std::uint64_t value, std::uint8_t size);
+
 /// The daemon's side of the bridge page: orderings and bounds, no policy.
 ///
 /// One thread takes requests (front, pop, is_idle, the sleep handshake);

@@ -86,9 +86,12 @@ class TrapLoop final : public virtio::GuestPort {
 
   private:
     void run();
+    /// Handle what is in the ring; false when there was nothing.
     bool handle_all();
     void handle(const TrapRequest& request);
-    bool poll_for_request();
+    [[nodiscard]] std::optional<std::uint64_t> access(const TrapRequest& request);
+    /// Wait for a request without sleeping, for a time that grows while that pays.
+    [[nodiscard]] bool poll_for_request();
     void sleep();
     void wake();
 
@@ -96,7 +99,6 @@ class TrapLoop final : public virtio::GuestPort {
     Policy policy_;
     int wakeup_fd_;
     UniqueFd kick_fd_;  ///< wakes the thread for drain(), add_zone() and the end
-    UniqueFd epoll_fd_;
     RateLimit limit_;
 
     std::array<std::atomic<TrapHandler*>, max_zones> handlers_{};
@@ -109,7 +111,10 @@ class TrapLoop final : public virtio::GuestPort {
     std::atomic<bool> stop_{false};
 
     std::chrono::nanoseconds poll_window_{0};
-    TrapCounts counts_;  ///< written by the thread, except the interrupts
+    Watched<std::uint64_t> requests_;
+    Watched<std::uint64_t> unknown_;
+    Watched<std::uint64_t> sleeps_;
+    Watched<std::uint64_t> missed_wakeups_;
     std::atomic<std::uint64_t> interrupts_{0};
     std::atomic<std::uint64_t> interrupts_dropped_{0};
     std::jthread thread_;

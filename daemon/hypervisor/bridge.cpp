@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/bridge.hpp"
+
+#include <atomic>
+#include <thread>
+
+namespace hvisor::hypervisor {
+namespace {
+
+constexpr std::uint32_t next(std::uint32_t index) { return (index + 1) % bridge_ring_size; }
+
+/// Each try drains the ring, so a second one is needed only against other threads.
+constexpr int push_tries = 1000;
+
+/// The access sizes that exist (hvisor interface, 3.1); 0 for another.
+std::uint8_t checked_size(std::uint64_t size) {
+    return size == 1 || size == 2 || size == 4 || size == 8 ? static_cast<std::uint8_t>(size) : std::uint8_t{0};
+}
+
+}  // namespace
+
+std::uint64_t mask_to_size(std::uint64_t value, std::uint8_t size) {
+    return size >= 8 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
+}
+
+Bridge::Bridge(Hypervisor& hypervisor) : hypervisor_(hypervisor), page_(hypervisor.bridge_page()) {}
+
+bool Bridge::is_idle() const {
+    return load_acquire(page_.request_rear) % bridge_ring_size ==
+           load_relaxed(page_.request_front) % bridge_ring_size;
+}
+
+std::optional<TrapRequest> Bridge::front() const {
+    if (is_idle()) {
+        return std::nullopt;
+    }
+    const auto& slot = page_.requests[load_relaxed(page_.request_front) % bridge_ring_size];
+    const auto size = checked_size(load_relaxed(slot.size));
+    const auto cpu = load_relaxed(slot.src_cpu);
+    return TrapRequest{
+        .address = load_relaxed(slot.address),
+        // The raw source register comes, whatever the width of the store (hvisor interface, 3.5).
+        .value = mask_to_size(load_relaxed(slot.value), size),
+        .zone = load_relaxed(slot.src_zone),
+        .cpu = static_cast<std::uint32_t>(cpu),
+        .size = size,
+        .is_write = load_relaxed(slot.is_write) != 0,
+        // A CPU that has no place in the page cannot be answered.
+        .needs_answer = load_relaxed(slot.need_interrupt) == 0 && cpu < bridge_cpus,
+    };
+}
+
+void Bridge::pop() { store_release(page_.request_front, next(load_relaxed(page_.request_front) % bridge_ring_size)); }
+
+void Bridge::answer(std::uint32_t cpu, std::uint64_t value) {
+    if (cpu >= bridge_cpus) {
+        return;
+    }
+    store_relaxed(page_.answer_values[cpu], value);
+    // Release: the CPU reads the value once it sees the count move.
+    store_release(page_.answer_counts[cpu], load_relaxed(page_.answer_counts[cpu]) + 1);
+}
+
+bool Bridge::begin_sleep() {
+    store_relaxed(page_.need_wakeup, 1);
+    // The hypervisor stores the index, then reads need_wakeup; we the other way round.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return is_idle();
+}
+
+void Bridge::end_sleep() { store_relaxed(page_.need_wakeup, 0); }
+
+bool Bridge::try_push(std::uint32_t zone, std::uint32_t interrupt) {
+    const std::scoped_lock guard(result_lock_);
+    const auto rear = load_relaxed(page_.result_rear) % bridge_ring_size;
+    // Acquire: the hypervisor has read the slot before it moved on.
+    if (next(rear) == load_acquire(page_.result_front) % bridge_ring_size) {
+        return false;
+    }
+    store_relaxed(page_.results[rear].target_zone, zone);
+    store_relaxed(page_.results[rear].interrupt, interrupt);
+    store_release(page_.result_rear, next(rear));
+    return true;
+}
+
+bool Bridge::push_interrupt(std::uint32_t zone, std::uint32_t interrupt) {
+    for (int tries = 0; tries < push_tries; ++tries) {
+        const bool pushed = try_push(zone, interrupt);
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        // Without the lock: nobody waits for a hypercall of ours.
+        hypervisor_.finish_requests();
+        if (pushed) {
+            return true;
+        }
+        std::this_thread::yield();
+    }
+    return false;
+}
+
+}  // namespace hvisor::hypervisor

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/hvisor_module.hpp"
+
+#include "base/errno_text.hpp"
+#include "base/log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <linux/hvisor.h>
+#include <string_view>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <utility>
+
+namespace hvisor::hypervisor {
+namespace {
+
+static_assert(sizeof(hvisor_bridge) == sizeof(BridgePage));
+static_assert(offsetof(hvisor_bridge, need_wakeup) == offsetof(BridgePage, need_wakeup));
+
+/// Small enough that a signal ends a long copy soon, large enough that the
+/// calls cost nothing.
+constexpr std::size_t load_chunk = std::size_t{16} << 20;
+
+std::uint64_t to_user_pointer(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
+
+Error refused(int error, std::string_view what) {
+    switch (error) {
+    case EPERM:
+        return {ErrorCode::not_permitted, std::format("{}: not permitted; hvisord runs as root in the root zone", what)};
+    case EBUSY:
+        return {ErrorCode::resource_busy, std::format("{}: busy, a CPU belongs to another zone or still runs", what)};
+    case EACCES:
+        return {ErrorCode::invalid_config,
+                std::format("{}: the memory is not reserved for zones; it must lie in one no-map child of "
+                            "/reserved-memory or in the module's parameter zone_ram=",
+                            what)};
+    default:
+        return {ErrorCode::hypervisor_refused,
+                std::format("{}: {}; the kernel log may say why", what, errno_text(error))};
+    }
+}
+
+/// The exclusive role. Upstream's module gives a positive errno when it found no wake-up interrupt.
+Result<void> become_daemon(int device, const std::string& path) {
+    const int result = ::ioctl(device, HVISOR_INIT_VIRTIO);
+    const int error = result < 0 ? errno : result;
+    switch (error) {
+    case 0:
+        return {};
+    case EBUSY:
+        return fail(ErrorCode::resource_busy, "{}: another virtio daemon runs; stop it first", path);
+    case ENOTTY:
+        return fail(ErrorCode::no_hypervisor,
+                    "{}: the module has no wake-up interrupt; the root zone's device tree needs the node "
+                    "hvisor_virtio_device",
+                    path);
+    default:
+        return fail(ErrorCode::no_hypervisor, "{}: cannot attach to the hypervisor: {}", path, errno_text(error));
+    }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path) {
+    UniqueFd device(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    if (!device) {
+        const auto code = errno == EACCES || errno == EPERM ? ErrorCode::not_permitted : ErrorCode::no_hypervisor;
+        return fail(code, "{}: {}; is the kernel module hvisor loaded, and is this the root zone?", path, errno_text());
+    }
+    hvisor_version version{};
+    const bool is_upstream = ::ioctl(device.get(), HVISOR_GET_VERSION, &version) != 0;
+    if (!is_upstream && version.abi != HVISOR_ABI_VERSION) {
+        return fail(ErrorCode::incompatible, "{}: the module has interface version {}, hvisord needs {}; install both "
+                    "from one release", path, version.abi, HVISOR_ABI_VERSION);
+    }
+    if (auto attached = become_daemon(device.get(), path); !attached) {
+        return std::unexpected(attached.error());
+    }
+    UniqueFd wakeup(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wakeup || ::ioctl(device.get(), HVISOR_SET_EVENTFD, wakeup.get()) != 0) {
+        return fail(ErrorCode::no_hypervisor, "{}: cannot register for wake-up interrupts: {}", path, errno_text());
+    }
+    auto bridge = Mapping::map_shared(device.get(), is_upstream ? 0 : HVISOR_MMAP_BRIDGE, bridge_page_size,
+                                      "the bridge page of " + path);
+    if (!bridge) {
+        return std::unexpected(std::move(bridge).error());
+    }
+    if (is_upstream) {
+        log::info("{}: the module of hvisor-tool; zone starts are not checked by it", path);
+    }
+    return std::unique_ptr<Hypervisor>(
+        new HvisorModule(path, std::move(device), std::move(wakeup), std::move(*bridge), is_upstream));
+}
+
+HvisorModule::HvisorModule(std::string path, UniqueFd device, UniqueFd wakeup, Mapping bridge, bool is_upstream)
+    : path_(std::move(path)), device_(std::move(device)), wakeup_(std::move(wakeup)), bridge_(std::move(bridge)),
+      is_upstream_(is_upstream) {}
+
+Result<std::uint64_t> HvisorModule::config_magic() {
+    std::uint64_t magic = 0;
+    if (::ioctl(device_.get(), HVISOR_CONFIG_CHECK, &magic) != 0 || magic == 0) {
+        return fail(ErrorCode::incompatible,
+                    "{}: the hypervisor does not tell its configuration version; it is older than 2025-03", path_);
+    }
+    return magic;
+}
+
+Result<std::vector<ZoneInfo>> HvisorModule::list_zones() {
+    std::array<hvisor_zone_info, HVISOR_MAX_ZONES> infos{};
+    hvisor_zone_list list{.cnt = infos.size(), .zones = to_user_pointer(infos.data())};
+    const int count = ::ioctl(device_.get(), HVISOR_ZONE_LIST, &list);
+    if (count < 0) {
+        return std::unexpected(refused(errno, "cannot list the zones"));
+    }
+    std::vector<ZoneInfo> zones;
+    for (const auto& info : std::span(infos).first(std::min(static_cast<std::size_t>(count), infos.size()))) {
+        const std::string_view name(reinterpret_cast<const char*>(info.name), sizeof info.name);
+        zones.push_back({.id = info.zone_id,
+                         .cpus = info.cpus,
+                         .name = std::string(name.substr(0, name.find('\0'))),
+                         .has_error = info.is_err != 0});
+    }
+    return zones;
+}
+
+Result<void> HvisorModule::load(std::uint64_t address, std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        const auto chunk = bytes.first(std::min(bytes.size(), load_chunk));
+        hvisor_load_image args{
+            .user_buffer = to_user_pointer(chunk.data()), .size = chunk.size(), .load_paddr = address};
+        if (::ioctl(device_.get(), HVISOR_LOAD_IMAGE, &args) != 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return std::unexpected(
+                refused(errno, std::format("cannot load {:#x} bytes to {:#x}", chunk.size(), address)));
+        }
+        address += chunk.size();
+        bytes = bytes.subspan(chunk.size());
+    }
+    return {};
+}
+
+Result<void> HvisorModule::start_zone(std::span<const std::byte> config) {
+    int result = 0;
+    if (is_upstream_) {
+        result = ::ioctl(device_.get(), HVISOR_ZONE_START, config.data());
+    } else {
+        hvisor_zone_start args{.config = to_user_pointer(config.data()), .size = config.size()};
+        result = ::ioctl(device_.get(), HVISOR_ZONE_START_SIZED, &args);
+    }
+    if (result != 0) {
+        return std::unexpected(refused(errno, "the hypervisor did not start the zone"));
+    }
+    return {};
+}
+
+Result<void> HvisorModule::shutdown_zone(std::uint32_t id) {
+    if (::ioctl(device_.get(), HVISOR_ZONE_SHUTDOWN, std::uint64_t{id}) != 0) {
+        if (errno == EINVAL) {
+            return fail(ErrorCode::no_such_zone, "the hypervisor has no zone {} that can be shut down", id);
+        }
+        return std::unexpected(refused(errno, std::format("the hypervisor did not shut down zone {}", id)));
+    }
+    return {};
+}
+
+Result<Mapping> HvisorModule::map_ram(std::uint64_t address, std::uint64_t size) {
+    const auto offset = is_upstream_ ? address : HVISOR_MMAP_PHYSICAL | address;
+    if (offset == 0) {
+        return fail(ErrorCode::invalid_config, "the module of hvisor-tool cannot map guest memory at address 0");
+    }
+    void* mapped =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, device_.get(), static_cast<off_t>(offset));
+    if (mapped == MAP_FAILED) {
+        return std::unexpected(refused(errno, std::format("cannot map guest memory {:#x} at {:#x}", size, address)));
+    }
+    return Mapping(mapped, size);
+}
+
+BridgePage& HvisorModule::bridge_page() { return *reinterpret_cast<BridgePage*>(bridge_.data()); }
+
+void HvisorModule::finish_requests() {
+    // It cannot fail for the holder of the role, and a lost interrupt is repeated anyway.
+    ::ioctl(device_.get(), HVISOR_FINISH_REQ);
+}
+
+}  // namespace hvisor::hypervisor

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "virtio/mmio_transport.hpp"
+
+#include <array>
+#include <span>
+#include <utility>
+
+namespace hvisor::virtio {
+namespace {
+
+constexpr std::uint32_t magic = 0x74726976;   // "virt"
+constexpr std::uint32_t version = 2;
+constexpr std::uint32_t vendor = 0x48564953;  // "HVIS"
+constexpr std::uint32_t no_region = UINT32_MAX;
+constexpr std::uint64_t config_space = std::to_underlying(Register::config);
+
+void set_low(std::uint64_t& address, std::uint32_t value) { address = (address & ~std::uint64_t{UINT32_MAX}) | value; }
+
+void set_high(std::uint64_t& address, std::uint32_t value) {
+    address = (address & UINT32_MAX) | std::uint64_t{value} << 32;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> MmioTransport::access(const RegisterAccess& access) {
+    last_offset_.set(static_cast<std::uint32_t>(access.offset));
+    accesses_.add(1);
+    if (access.offset >= config_space) {
+        if (access.is_write) {
+            device_.limited_log().warning("write to the configuration space at {:#x} ignored",
+                                          access.offset - config_space);
+            return 0;
+        }
+        return read_config(access);
+    }
+    // virtio 1.2, 4.2.2.2: only aligned accesses of 32 bits.
+    if (access.size != 4 || access.offset % 4 != 0) {
+        device_.limited_log().warning("access of {} bytes to register {:#x} ignored, 4 are needed", access.size,
+                                      access.offset);
+        return 0;
+    }
+    const auto which = static_cast<Register>(access.offset);
+    if (!access.is_write) {
+        return read(which);
+    }
+    if (stopping_.load(std::memory_order_acquire)) {
+        return 0;
+    }
+    return write(which, access);
+}
+
+std::uint64_t MmioTransport::read_config(const RegisterAccess& access) const {
+    std::array<std::byte, 8> bytes{};
+    device_.read_config(access.offset - config_space, std::span(bytes).first(access.size));
+    std::uint64_t value = 0;
+    for (unsigned i = 0; i < access.size; ++i) {
+        value |= std::to_integer<std::uint64_t>(bytes.at(i)) << (8 * i);
+    }
+    return value;
+}
+
+const QueueRegisters* MmioTransport::selected() const {
+    return registers_.queue_sel < device_.queue_count() ? &registers_.queues.at(registers_.queue_sel) : nullptr;
+}
+
+QueueRegisters* MmioTransport::selected() {
+    return const_cast<QueueRegisters*>(std::as_const(*this).selected());
+}
+
+std::uint32_t MmioTransport::read(Register which) const {
+    const auto* queue = selected();
+    switch (which) {
+    case Register::magic_value:
+        return magic;
+    case Register::version:
+        return version;
+    case Register::device_id:
+        return device_.device_id();
+    case Register::vendor_id:
+        return vendor;
+    case Register::device_features:
+        return device_.features().word(registers_.device_features_sel);
+    case Register::queue_num_max:
+        // virtio 1.2, 4.2.2: 0 is "no such queue".
+        return queue != nullptr ? device_.max_queue_size(registers_.queue_sel) : 0;
+    case Register::queue_ready:
+        return queue != nullptr ? queue->ready.get() : 0;
+    case Register::interrupt_status:
+        return device_.interrupt().status();
+    case Register::status:
+        return status();
+    case Register::shm_len_low:
+    case Register::shm_len_high:
+    case Register::shm_base_low:
+    case Register::shm_base_high:
+        // virtio 1.2, 4.2.2.1: no shared memory region has any number.
+        return no_region;
+    default:
+        // ConfigGeneration is 0, as the configuration never changes. Others are write-only or no register.
+        return 0;
+    }
+}
+
+std::optional<std::uint64_t> MmioTransport::write(Register which, const RegisterAccess& access) {
+    const auto value = static_cast<std::uint32_t>(access.value);
+    switch (which) {
+    case Register::device_features_sel:
+        registers_.device_features_sel = value;
+        return 0;
+    case Register::driver_features:
+        write_driver_features(value);
+        return 0;
+    case Register::driver_features_sel:
+        registers_.driver_features_sel = value;
+        return 0;
+    case Register::queue_sel:
+        // Any number may be selected; those that are no queue lead nowhere.
+        registers_.queue_sel = value;
+        return 0;
+    case Register::queue_num:
+    case Register::queue_desc_low:
+    case Register::queue_desc_high:
+    case Register::queue_driver_low:
+    case Register::queue_driver_high:
+    case Register::queue_device_low:
+    case Register::queue_device_high:
+        write_queue(which, value);
+        return 0;
+    case Register::queue_ready:
+        return write_queue_ready(value, access);
+    case Register::queue_notify:
+        if (value < device_.queue_count()) {
+            device_.kick(value);
+        } else {
+            device_.limited_log().warning("notification of queue {}, which is not there, ignored", value);
+        }
+        return 0;
+    case Register::interrupt_ack:
+        device_.interrupt().acknowledge(value);
+        return 0;
+    case Register::status:
+        return write_status(value, access);
+    default:
+        return 0;
+    }
+}
+
+void MmioTransport::write_driver_features(std::uint32_t value) {
+    // virtio 1.2, 2.2.2: what was agreed on with FEATURES_OK stays.
+    if ((registers_.status.get() & status::features_ok) != 0) {
+        return;
+    }
+    auto features = FeatureSet::from_bits(registers_.driver_features);
+    features.set_word(registers_.driver_features_sel, value);
+    registers_.driver_features = features.bits();
+    if (registers_.driver_features_sel > 1 && value != 0) {
+        device_.limited_log().warning("feature bits {} and above do not exist", 32 * 2);
+    }
+}
+
+void MmioTransport::write_queue(Register which, std::uint32_t value) {
+    auto* queue = selected();
+    // A queue that is ready is in use: its registers are frozen.
+    if (queue == nullptr || queue->ready.get() != 0) {
+        return;
+    }
+    switch (which) {
+    case Register::queue_num:
+        queue->size.set(value);
+        break;
+    case Register::queue_desc_low:
+        set_low(queue->descriptors, value);
+        break;
+    case Register::queue_desc_high:
+        set_high(queue->descriptors, value);
+        break;
+    case Register::queue_driver_low:
+        set_low(queue->driver, value);
+        break;
+    case Register::queue_driver_high:
+        set_high(queue->driver, value);
+        break;
+    case Register::queue_device_low:
+        set_low(queue->device, value);
+        break;
+    default:
+        set_high(queue->device, value);
+        break;
+    }
+}
+
+std::optional<std::uint64_t> MmioTransport::write_queue_ready(std::uint32_t value, const RegisterAccess& access) {
+    auto* queue = selected();
+    if (queue == nullptr || value > 1 || value == queue->ready.get()) {
+        return 0;
+    }
+    if (value == 1) {
+        make_queue_ready(*queue);
+        return 0;
+    }
+    const auto index = registers_.queue_sel;
+    layouts_.at(index).reset();
+    stopping_.store(true, std::memory_order_relaxed);
+    const auto stopped = [this, queue] {
+        queue->ready.set(0);
+        stopping_.store(false, std::memory_order_release);
+    };
+    if (device_.stop_queue(index, [this, stopped, cpu = access.cpu, answer = access.needs_answer] {
+            stopped();
+            if (answer) {
+                device_.context().port.answer(cpu, 0);
+            }
+        })) {
+        stopped();
+        return 0;
+    }
+    return std::nullopt;
+}
+
+void MmioTransport::make_queue_ready(QueueRegisters& queue) {
+    // virtio 1.2, 3.1.1: queues are set up before DRIVER_OK, for good.
+    if ((registers_.status.get() & status::driver_ok) != 0) {
+        device_.limited_log().warning("queue {} became ready after DRIVER_OK: ignored", registers_.queue_sel);
+        return;
+    }
+    const QueueAddresses addresses{.size = queue.size.get(),
+                                   .descriptors = queue.descriptors,
+                                   .driver = queue.driver,
+                                   .device = queue.device};
+    const auto layout =
+        QueueLayout::create(addresses, device_.max_queue_size(registers_.queue_sel), *device_.context().memory);
+    if (!layout) {
+        device_.fail(std::format("queue {}: {} (size {}, descriptors {:#x}, avail {:#x}, used {:#x})",
+                                 registers_.queue_sel, layout.error(), addresses.size, addresses.descriptors,
+                                 addresses.driver, addresses.device));
+        return;
+    }
+    layouts_.at(registers_.queue_sel) = *layout;
+    queue.ready.set(1);
+}
+
+bool MmioTransport::accept_features() {
+    const auto features = FeatureSet::from_bits(registers_.driver_features);
+    // virtio 1.2, 2.2.2: refuse what was not offered; 6.1: this transport needs VERSION_1.
+    if (features.is_subset_of(device_.features()) && features.has(FeatureBit::version_1)) {
+        return true;
+    }
+    device_.limited_log().warning("the driver's features {:#x} refused, offered are {:#x} and VERSION_1 is needed",
+                                  features.bits(), device_.features().bits());
+    return false;
+}
+
+std::optional<std::uint64_t> MmioTransport::write_status(std::uint32_t value, const RegisterAccess& access) {
+    if (value == 0) {
+        return reset(access);
+    }
+    const auto before = registers_.status.get();
+    // virtio 1.2, 2.1.1: the driver only adds bits.
+    auto after = before | (value & status::settable);
+    const auto added = after & ~before;
+    if ((added & status::features_ok) != 0 && !accept_features()) {
+        after &= ~status::features_ok;
+    }
+    if ((added & status::driver_ok) != 0 && ((after & status::features_ok) == 0 || device_.needs_reset())) {
+        device_.limited_log().warning("DRIVER_OK without FEATURES_OK, or before a reset that is needed, ignored");
+        after &= ~status::driver_ok;
+    }
+    registers_.status.set(after);
+    if ((after & ~before & status::driver_ok) != 0) {
+        device_.activate(FeatureSet::from_bits(registers_.driver_features), layouts_);
+    }
+    return 0;
+}
+
+std::optional<std::uint64_t> MmioTransport::reset(const RegisterAccess& access) {
+    // The driver sees the old status until the device has let go of the queues
+    // (virtio 1.2, 2.4.1).
+    registers_.clear_but_status();
+    for (auto& layout : layouts_) {
+        layout.reset();
+    }
+    stopping_.store(true, std::memory_order_relaxed);
+    const auto stopped = [this] {
+        registers_.status.set(0);
+        stopping_.store(false, std::memory_order_release);
+    };
+    if (device_.reset([this, stopped, cpu = access.cpu, answer = access.needs_answer] {
+            stopped();
+            if (answer) {
+                device_.context().port.answer(cpu, 0);
+            }
+        })) {
+        stopped();
+        return 0;
+    }
+    return std::nullopt;
+}
+
+std::uint32_t MmioTransport::status() const {
+    return registers_.status.get() | (device_.needs_reset() ? status::needs_reset : 0);
+}
+
+std::uint16_t MmioTransport::queue_size(std::size_t queue) const {
+    return static_cast<std::uint16_t>(registers_.queues.at(queue).size.get());
+}
+
+bool MmioTransport::queue_ready(std::size_t queue) const { return registers_.queues.at(queue).ready.get() != 0; }
+
+std::string MmioTransport::last_register() const {
+    const auto offset = last_offset_.get();
+    return offset == UINT32_MAX ? std::string() : register_name(offset);
+}
+
+}  // namespace hvisor::virtio

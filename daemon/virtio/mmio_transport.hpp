@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "virtio/device.hpp"
+#include "virtio/registers.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace hvisor::virtio {
+
+/// One access of a driver to a device's window.
+struct RegisterAccess {
+    std::uint64_t offset = 0;  ///< in the window
+    std::uint64_t value = 0;   ///< of a write, masked to `size`
+    std::uint32_t cpu = 0;     ///< who waits for the answer
+    std::uint8_t size = 0;     ///< 1, 2, 4 or 8
+    bool is_write = false;
+    bool needs_answer = false;
+};
+
+/// The virtio-mmio register file, version 2 (virtio 1.2, 4.2), of one device.
+///
+/// access() runs on TrapLoop and never blocks. What a driver writes is kept as
+/// written and judged where it takes effect: features at FEATURES_OK, a queue
+/// at QueueReady, from when on its registers are frozen.
+class MmioTransport {
+  public:
+    explicit MmioTransport(Device& device) : device_(device) {}
+
+    /// The value of a read, zero-extended from the access size, or 0 for a
+    /// write. Nothing: the answer comes by GuestPort::answer(), because the
+    /// driver stops a queue and a request in it is still in flight. The virtio
+    /// drivers of Linux do not poll for the end of a reset.
+    [[nodiscard]] std::optional<std::uint64_t> access(const RegisterAccess& access);
+
+    // For people who look at the device; any thread.
+    [[nodiscard]] std::uint32_t status() const;
+    [[nodiscard]] std::uint16_t queue_size(std::size_t queue) const;
+    [[nodiscard]] bool queue_ready(std::size_t queue) const;
+    [[nodiscard]] std::string last_register() const;
+    [[nodiscard]] std::uint64_t accesses() const { return accesses_.get(); }
+
+  private:
+    using Answer = std::optional<std::uint64_t>;
+
+    [[nodiscard]] std::uint64_t read_config(const RegisterAccess& access) const;
+    [[nodiscard]] std::uint32_t read(Register which) const;
+    [[nodiscard]] Answer write(Register which, const RegisterAccess& access);
+    [[nodiscard]] Answer write_status(std::uint32_t value, const RegisterAccess& access);
+    [[nodiscard]] Answer write_queue_ready(std::uint32_t value, const RegisterAccess& access);
+    void write_queue(Register which, std::uint32_t value);
+    void write_driver_features(std::uint32_t value);
+    [[nodiscard]] bool accept_features();
+    [[nodiscard]] Answer reset(const RegisterAccess& access);
+    void make_queue_ready(QueueRegisters& queue);
+    /// The queue that QueueSel names, or null.
+    [[nodiscard]] const QueueRegisters* selected() const;
+    [[nodiscard]] QueueRegisters* selected();
+
+    Device& device_;
+    RegisterFile registers_;
+    std::array<std::optional<QueueLayout>, max_queues> layouts_;  ///< of the queues that are ready
+    /// The device lets go of queues. Until then writes are ignored: the driver
+    /// has been told nothing yet.
+    std::atomic<bool> stopping_{false};
+
+    Watched<std::uint32_t> last_offset_{UINT32_MAX};
+    Watched<std::uint64_t> accesses_;
+};
+
+}  // namespace hvisor::virtio
