@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the board runs, built by tests/board/build."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def build() -> Path:
+    """Build what is not up to date and return the folder; its progress shows."""
+    done = subprocess.run([CHECKOUT / "tests/board/build"], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{sys.argv[0]}: the board could not be built")
+    return Path(done.stdout.splitlines()[-1])

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root zone reaches multi-user, hvisord starts, and its API is on the bus."""
+
+from linux2 import expect
+
+
+def scenario(board):
+    board.check("systemctl is-active multi-user.target")
+    failed = board.check("systemctl list-units --failed --plain --no-legend")
+    expect(failed == "", f"failed units: {failed}")
+    expect(board.check("nproc") == "2", "the root zone's second CPU did not come up")
+
+    board.check("systemctl start hvisord && systemctl is-active hvisord")
+    board.check("test -c /dev/hvisor && grep -q ^hvisor /proc/modules")
+    interfaces = board.check("busctl introspect --no-pager org.syswonder.hvisor1 /org/syswonder/hvisor1")
+    for word in ("org.syswonder.hvisor1.Manager", "org.freedesktop.DBus.ObjectManager",
+                 ".StartZone", ".ShutdownZone", ".ListZones", ".HypervisorState"):
+        expect(word in interfaces, f"busctl introspect does not show {word}")
+    state = board.check("busctl get-property org.syswonder.hvisor1 /org/syswonder/hvisor1 "
+                        "org.syswonder.hvisor1.Manager HypervisorState")
+    expect(state == 's "attached"', f"HypervisorState is {state}")
+
+    # A stopped daemon comes back when somebody asks for it.
+    board.check("systemctl stop hvisord")
+    board.check("hvisorctl zone list")
+    board.check("systemctl is-active hvisord")

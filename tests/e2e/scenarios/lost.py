@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Disk and console work although the hypervisor loses interrupts on purpose."""
+
+import linux2
+from linux2 import expect
+from scenarios import console, disk
+
+PARAMETERS = "/sys/module/testvisor_ctl/parameters"
+NEEDS_TESTVISOR = True
+# Form of loss: the parameter to set, its value, and the counter that proves it.
+FORMS = {
+    "injections": ("lose_injections", 5, "lost_injections"),
+    "active": ("lose_active", 1, "lost_active"),
+    "wakeups": ("lose_wakeups", 5, "lost_wakeups"),
+}
+
+
+def scenario(board, form):
+    parameter, value, counter = FORMS[form]
+    board.check("modprobe testvisor_ctl")
+    board.check("for p in lose_injections lose_active lose_wakeups; do "
+                f"echo 0 >{PARAMETERS}/$p || exit 1; done; echo {value} >{PARAMETERS}/{parameter}")
+    before = int(board.check(f"cat {PARAMETERS}/{counter}"))
+    try:
+        nonce = linux2.new_disk(board)
+        linux2.start(board, nonce)
+        console.talk(board, nonce)
+        disk.write_and_compare(board, nonce)
+        linux2.shutdown(board)
+    finally:
+        if not board.fault:
+            board.run(f"echo 0 >{PARAMETERS}/{parameter}; grep . {PARAMETERS}/*")
+    lost = int(board.check(f"cat {PARAMETERS}/{counter}")) - before
+    expect(lost > 0, "nothing was lost, so nothing was tested")

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Twenty starts and shutdowns leave no memory and no file behind in hvisord."""
+
+import re
+
+import linux2
+from linux2 import expect
+
+CYCLES = 20
+WARM = 5
+GROWTH_KIB = 256
+
+
+def scenario(board):
+    nonce = linux2.new_disk(board)
+    for cycle in range(1, CYCLES + 1):
+        linux2.start(board, nonce)
+        linux2.shutdown(board)
+        memory, files = usage(board)
+        board.note(f"cycle {cycle}: {memory} KiB anonymous, {files} files")
+        if cycle == WARM:
+            warm_memory, warm_files = memory, files
+    expect(memory - warm_memory <= GROWTH_KIB,
+           f"anonymous memory grew by {memory - warm_memory} KiB between cycles {WARM} and {CYCLES}")
+    expect(files == warm_files, f"{files - warm_files} files more are open than after cycle {WARM}")
+
+
+def usage(board):
+    """Anonymous memory of hvisord in KiB, and its open files."""
+    text = board.check("pid=$(systemctl show -P MainPID hvisord); grep RssAnon /proc/$pid/status; "
+                       "ls /proc/$pid/fd | wc -l")
+    memory, files = re.search(r"RssAnon:\s+(\d+) kB\n(\d+)", text).groups()
+    return int(memory), int(files)
