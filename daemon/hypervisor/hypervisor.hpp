@@ -46,8 +46,8 @@ class Hypervisor {
     [[nodiscard]] virtual Result<void> load(std::uint64_t address, std::span<const std::byte> bytes) = 0;
 
     /// Start a zone from its encoded zone_config structure (spec section 5).
-    /// EINVAL, which says that the structure is not as large as the
-    /// hypervisor's, is `incompatible`; EBUSY (a CPU is taken) `resource_busy`.
+    /// A CPU that is taken is `resource_busy`; a structure of another size than
+    /// the hypervisor's `hypervisor_refused`, before anything was done.
     [[nodiscard]] virtual Result<void> start_zone(std::span<const std::byte> config) = 0;
 
     /// Stop a zone. Blocks until its CPUs are off, which needs every register
