@@ -44,10 +44,17 @@ static struct {
 	struct eventfd_ctx *eventfd;	/* the owner's */
 	bool answering_reported;
 
+	/*
+	 * For writing: a call that keeps the hypervisor from serving others
+	 * for long. Only ever tried for reading, so nobody spins for it.
+	 */
+	rwlock_t calls;
+	atomic_t finish_postponed;
 	struct work_struct attend_work;
 	bool attending;
 } bridge = {
 	.lock = __SPIN_LOCK_UNLOCKED(bridge.lock),
+	.calls = __RW_LOCK_UNLOCKED(bridge.calls),
 	.attend_work = __WORK_INITIALIZER(bridge.attend_work, attend),
 };
 
@@ -101,11 +108,6 @@ void hvisor_bridge_poll(void)
 	spin_unlock_irqrestore(&bridge.lock, flags);
 }
 
-/*
- * A CPU of the root zone that shuts a zone down stays in the hypervisor until
- * the zone's CPUs are off, and takes no interrupt meanwhile. Those may be
- * waiting for our answer, so another CPU looks after them.
- */
 static void attend(struct work_struct *work)
 {
 	while (READ_ONCE(bridge.attending)) {
@@ -114,20 +116,33 @@ static void attend(struct work_struct *work)
 	}
 }
 
-void hvisor_bridge_begin_attending(int away_cpu)
+/*
+ * A call that waits in the hypervisor until CPUs of a zone are off. These may
+ * themselves be waiting for an answer of ours, and the CPU that makes the call
+ * takes no interrupt meanwhile: another CPU looks after them.
+ */
+int hvisor_bridge_waiting_call(u64 code, u64 arg)
 {
-	unsigned int other = cpumask_any_but(cpu_online_mask, away_cpu);
+	unsigned int other;
+	int error;
 
+	migrate_disable();
+	write_lock(&bridge.calls);
+	other = cpumask_any_but(cpu_online_mask, smp_processor_id());
 	WRITE_ONCE(bridge.attending, true);
 	if (other < nr_cpu_ids)
 		queue_work_on(other, system_highpri_wq, &bridge.attend_work);
+	/* All there is on a root zone with one CPU. */
 	hvisor_bridge_poll();
-}
-
-void hvisor_bridge_end_attending(void)
-{
+	error = hypercall_error(hypercall(code, arg, 0));
 	WRITE_ONCE(bridge.attending, false);
+	write_unlock(&bridge.calls);
+	migrate_enable();
+
 	flush_work(&bridge.attend_work);
+	if (atomic_xchg(&bridge.finish_postponed, 0))
+		hypercall(HYPERCALL_FINISH_REQ, 0, 0);
+	return error;
 }
 
 /* Does this file have the role? Only its own calls can change that. */
@@ -213,13 +228,29 @@ int hvisor_bridge_set_eventfd(struct file *file, int fd)
 	return 0;
 }
 
+/*
+ * While a zone is shut down the call would wait in the hypervisor, and with
+ * it perhaps the last CPU that could answer the zone: it is postponed.
+ */
 int hvisor_bridge_finish_req(struct file *file)
 {
 	int error = check_role(file);
 
 	if (error)
 		return error;
-	return hypercall_error(hypercall(HYPERCALL_FINISH_REQ, 0, 0));
+	if (!read_trylock(&bridge.calls)) {
+		/*
+		 * Before the second try: if that fails too, the shutdown has
+		 * yet to unlock, and finds this afterwards.
+		 */
+		atomic_set(&bridge.finish_postponed, 1);
+		smp_mb__after_atomic();
+		if (!read_trylock(&bridge.calls))
+			return 0;
+	}
+	error = hypercall_error(hypercall(HYPERCALL_FINISH_REQ, 0, 0));
+	read_unlock(&bridge.calls);
+	return error;
 }
 
 int hvisor_bridge_mmap(struct file *file, struct vm_area_struct *vma)

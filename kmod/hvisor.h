@@ -42,9 +42,8 @@ int hvisor_bridge_finish_req(struct file *file);
 int hvisor_bridge_mmap(struct file *file, struct vm_area_struct *vma);
 /* Look after requests whose wake-up was lost. */
 void hvisor_bridge_poll(void);
-/* Between these two a CPU of the root zone may be away in the hypervisor. */
-void hvisor_bridge_begin_attending(int away_cpu);
-void hvisor_bridge_end_attending(void);
+/* A hypercall that may wait for CPUs that wait for the daemon. */
+int hvisor_bridge_waiting_call(u64 code, u64 arg);
 
 /* zone: starting, stopping and watching zones */
 int hvisor_zones_init(void);

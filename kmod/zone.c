@@ -34,19 +34,20 @@ MODULE_PARM_DESC(board_cpus,
 
 static const struct zone_layout *chosen_layout;
 
-/* One start or shutdown at a time. */
+/*
+ * One call about zones at a time. While a zone is shut down another call would
+ * wait in the hypervisor, and with it a CPU that may have to answer that zone.
+ */
 static DEFINE_MUTEX(zone_mutex);
 
 static void watch_zones(struct work_struct *work);
 
 static struct {
-	struct mutex lock;	/* zones and others agree with the hypervisor */
 	struct hvisor_zone_info *zones;	/* buffer */
 	bool others;	/* zones other than root exist; holds a module reference */
-	unsigned int polls;
+	unsigned int polls;	/* since the zones were listed; the work's own */
 	struct delayed_work work;
 } watch = {
-	.lock = __MUTEX_INITIALIZER(watch.lock),
 	.work = __DELAYED_WORK_INITIALIZER(watch.work, watch_zones, 0),
 };
 
@@ -67,14 +68,13 @@ static struct hvisor_zone_info *alloc_zones(void)
 
 /*
  * Unloading would leave zones that use virtio waiting for ever, so the module
- * holds itself while there are any.
+ * holds itself while there are any. With zone_mutex held.
  */
 static void note_zones(void)
 {
 	bool others = false;
 	int count;
 
-	mutex_lock(&watch.lock);
 	count = list_zones(watch.zones, HVISOR_MAX_ZONES);
 	for (int i = 0; i < count; i++)
 		others |= watch.zones[i].zone_id != 0;
@@ -87,21 +87,25 @@ static void note_zones(void)
 	}
 	if (watch.others)
 		queue_delayed_work(system_unbound_wq, &watch.work, POLL_INTERVAL);
-	mutex_unlock(&watch.lock);
 }
 
 static void watch_zones(struct work_struct *work)
 {
 	hvisor_bridge_poll();
-	if (++watch.polls % POLLS_PER_LIST == 0)
+	if (++watch.polls >= POLLS_PER_LIST && mutex_trylock(&zone_mutex)) {
+		watch.polls = 0;
 		note_zones();
-	else
+		mutex_unlock(&zone_mutex);
+	} else {
 		queue_delayed_work(system_unbound_wq, &watch.work, POLL_INTERVAL);
+	}
 }
 
 void hvisor_zones_watch(void)
 {
+	mutex_lock(&zone_mutex);
 	note_zones();
+	mutex_unlock(&zone_mutex);
 }
 
 int hvisor_zones_init(void)
@@ -135,7 +139,11 @@ int hvisor_zone_list(const struct hvisor_zone_list *args)
 	zones = alloc_zones();
 	if (!zones)
 		return -ENOMEM;
-	count = list_zones(zones, capacity);
+	count = mutex_lock_killable(&zone_mutex);
+	if (!count) {
+		count = list_zones(zones, capacity);
+		mutex_unlock(&zone_mutex);
+	}
 	if (count > 0 && copy_to_user(u64_to_user_ptr(args->zones), zones, count * sizeof(*zones)))
 		count = -EFAULT;
 	kfree(zones);
@@ -252,11 +260,7 @@ int hvisor_zone_shutdown(u64 zone_id)
 	error = mutex_lock_killable(&zone_mutex);
 	if (error)
 		return error;
-	migrate_disable();
-	hvisor_bridge_begin_attending(smp_processor_id());
-	error = hypercall_error(hypercall(HYPERCALL_ZONE_SHUTDOWN, zone_id, 0));
-	migrate_enable();
-	hvisor_bridge_end_attending();
+	error = hvisor_bridge_waiting_call(HYPERCALL_ZONE_SHUTDOWN, zone_id);
 	note_zones();
 	mutex_unlock(&zone_mutex);
 	return error;
