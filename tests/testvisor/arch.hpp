@@ -27,17 +27,34 @@ inline void full_barrier() {
     asm volatile("dsb sy" : : : "memory");
 }
 
+// Spelled out, as the compiler may choose an addressing mode that updates its
+// base, and such an access of a guest cannot be emulated.
 template <typename T>
 T mmio_read(std::uint64_t address) {
-    const T value = *reinterpret_cast<const volatile T*>(address);
+    std::uint64_t value = 0;
+    if constexpr (sizeof(T) == 1) {
+        asm volatile("ldrb %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    } else if constexpr (sizeof(T) == 4) {
+        asm volatile("ldr %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    } else {
+        static_assert(sizeof(T) == 8);
+        asm volatile("ldr %0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    }
     asm volatile("dsb ld" : : : "memory");
-    return value;
+    return static_cast<T>(value);
 }
 
 template <typename T>
 void mmio_write(std::uint64_t address, T value) {
     asm volatile("dsb st" : : : "memory");
-    *reinterpret_cast<volatile T*>(address) = value;
+    if constexpr (sizeof(T) == 1) {
+        asm volatile("strb %w0, [%1]" : : "r"(value), "r"(address) : "memory");
+    } else if constexpr (sizeof(T) == 4) {
+        asm volatile("str %w0, [%1]" : : "r"(value), "r"(address) : "memory");
+    } else {
+        static_assert(sizeof(T) == 8);
+        asm volatile("str %0, [%1]" : : "r"(value), "r"(address) : "memory");
+    }
 }
 
 /// A call to the firmware, here QEMU's own PSCI.

@@ -52,6 +52,9 @@ void start_cpu(unsigned cpu) {
     mmio_write<std::uint32_t>(sgi + clear_enable, all);
     mmio_write<std::uint32_t>(sgi + clear_pending, all);
     mmio_write<std::uint32_t>(sgi + clear_active, all);
+    for (unsigned interrupt = 0; interrupt < first_spi; ++interrupt) {
+        mmio_write<std::uint8_t>(sgi + priority + interrupt, default_priority);
+    }
     TESTVISOR_WRITE_REGISTER("s3_4_c12_c9_5", 0xf); // ICC_SRE_EL2: registers, for EL1 as well
     instruction_barrier();
     TESTVISOR_WRITE_REGISTER("s3_0_c12_c12_5", 7); // ICC_SRE_EL1
@@ -103,6 +106,7 @@ void reset_spi(unsigned spi, unsigned cpu) {
     mmio_write<std::uint32_t>(word_of(spi) + clear_enable, bit_of(spi));
     mmio_write<std::uint32_t>(word_of(spi) + clear_pending, bit_of(spi));
     mmio_write<std::uint32_t>(word_of(spi) + clear_active, bit_of(spi));
+    mmio_write<std::uint8_t>(distributor + priority + spi, default_priority);
     mmio_write<std::uint64_t>(distributor + router + spi * 8UL, cpu);
     update_shared(group + spi / 32 * 4, bit_of(spi), all);
 }

@@ -19,6 +19,10 @@ inline constexpr unsigned first_spi = 32;
 inline constexpr unsigned spi_end = 1020;
 inline constexpr unsigned wakeup_interrupt = 64;
 
+// A request to stop has priority 0; what a guest handles must let it through.
+inline constexpr std::uint8_t highest_guest_priority = 0x20;
+inline constexpr std::uint8_t default_priority = 0xa0;
+
 // Register offsets, of the distributor and, for interrupts 0 to 31, of the SGI frame.
 inline constexpr std::uint64_t control = 0x0;
 inline constexpr std::uint64_t waker = 0x14;

@@ -33,7 +33,9 @@ template <typename Allowed>
 void write_priorities(std::uint64_t physical, unsigned first, const Access& access, Allowed allowed) {
     for (unsigned i = 0; i < access.size; ++i) {
         if (allowed(first + i)) {
-            mmio_write<std::uint8_t>(physical + i, static_cast<std::uint8_t>(access.value >> (8 * i)));
+            const auto wanted = static_cast<std::uint8_t>(access.value >> (8 * i));
+            mmio_write<std::uint8_t>(
+                physical + i, wanted < gic::highest_guest_priority ? gic::highest_guest_priority : wanted);
         }
     }
 }

@@ -30,6 +30,14 @@ Zone* in_order[zone_slots];
 unsigned zone_count = 0;
 SpinLock zones_lock;
 
+[[noreturn]] void does_not_stop(const Zone& zone, unsigned cpu) {
+    const std::uint64_t address = cpus[cpu].waits_for;
+    if (address == 0) {
+        panic("zone ", zone.id, " does not stop: CPU ", cpu);
+    }
+    panic("zone ", zone.id, " does not stop: CPU ", cpu, " waits for the daemon at ", Hex{address});
+}
+
 /// Stop every CPU of the zone but this one, and make its interrupts quiet.
 void stop_cpus(Zone& zone) {
     {
@@ -46,8 +54,7 @@ void stop_cpus(Zone& zone) {
     for (unsigned cpu = 0; cpu < cpu_count; ++cpu) {
         while ((others >> cpu & 1) != 0 && psci::affinity_info(cpu) != psci::is_off) {
             if (deadline.passed()) {
-                panic("zone ", zone.id, " does not stop: CPU ", cpu, " waits for an answer to its access at ",
-                      Hex{cpus[cpu].waits_for});
+                does_not_stop(zone, cpu);
             }
             relax();
         }
