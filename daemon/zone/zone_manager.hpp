@@ -6,43 +6,17 @@
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/trap_loop.hpp"
 #include "zone/config_text.hpp"
-#include "zone/zone_devices.hpp"
+#include "zone/file_table.hpp"
+#include "zone/zone_state.hpp"
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace hvisor::zone {
-
-/// Zone life cycle; to_string() gives the lowercase word used on D-Bus.
-enum class State { starting, running, stopping, stopped, failed };
-
-[[nodiscard]] std::string_view to_string(State state);
-
-/// Open files by the path as it is written in the configuration. An empty
-/// table with `may_open` lets the daemon open paths itself, relative ones from
-/// the folder of the configuration file.
-struct FileTable {
-    std::map<std::string, UniqueFd> files;
-    bool may_open = false;
-};
-
-/// One zone at one moment.
-struct ZoneState {
-    std::uint32_t id = 0;
-    std::string name;
-    State state = State::stopped;
-    std::vector<std::uint32_t> cpus;
-    bool managed = false;  ///< started through this daemon (the root zone is not)
-    std::string reason;    ///< why it is failed, else ""
-    std::string diagnosis; ///< one sentence on what is probably wrong, else ""
-    std::vector<DeviceState> devices;
-};
 
 /// The zones of this machine. All members may be called from any thread;
 /// start() and shutdown() block and are called from a control thread, never
@@ -50,8 +24,11 @@ struct ZoneState {
 class ZoneManager {
   public:
     /// `config_dirs`: where start_configured() looks for NAME.json, first match wins.
+    /// `device_tree`: where the kernel shows the root zone's device tree, which
+    /// says what RAM is reserved for zones; without one nothing is known of it.
     ZoneManager(hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop,
-                std::vector<std::filesystem::path> config_dirs);
+                std::vector<std::filesystem::path> config_dirs,
+                std::filesystem::path device_tree = "/proc/device-tree");
     ZoneManager(const ZoneManager&) = delete;
     ZoneManager& operator=(const ZoneManager&) = delete;
     ZoneManager(ZoneManager&&) = delete;
@@ -82,7 +59,8 @@ class ZoneManager {
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& zone, const std::string& device,
                                                 const ConsoleAttach& options);
 
-    /// Called, from any thread, after a zone appeared, changed or went.
+    /// Called, from any thread, after a zone appeared, changed or went. It may
+    /// look (zones(), open_console()) but not start or shut down.
     void on_change(std::function<void()> callback);
 
     /// Look whether zones vanished or failed by themselves; call it about once

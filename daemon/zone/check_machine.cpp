@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/check_machine.hpp"
+
+#include "base/checked.hpp"
+#include "zone/config_reader.hpp"
+
+#include <algorithm>
+#include <format>
+#include <iterator>
+
+namespace hvisor::zone {
+namespace {
+
+/// "0x50000000 to 0x7fffffff (zones@50000000)", one after the other.
+std::string describe(const std::vector<ReservedRange>& ranges) {
+    std::string text;
+    for (const ReservedRange& range : ranges) {
+        std::format_to(std::back_inserter(text), "{}{:#x} to {:#x} ({})", text.empty() ? "" : ", ",
+                       range.address, range.address + range.size - 1, range.name);
+    }
+    return text;
+}
+
+void check_identity(const ZoneConfig& zone, const Machine& machine, Problems& problems) {
+    for (const hypervisor::ZoneInfo& other : machine.zones) {
+        if (other.id == zone.zone_id) {
+            problems.add(
+                "/zone_id",
+                std::format("zone {} runs already and is called {}; shut it down first, or choose another id",
+                            other.id, other.name),
+                ErrorCode::zone_exists);
+        } else if (other.name == zone.name) {
+            problems.add("/name",
+                         std::format("a zone called {} runs already with the id {}; shut it down first, or "
+                                     "choose another name",
+                                     other.name, other.id),
+                         ErrorCode::zone_exists);
+        }
+    }
+}
+
+void check_cpus(const ZoneConfig& zone, const Machine& machine, Problems& problems) {
+    for (std::size_t i = 0; i < zone.cpus.size(); ++i) {
+        for (const hypervisor::ZoneInfo& other : machine.zones) {
+            if (((other.cpus >> zone.cpus[i]) & 1U) != 0) {
+                problems.add(
+                    std::format("/cpus/{}", i),
+                    std::format("CPU {} belongs to {}; expected CPUs that no zone uses", zone.cpus[i],
+                                other.id == 0 ? "the root zone" : std::format("zone {}", other.name)),
+                    ErrorCode::resource_busy);
+            }
+        }
+    }
+}
+
+void check_ram(const ZoneConfig& zone, const Machine& machine, Problems& problems) {
+    for (std::size_t i = 0; i < zone.memory_regions.size(); ++i) {
+        const MemoryRegion& region = zone.memory_regions[i];
+        const std::string key = std::format("/memory_regions/{}/physical_start", i);
+        if (region.type != RegionType::ram) {
+            continue;
+        }
+        if (machine.reserved &&
+            std::ranges::none_of(*machine.reserved, [&region](const ReservedRange& range) {
+                return range_inside(region.physical_start, region.size, range.address, range.size);
+            })) {
+            problems.add(
+                key,
+                std::format(
+                    "RAM {:#x}, size {:#x}, is not reserved for zones; expected it inside {}",
+                    region.physical_start, region.size,
+                    machine.reserved->empty()
+                        ? "a no-map child of /reserved-memory, of which the root zone's device tree has none"
+                        : describe(*machine.reserved)));
+        }
+        for (const UsedRam& used : machine.used_ram) {
+            if (ranges_overlap(region.physical_start, region.size, used.address, used.size)) {
+                problems.add(
+                    key,
+                    std::format(
+                        "RAM {:#x}, size {:#x}, overlaps RAM {:#x}, size {:#x}, of zone {}; expected memory "
+                        "that no zone uses",
+                        region.physical_start, region.size, used.address, used.size, used.zone),
+                    ErrorCode::resource_busy);
+            }
+        }
+    }
+}
+
+} // namespace
+
+Result<void> check_machine(const ZoneFile& zone, const Machine& machine) {
+    Problems problems(zone.document);
+    check_identity(zone.config, machine, problems);
+    if (!problems.empty()) {
+        return problems.result(); // of a zone that is there already everything else is taken, too
+    }
+    check_cpus(zone.config, machine, problems);
+    check_ram(zone.config, machine, problems);
+    return problems.result();
+}
+
+} // namespace hvisor::zone

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/check_zone.hpp"
+
+#include "base/checked.hpp"
+#include "zone/config_reader.hpp"
+
+#include <algorithm>
+#include <format>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace hvisor::zone {
+namespace {
+
+constexpr std::uint64_t page_size = 4096;
+constexpr std::uint32_t max_zone_id = 31;
+constexpr std::uint32_t max_cpu = 31; // the bridge page has a slot for each of 32 CPUs
+
+std::string_view to_string(RegionType type) {
+    switch (type) {
+    case RegionType::ram:
+        return "ram";
+    case RegionType::io:
+        return "io";
+    case RegionType::virtio:
+        return "virtio";
+    }
+    return "";
+}
+
+std::string region_key(std::size_t index, std::string_view key = {}) {
+    return std::format("/memory_regions/{}{}{}", index, key.empty() ? "" : "/", key);
+}
+
+/// A range of guest addresses that the zone claims, and where the file says so.
+struct GuestRange {
+    std::uint64_t start = 0;
+    std::uint64_t size = 0;
+    std::string pointer;
+    std::string what;
+};
+
+void check_identity(const ZoneConfig& zone, Problems& problems) {
+    if (zone.zone_id == 0) {
+        problems.add("/zone_id", "zone 0 is the root zone, which runs already; expected 1 to 31");
+    } else if (zone.zone_id > max_zone_id) {
+        problems.add("/zone_id", std::format("zone ids above {} have no devices; expected 1 to {}",
+                                             max_zone_id, max_zone_id));
+    }
+    if (zone.cpus.empty()) {
+        problems.add("/cpus", "the zone has no CPU; expected at least one");
+    }
+    for (std::size_t i = 0; i < zone.cpus.size(); ++i) {
+        if (zone.cpus[i] > max_cpu) {
+            problems.add(
+                std::format("/cpus/{}", i),
+                std::format("CPU {} cannot reach virtio devices; expected 0 to {}", zone.cpus[i], max_cpu));
+        }
+    }
+}
+
+/// Whether the region's numbers can be computed with.
+bool check_region(const MemoryRegion& region, std::size_t index, Problems& problems) {
+    if (region.size == 0) {
+        problems.add(region_key(index, "size"), "the region is empty; expected a size above 0");
+        return false;
+    }
+    const auto check = [&](std::uint64_t start, std::string_view key) {
+        if (!checked_add(start, region.size - 1)) {
+            problems.add(
+                region_key(index, key),
+                std::format("{:#x} with the size {:#x} ends beyond the last address", start, region.size));
+            return false;
+        }
+        return true;
+    };
+    const bool physical = check(region.physical_start, "physical_start");
+    const bool is_sound = check(region.virtual_start, "virtual_start") && physical;
+    if (region.type != RegionType::virtio) {
+        const auto check_page = [&](std::uint64_t number, std::string_view key) {
+            if (number % page_size != 0) {
+                problems.add(
+                    region_key(index, key),
+                    std::format("{:#x} is not a multiple of the page size {:#x}", number, page_size));
+            }
+        };
+        check_page(region.physical_start, "physical_start");
+        check_page(region.virtual_start, "virtual_start");
+        check_page(region.size, "size");
+    }
+    return is_sound;
+}
+
+std::vector<GuestRange> guest_ranges(const ZoneConfig& zone, Problems& problems) {
+    std::vector<GuestRange> ranges;
+    for (std::size_t i = 0; i < zone.memory_regions.size(); ++i) {
+        const MemoryRegion& region = zone.memory_regions[i];
+        if (check_region(region, i, problems)) {
+            ranges.push_back({guest_address(region), region.size, region_key(i),
+                              std::format("the {} region", to_string(region.type))});
+        }
+    }
+    for (std::size_t i = 0; i < zone.ivc_configs.size(); ++i) {
+        const IvcConfig& ivc = zone.ivc_configs[i];
+        const std::string key = std::format("/ivc_configs/{}", i);
+        ranges.push_back(
+            {ivc.control_table_ipa, page_size, key + "/control_table_ipa", "the IVC control table"});
+        const std::uint64_t shared = ivc.rw_sec_size + (std::uint64_t{ivc.out_sec_size} * ivc.max_peers);
+        ranges.push_back({ivc.shared_mem_ipa, shared, key + "/shared_mem_ipa", "the IVC shared memory"});
+    }
+    return ranges;
+}
+
+void check_memory(const ZoneConfig& zone, Problems& problems) {
+    if (std::ranges::find(zone.memory_regions, RegionType::ram, &MemoryRegion::type) ==
+        zone.memory_regions.end()) {
+        problems.add("/memory_regions", "the zone has no RAM; expected a region of the type \"ram\"");
+    }
+    const std::vector<GuestRange> ranges = guest_ranges(zone, problems);
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+            const GuestRange& one = ranges[i];
+            const GuestRange& other = ranges[j];
+            if (ranges_overlap(one.start, one.size, other.start, other.size)) {
+                problems.add(
+                    one.pointer,
+                    std::format(
+                        "{} at guest address {:#x}, size {:#x}, overlaps {} of {} at {:#x}, size {:#x}",
+                        one.what, one.start, one.size, other.what, other.pointer, other.start, other.size));
+            }
+        }
+    }
+}
+
+void check_ivc(const ZoneConfig& zone, Problems& problems) {
+    for (std::size_t i = 0; i < zone.ivc_configs.size(); ++i) {
+        const std::uint32_t interrupt = zone.ivc_configs[i].interrupt_num;
+        if (!std::ranges::contains(zone.interrupts, interrupt)) {
+            problems.add(
+                std::format("/ivc_configs/{}/interrupt_num", i),
+                std::format("interrupt {} is not in the zone's list /interrupts; add it there", interrupt));
+        }
+    }
+}
+
+/// The kernel's address must be RAM; how much of the image fits is known when the file is open.
+void check_image_addresses(const ZoneConfig& zone, Problems& problems) {
+    for (const ImageFile& image : zone.images) {
+        const bool is_in_ram = std::ranges::any_of(zone.memory_regions, [&image](const MemoryRegion& region) {
+            return region.type == RegionType::ram &&
+                   range_inside(image.load_paddr, 1, region.physical_start, region.size);
+        });
+        if (!is_in_ram) {
+            problems.add(
+                image.address_key,
+                std::format("{:#x} is not in the zone's RAM; expected a physical address in a region of the "
+                            "type \"ram\"",
+                            image.load_paddr));
+        }
+    }
+    // On the other two architectures the entry is not a plain guest address.
+    const bool is_plain =
+        std::holds_alternative<Aarch64Config>(zone.arch) || std::holds_alternative<Riscv64Config>(zone.arch);
+    const bool is_in_ram = std::ranges::any_of(zone.memory_regions, [&zone](const MemoryRegion& region) {
+        return region.type == RegionType::ram &&
+               range_inside(zone.entry_point, 1, region.virtual_start, region.size);
+    });
+    if (is_plain && !is_in_ram) {
+        problems.add("/entry_point",
+                     std::format("{:#x} is not in the zone's RAM; expected a guest address in a region of "
+                                 "the type \"ram\"",
+                                 zone.entry_point));
+    }
+}
+
+void check_window(const ZoneConfig& zone, const VirtioDevice& device, Problems& problems) {
+    // The registers and a device's configuration space; every upstream file uses this size or more.
+    constexpr std::uint64_t least_length = 0x200;
+    if (device.length < least_length) {
+        problems.add(device.pointer + "/len",
+                     std::format("{:#x} is too small; expected at least {:#x}", device.length, least_length));
+    }
+    if (device.address % sizeof(std::uint64_t) != 0) {
+        problems.add(device.pointer + "/addr", std::format("{:#x} is not a multiple of 8", device.address));
+    }
+    const bool is_trapped = std::ranges::any_of(zone.memory_regions, [&device](const MemoryRegion& region) {
+        return region.type == RegionType::virtio &&
+               range_inside(device.address, device.length, guest_address(region), region.size);
+    });
+    if (!is_trapped) {
+        problems.add(
+            device.pointer + "/addr",
+            std::format(
+                "the window {:#x}, size {:#x}, is not inside a region of the type \"virtio\" of zone {}; add "
+                "one to its memory_regions",
+                device.address, device.length, zone.name));
+    }
+}
+
+void check_interrupts(const ZoneConfig& zone, const std::vector<VirtioDevice>& devices, Problems& problems) {
+    std::vector<std::uint32_t> distinct;
+    for (const VirtioDevice& device : devices) {
+        if (!std::ranges::contains(zone.interrupts, device.interrupt)) {
+            problems.add(
+                device.pointer + "/irq",
+                std::format("interrupt {} is not in the list \"interrupts\" of zone {}; add it there",
+                            device.interrupt, zone.name));
+        }
+        if (!std::ranges::contains(distinct, device.interrupt)) {
+            distinct.push_back(device.interrupt);
+            if (distinct.size() == max_device_interrupts + 1) {
+                problems.add(
+                    device.pointer + "/irq",
+                    std::format(
+                        "this is the zone's interrupt number {} for devices and the hypervisor holds {}; let "
+                        "devices share one",
+                        distinct.size(), max_device_interrupts));
+            }
+        }
+    }
+}
+
+/// How much of the guest RAM from `start` lies in one region that maps it to `physical`.
+std::uint64_t mapped_length(const ZoneConfig& zone, std::uint64_t start, std::uint64_t physical) {
+    for (const MemoryRegion& region : zone.memory_regions) {
+        if (region.type == RegionType::ram && range_inside(start, 1, region.virtual_start, region.size) &&
+            physical - region.physical_start == start - region.virtual_start) {
+            return region.size - (start - region.virtual_start);
+        }
+    }
+    return 0;
+}
+
+void check_mapping(const ZoneConfig& zone, const RamMapping& mapping, Problems& problems) {
+    bool is_whole = true;
+    const auto check_page = [&](std::uint64_t number, std::string_view key) {
+        if (number % page_size != 0) {
+            problems.add(mapping.pointer + std::string(key),
+                         std::format("{:#x} is not a multiple of the page size {:#x}", number, page_size));
+            is_whole = false;
+        }
+    };
+    check_page(mapping.zone0_ipa, "/zone0_ipa");
+    check_page(mapping.zonex_ipa, "/zonex_ipa");
+    check_page(mapping.size, "/size");
+    // Regions that follow each other are as good as one.
+    std::uint64_t done = 0;
+    while (is_whole && done < mapping.size) {
+        const std::uint64_t length = mapped_length(zone, mapping.zonex_ipa + done, mapping.zone0_ipa + done);
+        if (length == 0) {
+            problems.add(mapping.pointer,
+                         std::format("guest address {:#x} at {:#x} is not in the RAM of zone {}; expected "
+                                     "zonex_ipa, zone0_ipa "
+                                     "and size of its regions of the type \"ram\"",
+                                     mapping.zonex_ipa + done, mapping.zone0_ipa + done, zone.name));
+            return;
+        }
+        done += std::min(length, mapping.size - done);
+    }
+}
+
+} // namespace
+
+std::uint64_t guest_address(const MemoryRegion& region) {
+    return region.type == RegionType::virtio ? region.physical_start : region.virtual_start;
+}
+
+Result<void> check_zone(const ZoneFile& zone) {
+    Problems problems(zone.document);
+    check_memory(zone.config, problems);
+    const bool is_memory_sound = problems.empty();
+    check_identity(zone.config, problems);
+    check_ivc(zone.config, problems);
+    if (is_memory_sound) { // else what lies in it cannot be told
+        check_image_addresses(zone.config, problems);
+    }
+    return problems.result();
+}
+
+Result<void> check_devices(const ZoneFile& zone, const VirtioFile& virtio) {
+    Problems problems(virtio.document);
+    const VirtioZone* mine = virtio.config.zone(zone.config.zone_id);
+    if (mine == nullptr) {
+        problems.add("/zones", std::format("there is no element with the id {} of zone {}; add one",
+                                           zone.config.zone_id, zone.config.name));
+        return problems.result();
+    }
+    for (const RamMapping& mapping : mine->memory) {
+        check_mapping(zone.config, mapping, problems);
+    }
+    for (std::size_t i = 0; i < mine->devices.size(); ++i) {
+        const VirtioDevice& device = mine->devices[i];
+        check_window(zone.config, device, problems);
+        for (std::size_t j = 0; j < i; ++j) {
+            const VirtioDevice& other = mine->devices[j];
+            if (ranges_overlap(device.address, device.length, other.address, other.length)) {
+                problems.add(device.pointer + "/addr",
+                             std::format("the window {:#x}, size {:#x}, overlaps that of {}", device.address,
+                                         device.length, other.pointer));
+            }
+        }
+    }
+    check_interrupts(zone.config, mine->devices, problems);
+    return problems.result();
+}
+
+} // namespace hvisor::zone

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "zone/virtio_config.hpp"
+#include "zone/zone_config.hpp"
+
+namespace hvisor::zone {
+
+/// What can be wrong inside a zone file that was read without a problem: the
+/// hypervisor panics, or the guest never starts, where these do not hold. The
+/// error holds every problem, a line each.
+[[nodiscard]] Result<void> check_zone(const ZoneFile& zone);
+
+/// Whether the devices of `virtio` for this zone fit the zone file: windows
+/// that trap, interrupts that arrive, memory that is the guest's.
+[[nodiscard]] Result<void> check_devices(const ZoneFile& zone, const VirtioFile& virtio);
+
+/// The guest address of a region. Of a virtio region the hypervisor takes the
+/// physical address for it (hvisor interface, section 9.2).
+[[nodiscard]] std::uint64_t guest_address(const MemoryRegion& region);
+
+/// The hypervisor holds at most this many different pending interrupts a zone and panics at one more
+/// (section 2.3).
+inline constexpr std::size_t max_device_interrupts = 7;
+
+} // namespace hvisor::zone

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/unique_fd.hpp"
+#include "zone/config_reader.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace hvisor::zone {
+
+/// Open files by the path as it is written in the configuration. An empty
+/// table with `may_open` lets the daemon open paths itself, relative ones from
+/// the folder of the configuration file.
+struct FileTable {
+    std::map<std::string, UniqueFd> files;
+    bool may_open = false;
+};
+
+enum class FileUse {
+    image, ///< a regular file that is read once
+    disk,  ///< a regular file or block device that is read and written
+};
+
+/// A file that a configuration names.
+struct OpenFile {
+    UniqueFd fd;
+    std::uint64_t size = 0; ///< of a regular file
+};
+
+/// The file called `path` in `document`, at `pointer`; what is in the table is
+/// duplicated, so that the table serves again. A failure is added to `problems`.
+[[nodiscard]] std::optional<OpenFile> open_file(const FileTable& table, const JsonDocument& document,
+                                                const std::string& path, const std::string& pointer,
+                                                FileUse use, Problems& problems);
+
+} // namespace hvisor::zone

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/zone.hpp"
+
+#include "base/log.hpp"
+#include "zone/diagnosis.hpp"
+
+#include <algorithm>
+#include <format>
+#include <utility>
+
+namespace hvisor::zone {
+namespace {
+
+/// What a device may reach, and the place in the files that says so.
+struct MemoryRange {
+    RamMapping range;
+    const JsonDocument* document;
+};
+
+/// The ranges of the virtio JSON, or, where it has none, the zone's RAM.
+std::vector<MemoryRange> memory_ranges(const ZonePlan& plan) {
+    std::vector<MemoryRange> ranges;
+    if (plan.devices.empty()) {
+        return ranges;
+    }
+    for (const RamMapping& mapping : plan.virtio->file.config.zone(plan.zone.config.zone_id)->memory) {
+        ranges.push_back({mapping, &plan.virtio->file.document});
+        ranges.back().range.pointer += "/zone0_ipa";
+    }
+    if (!ranges.empty()) {
+        return ranges;
+    }
+    const auto& regions = plan.zone.config.memory_regions;
+    for (std::size_t i = 0; i < regions.size(); ++i) {
+        if (regions[i].type == RegionType::ram) {
+            ranges.push_back({{regions[i].physical_start, regions[i].virtual_start, regions[i].size,
+                               std::format("/memory_regions/{}/physical_start", i)},
+                              &plan.zone.document});
+        }
+    }
+    return ranges;
+}
+
+} // namespace
+
+std::string_view to_string(State state) {
+    switch (state) {
+    case State::starting:
+        return "starting";
+    case State::running:
+        return "running";
+    case State::stopping:
+        return "stopping";
+    case State::stopped:
+        return "stopped";
+    case State::failed:
+        return "failed";
+    }
+    std::unreachable();
+}
+
+Zone::Zone(const ZoneConfig& config, hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop)
+    : config_(config), hypervisor_(hypervisor), trap_loop_(trap_loop) {}
+
+Result<std::shared_ptr<const guest::GuestMemory>> Zone::map_memory(const ZonePlan& plan) {
+    std::vector<guest::Region> regions;
+    for (const MemoryRange& memory : memory_ranges(plan)) {
+        auto mapping = hypervisor_.map_ram(memory.range.zone0_ipa, memory.range.size);
+        if (!mapping) {
+            return std::unexpected(
+                std::move(mapping).error().with_context(memory.document->locate(memory.range.pointer)));
+        }
+        regions.emplace_back(memory.range.zonex_ipa, std::move(*mapping));
+    }
+    auto memory = guest::GuestMemory::create(std::move(regions));
+    if (!memory) {
+        return std::unexpected(std::move(memory).error().with_context(std::format("zone {}", name())));
+    }
+    return std::make_shared<const guest::GuestMemory>(std::move(*memory));
+}
+
+Result<void> Zone::create_devices(ZonePlan& plan) {
+    auto memory = map_memory(plan);
+    if (!memory) {
+        return std::unexpected(std::move(memory).error());
+    }
+    auto devices = ZoneDevices::create(id(), name(), std::move(*memory), std::move(plan.devices), trap_loop_);
+    if (!devices) {
+        return std::unexpected(std::move(devices).error());
+    }
+    const std::scoped_lock guard(lock_);
+    devices_ = std::move(*devices);
+    return {};
+}
+
+Result<void> Zone::run(const ZonePlan& plan) {
+    Error refusal{ErrorCode::hypervisor_refused, ""};
+    for (const Layout layout : plan.layouts) {
+        const auto config = encode(plan.zone.config, image_sizes(plan.images), layout);
+        const auto started = hypervisor_.start_zone(config);
+        if (started) {
+            return {};
+        }
+        refusal.code = started.error().code;
+        refusal.message += std::format("{}{}", refusal.message.empty() ? "" : "; ", started.error().message);
+        // A structure of another size than the hypervisor's is refused before
+        // anything is done, and its magic does not always tell the size.
+        if (refusal.code != ErrorCode::hypervisor_refused) {
+            break;
+        }
+        refusal.message += std::format(" (structure of {} bytes)", config.size());
+    }
+    return std::unexpected(
+        std::move(refusal).with_context(std::format("{}: zone {}", plan.zone.document.name(), name())));
+}
+
+Result<void> Zone::start(ZonePlan plan) {
+    if (auto created = create_devices(plan); !created) {
+        return created;
+    }
+    Result<void> result = load_images(plan.zone, plan.images, hypervisor_);
+    if (result) {
+        // From its first instruction on the guest may touch a device.
+        trap_loop_.add_zone(id(), devices());
+        result = run(plan);
+        if (!result) {
+            trap_loop_.remove_zone(id());
+        }
+    }
+    if (!result) {
+        devices()->quiesce();
+        release();
+        return result;
+    }
+    {
+        const std::scoped_lock guard(lock_);
+        started_ = std::chrono::steady_clock::now();
+        state_ = State::running;
+    }
+    log::info({.zone = name(), .device = {}}, "started");
+    return {};
+}
+
+Result<void> Zone::shutdown() {
+    set_state(State::stopping, "");
+    devices()->quiesce();
+    // With one root CPU what is in the ring now would wait until the hypervisor gives up.
+    trap_loop_.drain();
+    Result<void> stopped = hypervisor_.shutdown_zone(id());
+    if (!stopped) {
+        const auto zones = hypervisor_.list_zones();
+        const bool is_there = !zones || std::ranges::contains(*zones, id(), &hypervisor::ZoneInfo::id);
+        if (is_there) {
+            set_state(State::failed, std::format("it could not be shut down: {}", stopped.error().message));
+            return std::unexpected(std::move(stopped).error().with_context(std::format("zone {}", name())));
+        }
+        // It powered itself off a moment before.
+    }
+    finish(State::stopped, "");
+    log::info({.zone = name(), .device = {}}, "shut down");
+    return {};
+}
+
+bool Zone::observe(const hypervisor::ZoneInfo* info) {
+    const State before = state();
+    if (before != State::running && before != State::failed) {
+        return false;
+    }
+    if (info == nullptr || info->name != name()) {
+        devices()->quiesce();
+        finish(State::stopped, "");
+        log::info({.zone = name(), .device = {}}, "the guest has powered itself off");
+        return true;
+    }
+    if (info->has_error && before == State::running) {
+        const std::string reason =
+            "the hypervisor has marked it as failed, because the guest touched an address outside of its "
+            "memory_regions or the hypervisor met an error; shut it down and look at the hypervisor's log";
+        set_state(State::failed, reason);
+        log::error({.zone = name(), .device = {}}, "failed: {}", reason);
+        return true;
+    }
+    return false;
+}
+
+/// The zone is gone, and its devices are quiet: nobody asks for a register any more.
+void Zone::finish(State state, std::string reason) {
+    trap_loop_.drain();
+    trap_loop_.remove_zone(id());
+    set_state(state, std::move(reason));
+}
+
+void Zone::set_state(State state, std::string reason) {
+    const std::scoped_lock guard(lock_);
+    state_ = state;
+    reason_ = std::move(reason);
+}
+
+State Zone::state() const {
+    const std::scoped_lock guard(lock_);
+    return state_;
+}
+
+std::shared_ptr<ZoneDevices> Zone::devices() const {
+    const std::scoped_lock guard(lock_);
+    return devices_;
+}
+
+void Zone::release() {
+    std::shared_ptr<ZoneDevices> devices;
+    {
+        const std::scoped_lock guard(lock_);
+        devices = std::exchange(devices_, nullptr);
+    }
+    // The last owner ends the devices' threads here, and not under the lock.
+}
+
+ZoneState Zone::inspect() const {
+    ZoneState zone;
+    zone.id = id();
+    zone.name = name();
+    zone.cpus = config_.cpus;
+    zone.managed = true;
+    std::shared_ptr<ZoneDevices> devices;
+    std::chrono::steady_clock::time_point started;
+    {
+        const std::scoped_lock guard(lock_);
+        zone.state = state_;
+        zone.reason = reason_;
+        devices = devices_;
+        started = started_;
+    }
+    std::ranges::sort(zone.cpus);
+    zone.cpus.erase(std::ranges::unique(zone.cpus).begin(), zone.cpus.end());
+    if (devices) {
+        zone.devices = devices->inspect();
+    }
+    if (zone.state == State::running) {
+        const auto running = std::chrono::steady_clock::now() - started;
+        zone.diagnosis = diagnose({.zone = name(),
+                                   .running = std::chrono::duration_cast<std::chrono::milliseconds>(running),
+                                   .has_gic = std::holds_alternative<Aarch64Config>(config_.arch)},
+                                  zone.devices);
+    }
+    return zone;
+}
+
+std::vector<UsedRam> Zone::used_ram() const {
+    std::vector<UsedRam> ranges;
+    if (state() != State::stopped) {
+        for (const MemoryRegion& region : config_.memory_regions) {
+            if (region.type == RegionType::ram) {
+                ranges.push_back({name(), region.physical_start, region.size});
+            }
+        }
+    }
+    return ranges;
+}
+
+Result<UniqueFd> Zone::open_console(const std::string& device, const ConsoleAttach& options) const {
+    const auto devices = this->devices();
+    if (!devices) {
+        return fail(ErrorCode::no_such_device, "zone {} has no devices now", name());
+    }
+    return devices->open_console(device, options);
+}
+
+} // namespace hvisor::zone

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "hypervisor/hypervisor.hpp"
+#include "hypervisor/trap_loop.hpp"
+#include "zone/check_machine.hpp"
+#include "zone/zone_plan.hpp"
+#include "zone/zone_state.hpp"
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace hvisor::zone {
+
+/// A zone that this daemon starts, from its plan to its end. What changes it
+/// (start(), shutdown(), observe()) is called by one thread at a time and may
+/// block; looking at it never waits for that.
+class Zone {
+  public:
+    /// In state starting. Both references outlive the zone.
+    Zone(const ZoneConfig& config, hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop);
+
+    [[nodiscard]] std::uint32_t id() const { return config_.zone_id; }
+    [[nodiscard]] const std::string& name() const { return config_.name; }
+
+    /// Map the guest's RAM, create the devices, load the images and start. On
+    /// failure all of it is undone and the zone is of no more use.
+    [[nodiscard]] Result<void> start(ZonePlan plan);
+
+    /// Stop the devices, then the zone: its CPUs may be waiting for a register,
+    /// so those are answered until it is gone. The history of its consoles stays.
+    [[nodiscard]] Result<void> shutdown();
+
+    /// Compare with what the hypervisor says, nullptr when the zone is not in
+    /// its list: a guest may power itself off. True when the state changed.
+    bool observe(const hypervisor::ZoneInfo* info);
+
+    // Any thread.
+    [[nodiscard]] State state() const;
+    [[nodiscard]] ZoneState inspect() const;
+    [[nodiscard]] std::vector<UsedRam> used_ram() const;
+    [[nodiscard]] Result<UniqueFd> open_console(const std::string& device,
+                                                const ConsoleAttach& options) const;
+
+    /// Let go of all devices, and with them of their disks and memory.
+    void release();
+
+  private:
+    [[nodiscard]] Result<std::shared_ptr<const guest::GuestMemory>> map_memory(const ZonePlan& plan);
+    [[nodiscard]] Result<void> create_devices(ZonePlan& plan);
+    [[nodiscard]] Result<void> run(const ZonePlan& plan);
+    void finish(State state, std::string reason);
+    void set_state(State state, std::string reason);
+    [[nodiscard]] std::shared_ptr<ZoneDevices> devices() const;
+
+    const ZoneConfig config_;
+    hypervisor::Hypervisor& hypervisor_;
+    hypervisor::TrapLoop& trap_loop_;
+
+    mutable std::mutex lock_; ///< of all below; held for a moment only
+    State state_ = State::starting;
+    std::string reason_;
+    std::chrono::steady_clock::time_point started_;
+    std::shared_ptr<ZoneDevices> devices_;
+};
+
+} // namespace hvisor::zone

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/zone_manager.hpp"
+
+#include "base/log.hpp"
+#include "zone/check_machine.hpp"
+#include "zone/config_files.hpp"
+#include "zone/reserved_memory.hpp"
+#include "zone/virtio_config.hpp"
+#include "zone/zone.hpp"
+#include "zone/zone_config.hpp"
+#include "zone/zone_plan.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <format>
+#include <map>
+#include <mutex>
+#include <tuple>
+#include <utility>
+
+namespace hvisor::zone {
+
+struct ZoneManager::Impl {
+    using Zones = std::map<std::string, std::shared_ptr<Zone>>;
+
+    Impl(hypervisor::Hypervisor& hypervisor_, hypervisor::TrapLoop& trap_loop_,
+         std::vector<std::filesystem::path> dirs, std::filesystem::path tree)
+        : hypervisor(hypervisor_),
+          trap_loop(trap_loop_),
+          config_dirs(std::move(dirs)),
+          device_tree(std::move(tree)) {}
+
+    bool observe(const std::vector<hypervisor::ZoneInfo>& list);
+    Result<Machine> machine();
+    Result<std::string> start(ZoneFile file, std::shared_ptr<const VirtioSource> virtio,
+                              const FileTable& files);
+    Result<void> shutdown_foreign(const std::string& name);
+    void notify();
+    Zones zones_now();
+    std::shared_ptr<const VirtioSource> remembered_for(std::uint32_t id);
+    std::shared_ptr<Zone> replace(const std::string& name, std::shared_ptr<Zone> zone);
+
+    hypervisor::Hypervisor& hypervisor;
+    hypervisor::TrapLoop& trap_loop;
+    const std::vector<std::filesystem::path> config_dirs;
+    const std::filesystem::path device_tree;
+
+    /// Held while a zone starts or shuts down: one after the other.
+    std::mutex control;
+    std::vector<hypervisor::ZoneInfo> seen; ///< the hypervisor's list at the last refresh; under `control`
+
+    /// Held for a moment only, never while anything is called.
+    std::mutex lock;
+    Zones zones;
+    std::map<std::uint32_t, std::shared_ptr<const VirtioSource>> remembered;
+    std::shared_ptr<const std::function<void()>> changed;
+};
+
+namespace {
+
+std::vector<std::uint32_t> cpu_list(std::uint64_t mask) {
+    std::vector<std::uint32_t> cpus;
+    for (; mask != 0; mask &= mask - 1) {
+        cpus.push_back(static_cast<std::uint32_t>(std::countr_zero(mask)));
+    }
+    return cpus;
+}
+
+ZoneState foreign_state(const hypervisor::ZoneInfo& info) {
+    ZoneState zone;
+    zone.id = info.id;
+    zone.name = info.name;
+    zone.state = info.has_error ? State::failed : State::running;
+    zone.cpus = cpu_list(info.cpus);
+    if (info.has_error) {
+        zone.reason = "the hypervisor has marked it as failed";
+    }
+    return zone;
+}
+
+bool is_same_list(const std::vector<hypervisor::ZoneInfo>& a, const std::vector<hypervisor::ZoneInfo>& b) {
+    return std::ranges::equal(a, b, [](const auto& one, const auto& other) {
+        return std::tie(one.id, one.cpus, one.name, one.has_error) ==
+               std::tie(other.id, other.cpus, other.name, other.has_error);
+    });
+}
+
+const hypervisor::ZoneInfo* find(const std::vector<hypervisor::ZoneInfo>& list, std::uint32_t id) {
+    const auto found = std::ranges::find(list, id, &hypervisor::ZoneInfo::id);
+    return found == list.end() ? nullptr : &*found;
+}
+
+} // namespace
+
+void ZoneManager::Impl::notify() {
+    std::shared_ptr<const std::function<void()>> callback;
+    {
+        const std::scoped_lock guard(lock);
+        callback = changed;
+    }
+    if (callback && *callback) {
+        (*callback)();
+    }
+}
+
+ZoneManager::Impl::Zones ZoneManager::Impl::zones_now() {
+    const std::scoped_lock guard(lock);
+    return zones;
+}
+
+std::shared_ptr<const VirtioSource> ZoneManager::Impl::remembered_for(std::uint32_t id) {
+    const std::scoped_lock guard(lock);
+    const auto found = remembered.find(id);
+    return found == remembered.end() ? nullptr : found->second;
+}
+
+/// Put a zone, or none, in the place of that name; returns what was there.
+std::shared_ptr<Zone> ZoneManager::Impl::replace(const std::string& name, std::shared_ptr<Zone> zone) {
+    const std::scoped_lock guard(lock);
+    auto old = std::exchange(zones[name], zone);
+    if (!zone) {
+        zones.erase(name);
+    }
+    return old;
+}
+
+/// Tell every zone what the hypervisor says of it; whether one changed its state.
+bool ZoneManager::Impl::observe(const std::vector<hypervisor::ZoneInfo>& list) {
+    bool has_changed = false;
+    for (const auto& [name, zone] : zones_now()) {
+        has_changed |= zone->observe(find(list, zone->id()));
+    }
+    return has_changed;
+}
+
+Result<Machine> ZoneManager::Impl::machine() {
+    auto list = hypervisor.list_zones();
+    if (!list) {
+        return std::unexpected(std::move(list).error());
+    }
+    observe(*list); // what a zone that has just gone had is free
+    Machine machine{.zones = std::move(*list), .used_ram = {}, .reserved = reserved_memory(device_tree)};
+    for (const auto& [name, zone] : zones_now()) {
+        const auto used = zone->used_ram();
+        machine.used_ram.insert(machine.used_ram.end(), used.begin(), used.end());
+    }
+    return machine;
+}
+
+Result<std::string> ZoneManager::Impl::start(ZoneFile file, std::shared_ptr<const VirtioSource> virtio,
+                                             const FileTable& files) {
+    const auto magic = hypervisor.config_magic();
+    if (!magic) {
+        return std::unexpected(magic.error());
+    }
+    const auto now = machine();
+    if (!now) {
+        return std::unexpected(now.error());
+    }
+    auto plan = make_plan(std::move(file), std::move(virtio), files, *now, *magic);
+    if (!plan) {
+        return std::unexpected(std::move(plan).error());
+    }
+    const std::string name = plan->zone.config.name;
+    const auto zone = std::make_shared<Zone>(plan->zone.config, hypervisor, trap_loop);
+    // Its last run ends here, with disks and memory that the new one needs.
+    if (const auto old = replace(name, zone)) {
+        old->release();
+    }
+    notify();
+    auto started = zone->start(std::move(*plan));
+    if (!started) {
+        replace(name, nullptr);
+    }
+    notify();
+    if (!started) {
+        return std::unexpected(std::move(started).error());
+    }
+    return name;
+}
+
+Result<void> ZoneManager::Impl::shutdown_foreign(const std::string& name) {
+    const auto list = hypervisor.list_zones();
+    if (!list) {
+        return std::unexpected(list.error());
+    }
+    const auto info = std::ranges::find(*list, name, &hypervisor::ZoneInfo::name);
+    if (info == list->end()) {
+        return fail(ErrorCode::no_such_zone,
+                    "there is no zone called {}; hvisorctl zone list shows those that are there", name);
+    }
+    if (info->id == 0) {
+        return fail(ErrorCode::wrong_state,
+                    "{} is the root zone, which runs this daemon; power the machine off instead", name);
+    }
+    return hypervisor.shutdown_zone(info->id);
+}
+
+ZoneManager::ZoneManager(hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop,
+                         std::vector<std::filesystem::path> config_dirs, std::filesystem::path device_tree)
+    : impl_(std::make_unique<Impl>(hypervisor, trap_loop, std::move(config_dirs), std::move(device_tree))) {}
+
+/// Zones go on running without their devices; nothing of this process stays in the TrapLoop.
+ZoneManager::~ZoneManager() {
+    for (const auto& [name, zone] : impl_->zones_now()) {
+        if (zone->state() != State::stopped) {
+            log::warning({.zone = name, .device = {}}, "its devices end while it runs");
+            impl_->trap_loop.remove_zone(zone->id());
+        }
+        zone->release();
+    }
+}
+
+Result<std::vector<std::uint32_t>> ZoneManager::configure_virtio(const ConfigText& config, FileTable files) {
+    auto file = read_virtio_config(config);
+    if (!file) {
+        return std::unexpected(std::move(file).error());
+    }
+    const auto source = std::make_shared<const VirtioSource>(std::move(*file), std::move(files));
+    std::vector<std::uint32_t> ids;
+    for (const VirtioZone& zone : source->file.config.zones) {
+        // They are opened again when the zone starts; this is for whoever waits for an answer now.
+        if (const auto devices = open_devices(*source, zone); !devices) {
+            return std::unexpected(devices.error());
+        }
+        ids.push_back(zone.id);
+    }
+    const std::scoped_lock guard(impl_->lock);
+    for (const std::uint32_t id : ids) {
+        impl_->remembered[id] = source;
+    }
+    return ids;
+}
+
+Result<std::string> ZoneManager::start(const ConfigText& zone, const ConfigText& virtio, FileTable files) {
+    const std::scoped_lock guard(impl_->control);
+    auto file = read_zone_config(zone);
+    if (!file) {
+        return std::unexpected(std::move(file).error());
+    }
+    if (virtio.text.empty()) {
+        return impl_->start(std::move(*file), impl_->remembered_for(file->config.zone_id), files);
+    }
+    auto virtio_file = read_virtio_config(virtio);
+    if (!virtio_file) {
+        return std::unexpected(std::move(virtio_file).error());
+    }
+    const auto source = std::make_shared<const VirtioSource>(std::move(*virtio_file), std::move(files));
+    return impl_->start(std::move(*file), source, source->files);
+}
+
+Result<std::string> ZoneManager::start_configured(const std::string& name) {
+    auto files = find_config(impl_->config_dirs, name);
+    if (!files) {
+        return std::unexpected(std::move(files).error());
+    }
+    return start(files->zone, files->virtio, FileTable{.files = {}, .may_open = true});
+}
+
+Result<void> ZoneManager::shutdown(const std::string& name) {
+    const std::scoped_lock guard(impl_->control);
+    const auto zones = impl_->zones_now();
+    const auto found = zones.find(name);
+    if (found == zones.end()) {
+        return impl_->shutdown_foreign(name);
+    }
+    const std::shared_ptr<Zone> zone = found->second;
+    if (zone->state() == State::stopped) {
+        return fail(ErrorCode::wrong_state, "zone {} does not run", name);
+    }
+    // A guest that powered itself off a moment ago is a zone that is shut down.
+    auto stopped = zone->shutdown();
+    impl_->notify();
+    return stopped;
+}
+
+std::vector<ZoneState> ZoneManager::zones() {
+    auto managed = impl_->zones_now();
+    std::vector<ZoneState> states;
+    for (const auto& info : impl_->hypervisor.list_zones().value_or(std::vector<hypervisor::ZoneInfo>{})) {
+        const auto mine = managed.find(info.name);
+        if (mine != managed.end() && mine->second->id() == info.id &&
+            mine->second->state() != State::stopped) {
+            states.push_back(mine->second->inspect());
+        } else {
+            states.push_back(foreign_state(info));
+        }
+        managed.erase(info.name); // one entry a name
+    }
+    for (const auto& [name, zone] : managed) {
+        states.push_back(zone->inspect());
+    }
+    return states;
+}
+
+Result<UniqueFd> ZoneManager::open_console(const std::string& zone, const std::string& device,
+                                           const ConsoleAttach& options) {
+    const auto zones = impl_->zones_now();
+    const auto found = zones.find(zone);
+    if (found == zones.end()) {
+        return fail(ErrorCode::no_such_zone, "this daemon has no zone called {}", zone);
+    }
+    return found->second->open_console(device, options);
+}
+
+void ZoneManager::on_change(std::function<void()> callback) {
+    auto shared = std::make_shared<const std::function<void()>>(std::move(callback));
+    const std::scoped_lock guard(impl_->lock);
+    impl_->changed = std::move(shared);
+}
+
+void ZoneManager::refresh() {
+    const std::unique_lock guard(impl_->control, std::try_to_lock);
+    if (!guard) {
+        return;
+    }
+    auto list = impl_->hypervisor.list_zones();
+    if (!list) {
+        return; // a list that cannot be read says nothing about a zone
+    }
+    const bool is_other_list = !is_same_list(*list, impl_->seen);
+    const bool has_changed = impl_->observe(*list);
+    impl_->seen = std::move(*list);
+    if (is_other_list || has_changed) {
+        impl_->notify();
+    }
+}
+
+} // namespace hvisor::zone

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/zone_plan.hpp"
+
+#include "zone/check_zone.hpp"
+#include "zone/config_reader.hpp"
+
+#include <utility>
+
+namespace hvisor::zone {
+namespace {
+
+/// All that can be known before a file is opened, so that a person hears of it at once.
+Result<void> check_all(const ZoneFile& zone, const VirtioSource* virtio, const Machine& machine) {
+    Result<void> all = check_zone(zone);
+    const auto add = [&all](Result<void> more) {
+        if (all) {
+            all = std::move(more);
+        } else if (!more) {
+            all.error().message += "\n" + more.error().message;
+        }
+    };
+    if (virtio != nullptr) {
+        add(check_devices(zone, virtio->file));
+    }
+    add(check_machine(zone, machine));
+    return all;
+}
+
+} // namespace
+
+Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, const VirtioZone& zone) {
+    Problems problems(virtio.file.document);
+    std::vector<DeviceSettings> devices;
+    for (const VirtioDevice& device : zone.devices) {
+        DeviceSettings settings{.address = device.address,
+                                .length = device.length,
+                                .interrupt = device.interrupt,
+                                .model = ConsoleSettings{}};
+        if (device.type == DeviceType::block) {
+            auto image = open_file(virtio.files, virtio.file.document, device.image, device.pointer + "/img",
+                                   FileUse::disk, problems);
+            settings.model =
+                BlockSettings{.image = image ? std::move(image->fd) : UniqueFd(), .path = device.image};
+        }
+        devices.push_back(std::move(settings));
+    }
+    if (auto result = problems.result(); !result) {
+        return std::unexpected(std::move(result).error());
+    }
+    return devices;
+}
+
+Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> virtio, const FileTable& files,
+                           const Machine& machine, std::uint64_t magic) {
+    auto layouts = layouts_for_magic(magic);
+    if (!layouts) {
+        return std::unexpected(std::move(layouts).error());
+    }
+    if (auto checked = check_all(zone, virtio.get(), machine); !checked) {
+        return std::unexpected(std::move(checked).error());
+    }
+    auto images = open_images(zone, files);
+    if (!images) {
+        return std::unexpected(std::move(images).error());
+    }
+    Result<std::vector<DeviceSettings>> devices;
+    if (virtio) {
+        devices = open_devices(*virtio, *virtio->file.config.zone(zone.config.zone_id));
+    }
+    if (!devices) {
+        return std::unexpected(std::move(devices).error());
+    }
+    return ZonePlan{std::move(zone), std::move(virtio), std::move(*images), std::move(*devices),
+                    std::move(*layouts)};
+}
+
+} // namespace hvisor::zone

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "zone/check_machine.hpp"
+#include "zone/file_table.hpp"
+#include "zone/images.hpp"
+#include "zone/virtio_config.hpp"
+#include "zone/zone_config.hpp"
+#include "zone/zone_devices.hpp"
+#include "zone/zone_encoder.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace hvisor::zone {
+
+/// A virtio JSON with its open files, remembered until its zones start.
+struct VirtioSource {
+    VirtioFile file;
+    FileTable files;
+};
+
+/// Everything a zone is started with. As long as it is being made, nothing outside this process is touched.
+struct ZonePlan {
+    ZoneFile zone;
+    std::shared_ptr<const VirtioSource> virtio; ///< none for a zone without devices
+    std::vector<OpenImage> images;
+    std::vector<DeviceSettings> devices;
+    std::vector<Layout> layouts; ///< that the hypervisor may use, the likeliest first
+};
+
+/// Check `zone` against its devices and the machine, and open its files.
+/// `virtio` may be none; `magic` is the hypervisor's.
+[[nodiscard]] Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> virtio,
+                                         const FileTable& files, const Machine& machine, std::uint64_t magic);
+
+/// Open the disks of one zone of a virtio JSON.
+[[nodiscard]] Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio,
+                                                               const VirtioZone& zone);
+
+} // namespace hvisor::zone

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "zone/zone_devices.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hvisor::zone {
+
+/// Zone life cycle; to_string() gives the lowercase word used on D-Bus.
+enum class State { starting, running, stopping, stopped, failed };
+
+[[nodiscard]] std::string_view to_string(State state);
+
+/// One zone at one moment.
+struct ZoneState {
+    std::uint32_t id = 0;
+    std::string name;
+    State state = State::stopped;
+    std::vector<std::uint32_t> cpus;
+    bool managed = false;  ///< started through this daemon (the root zone is not)
+    std::string reason;    ///< why it is failed, else ""
+    std::string diagnosis; ///< one sentence on what is probably wrong, else ""
+    std::vector<DeviceState> devices;
+};
+
+} // namespace hvisor::zone

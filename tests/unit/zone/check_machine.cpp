@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/check_machine.hpp"
+#include "temporary_directory.hpp"
+#include "zone_text.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <string>
+
+using namespace hvisor::zone;
+using hvisor::ErrorCode;
+using test::changed;
+using test::good_zone;
+
+namespace {
+
+Machine board() {
+    return {.zones = {{0, 0x3, "root-linux", false}},
+            .used_ram = {},
+            .reserved = {{{"zones@50000000", 0x50000000, 0x30000000}}}};
+}
+
+hvisor::Error problems(const Machine& machine, const std::string& text = std::string(good_zone)) {
+    const auto zone = read_zone_config(ConfigText{"z.json", text});
+    REQUIRE(zone);
+    const auto checked = check_machine(*zone, machine);
+    return checked ? hvisor::Error{} : checked.error();
+}
+
+} // namespace
+
+TEST_CASE("a zone that fits the machine has no problem") {
+    CHECK(problems(board()).message.empty());
+    Machine unknown = board();
+    unknown.reserved.reset();
+    CHECK(problems(unknown).message.empty());
+}
+
+TEST_CASE("the root zone's CPUs are named by file and key") {
+    const auto error = problems(board(), changed(good_zone, "[2, 3]", "[1, 2]"));
+    CHECK(error.code == ErrorCode::resource_busy);
+    CHECK(error.message ==
+          "z.json:3:12: /cpus/0: CPU 1 belongs to the root zone; expected CPUs that no zone uses");
+}
+
+TEST_CASE("CPUs and RAM of another zone are taken") {
+    Machine machine = board();
+    machine.zones.push_back({2, 0x8, "linux3", false});
+    machine.used_ram.push_back({"linux3", 0x70000000, 0x10000000});
+    const auto error = problems(machine);
+    CHECK(error.code == ErrorCode::resource_busy);
+    CHECK(error.message ==
+          "z.json:3:15: /cpus/1: CPU 3 belongs to zone linux3; expected CPUs that no zone uses\n"
+          "z.json:5:40: /memory_regions/0/physical_start: RAM 0x50000000, size 0x30000000, overlaps RAM "
+          "0x70000000, size "
+          "0x10000000, of zone linux3; expected memory that no zone uses");
+}
+
+TEST_CASE("an id or a name that is there already is told alone") {
+    Machine machine = board();
+    machine.zones.push_back({1, 0xc, "other", false});
+    auto error = problems(machine);
+    CHECK(error.code == ErrorCode::zone_exists);
+    CHECK(error.message ==
+          "z.json:2:14: /zone_id: zone 1 runs already and is called other; shut it down first, or choose "
+          "another id");
+    machine.zones.back() = {2, 0x8, "linux2", false};
+    error = problems(machine);
+    CHECK(error.code == ErrorCode::zone_exists);
+    CHECK(
+        error.message ==
+        "z.json:1:11: /name: a zone called linux2 runs already with the id 2; shut it down first, or choose "
+        "another name");
+}
+
+TEST_CASE("RAM outside of reserved memory is named by file and key") {
+    auto error =
+        problems(board(), changed(good_zone, "\"0x50000000\", \"virtual", "\"0x40000000\", \"virtual"));
+    CHECK(error.code == ErrorCode::invalid_config);
+    CHECK(
+        error.message ==
+        "z.json:5:40: /memory_regions/0/physical_start: RAM 0x40000000, size 0x30000000, is not reserved for "
+        "zones; expected it inside 0x50000000 to 0x7fffffff (zones@50000000)");
+    Machine machine = board();
+    machine.reserved->clear();
+    error = problems(machine);
+    CHECK(error.message.ends_with(
+        "expected it inside a no-map child of /reserved-memory, of which the root zone's device tree "
+        "has none"));
+}
+
+TEST_CASE("reserved memory is read from the device tree the kernel shows") {
+    const test::TemporaryDirectory tree;
+    using namespace std::string_literals;
+    const auto node = [&tree](const std::string& name, const std::string& reg, bool is_no_map) {
+        tree.write("reserved-memory/" + name + "/reg", reg);
+        if (is_no_map) {
+            tree.write("reserved-memory/" + name + "/no-map", "");
+        }
+    };
+    CHECK(reserved_memory(tree.path())->empty());
+    CHECK_FALSE(reserved_memory(tree.path() / "none"));
+    tree.write("reserved-memory/#address-cells", "\0\0\0\2"s);
+    tree.write("reserved-memory/#size-cells", "\0\0\0\1"s);
+    tree.write("reserved-memory/ranges", "");
+    node("zones@60000000", "\0\0\0\1\x60\0\0\0\x20\0\0\0\0\0\0\2\0\0\0\0\0\0\x10\0"s, true);
+    node("zones@50000000", "\0\0\0\0\x50\0\0\0\x10\0\0\0"s, true);
+    node("linux,cma", "\0\0\0\0\x40\0\0\0\x10\0\0\0"s, false);
+    node("hvisor@40400000", "\0\0\0\0\x40\x40\0\0\x10\0\0\0"s, true);
+    node("hypervisor@1", "\0\0\0\0\0\0\0\1\x10\0\0\0"s, true);
+    node("broken@0", "\0\0\0"s, true);
+    const auto ranges = reserved_memory(tree.path());
+    REQUIRE(ranges);
+    REQUIRE(ranges->size() == 3);
+    CHECK((*ranges)[0].name == "zones@50000000");
+    CHECK((*ranges)[0].address == 0x50000000);
+    CHECK((*ranges)[0].size == 0x10000000);
+    CHECK((*ranges)[1].address == 0x160000000);
+    CHECK((*ranges)[1].size == 0x20000000);
+    CHECK((*ranges)[2].address == 0x200000000);
+    CHECK((*ranges)[2].size == 0x1000);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/diagnosis.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <vector>
+
+using namespace hvisor::zone;
+using namespace std::chrono_literals;
+
+namespace {
+
+DeviceState device(std::uint32_t status, std::string last_register, std::uint64_t accesses) {
+    DeviceState state;
+    state.id = "block-a003c00";
+    state.type = "block";
+    state.address = 0xa003c00;
+    state.length = 0x200;
+    state.interrupt = 78;
+    state.status = status;
+    state.last_register = std::move(last_register);
+    state.accesses = accesses;
+    return state;
+}
+
+std::string sentence(const std::vector<DeviceState>& devices, std::chrono::milliseconds running = 10s) {
+    return diagnose({.zone = "linux2", .running = running, .has_gic = true}, devices);
+}
+
+const DeviceState working = device(0xf, "QueueNotify", 100);
+
+} // namespace
+
+TEST_CASE("a zone that works, that boots still, or that has no devices, gets no diagnosis") {
+    CHECK(sentence({working}).empty());
+    CHECK(sentence({device(0, "", 0)}, 9999ms).empty());
+    CHECK(sentence({}).empty());
+    DeviceState busy = working;
+    busy.unacknowledged = 1999ms;
+    CHECK(sentence({busy}).empty());
+}
+
+TEST_CASE("a guest that touches nothing has another device tree, or does not run") {
+    CHECK(sentence({device(0, "", 0), device(0, "", 0)}) ==
+          "the guest of zone linux2 has touched none of its devices: either it does not run (look at "
+          "kernel_load_paddr, "
+          "entry_point and its console), or its device tree has no \"virtio,mmio\" node at address 0xa003c00 "
+          "with size 0x200, "
+          "or its kernel no virtio_mmio driver (CONFIG_VIRTIO_MMIO)");
+    CHECK(sentence({working, device(0, "", 0)}) ==
+          "the guest has never touched the block device: its device tree has no \"virtio,mmio\" node at "
+          "address 0xa003c00 with "
+          "size 0x200, or its kernel no virtio_mmio driver (CONFIG_VIRTIO_MMIO)");
+}
+
+TEST_CASE("the status says how far a driver came") {
+    CHECK(sentence({device(0, "VendorID", 4)}) ==
+          "the guest's driver has not taken the block device at 0xa003c00 into use (status 0x0, last "
+          "register VendorID): the "
+          "guest's kernel looked at the device and left it; its log says why, and its node in the device "
+          "tree may lack the "
+          "interrupt 78 (SPI 46)");
+    CHECK(sentence({device(1, "Status", 6)}) ==
+          "the guest's driver has not taken the block device at 0xa003c00 into use (status 0x1, last "
+          "register Status): the guest "
+          "has found the device but has no driver for it (CONFIG_VIRTIO_BLK, virtio_blk), or cannot load it");
+    CHECK(sentence({device(3, "DeviceFeatures", 10)}) ==
+          "the guest's driver has not taken the block device at 0xa003c00 into use (status 0x3, last "
+          "register DeviceFeatures): it "
+          "did not accept the device's features; the guest's kernel log says why");
+    CHECK(sentence({device(0xb, "QueueReady", 30)}) ==
+          "the guest's driver has not taken the block device at 0xa003c00 into use (status 0xb, last "
+          "register QueueReady): it "
+          "stopped while it set up its queues; look at the guest's kernel log, and whether interrupt 78 (SPI "
+          "46) is the one in "
+          "its device tree");
+    CHECK(sentence({device(0x8f, "Status", 30)}) ==
+          "the guest's driver gave up on the block device at 0xa003c00 (status 0x8f, last register Status); "
+          "the guest's kernel "
+          "log says why");
+    CHECK(sentence({device(0x4f, "QueueNotify", 30)}) ==
+          "the block device at 0xa003c00 needs a reset, because the guest's driver gave it a malformed "
+          "queue; the log of hvisord "
+          "says what was wrong, and restarting the zone helps");
+}
+
+TEST_CASE("an interrupt that is never acknowledged is a wrong number in the guest's device tree") {
+    DeviceState deaf = working;
+    deaf.unacknowledged = 12345ms;
+    deaf.interrupts_sent = 1;
+    deaf.interrupts_repeated = 190;
+    CHECK(sentence({deaf}) == "the guest does not see interrupt 78 (SPI 46) of the block device at "
+                              "0xa003c00, sent 191 times and not acknowledged for "
+                              "12 s: its device tree names another interrupt for this address, or masks it");
+    CHECK(diagnose({.zone = "linux2", .running = 10s, .has_gic = false}, std::vector{deaf})
+              .starts_with("the guest does not see interrupt 78 of the block device"));
+}
