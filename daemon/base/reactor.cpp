@@ -122,21 +122,29 @@ Result<void> Reactor::watch(int fd, std::uint32_t events, std::function<void(std
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest) != 0) {
         return fail(ErrorCode::failed, "cannot watch a file descriptor: {}", errno_text());
     }
-    watches_.insert_or_assign(fd, std::make_shared<Watch>(id, std::move(callback)));
+    watches_.insert_or_assign(fd, std::make_shared<Watch>(id, std::move(callback), false));
     return {};
 }
 
 void Reactor::rewatch(int fd, std::uint32_t events) {
     if (const auto found = watches_.find(fd); found != watches_.end()) {
-        epoll_event interest{.events = events, .data = {.u64 = found->second->id}};
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &interest);
+        auto& watch = *found->second;
+        epoll_event interest{.events = events, .data = {.u64 = watch.id}};
+        ::epoll_ctl(epoll_.get(), watch.paused ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &interest);
+        watch.paused = false;
+    }
+}
+
+void Reactor::pause(int fd) {
+    if (const auto found = watches_.find(fd); found != watches_.end() && !found->second->paused) {
+        found->second->paused = true;
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
     }
 }
 
 void Reactor::unwatch(int fd) {
-    if (watches_.erase(fd) != 0) {
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-    }
+    pause(fd);
+    watches_.erase(fd);
 }
 
 void Reactor::run() {
@@ -220,7 +228,8 @@ void Reactor::sleep_and_dispatch() {
         const auto& event = events.at(static_cast<std::size_t>(i));
         const auto found = watches_.find(static_cast<int>(event.data.u64 & UINT32_MAX));
         // An earlier callback of this round may have dropped the watch.
-        if (event.data.u64 == event_id || found == watches_.end() || found->second->id != event.data.u64) {
+        if (event.data.u64 == event_id || found == watches_.end() || found->second->id != event.data.u64 ||
+            found->second->paused) {
             continue;
         }
         const auto watch = found->second;

@@ -82,11 +82,15 @@ class Reactor {
     /// Run a task on the reactor and wait for it; any thread.
     void call(Task task);
 
+    // On the reactor's thread only:
+
     /// Call back while `fd` has one of `events` (EPOLLIN, EPOLLOUT; level
-    /// triggered; EPOLLHUP and EPOLLERR always). A second call for the same fd
-    /// changes the events and keeps the callback. Reactor's thread only.
+    /// triggered), or a hang-up or an error, which cannot be masked.
     [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, std::function<void(std::uint32_t)> callback);
+    /// Other events from now on; ends a pause.
     void rewatch(int fd, std::uint32_t events);
+    /// Nothing, not even a hang-up, until rewatch().
+    void pause(int fd);
     void unwatch(int fd);
 
   private:
@@ -102,6 +106,7 @@ class Reactor {
     struct Watch {
         std::uint64_t id;
         std::function<void(std::uint32_t)> callback;
+        bool paused = false;
     };
 
     UniqueFd epoll_;

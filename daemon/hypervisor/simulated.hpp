@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "base/unique_fd.hpp"
 #include "hypervisor/hypervisor.hpp"
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 namespace hvisor::hypervisor {
 
 /// How a Simulated hypervisor behaves. The defaults are a healthy one on the
-/// QEMU board, for the aarch64 layout of magic 6.
+/// QEMU board.
 struct SimulatedOptions {
     std::uint64_t magic = 6;
-    std::size_t config_size = 3296;
+    std::size_t config_size = 0;  ///< of the zone_config it wants; 0: that of any layout of magic 6
     std::uint64_t ram_address = 0x50000000;  ///< the memory zones may use
     std::uint64_t ram_size = 0x30000000;
     std::uint64_t cpus = 0xf;       ///< all CPUs of the board
@@ -55,13 +50,17 @@ class Simulated final : public Hypervisor {
     // What a guest CPU does. The calls block as the CPU would inside the
     // hypervisor; nothing comes back when the daemon has not answered in 10 s.
 
-    /// Add a zone without zone_config, its CPUs and virtio windows given.
+    /// A memory region of type virtio: accesses to it go to the daemon, the one
+    /// at +0x50 without waiting (hvisor interface, 3.6).
     struct Window {
         std::uint64_t address = 0;
         std::uint64_t size = 0;
     };
+    /// Add a zone without zone_config.
     void add_zone(std::uint32_t id, std::string name, std::uint64_t cpus, std::vector<Window> windows);
 
+    /// A load or store of the CPU's zone. Outside of its windows nothing comes
+    /// back and the zone is marked as failed.
     [[nodiscard]] std::optional<std::uint64_t> guest_read(std::uint32_t cpu, std::uint64_t address, unsigned size);
     bool guest_write(std::uint32_t cpu, std::uint64_t address, unsigned size, std::uint64_t value);
 
@@ -71,10 +70,11 @@ class Simulated final : public Hypervisor {
     /// Wait for an interrupt and take it: its handler runs from here to
     /// end_interrupt(). False when none came.
     [[nodiscard]] bool take_interrupt(std::uint32_t zone, std::uint32_t interrupt, std::chrono::milliseconds timeout);
+    /// Any of the zone's interrupts; 0 when none came.
+    [[nodiscard]] std::uint32_t take_any_interrupt(std::uint32_t zone, std::chrono::milliseconds timeout);
     void end_interrupt(std::uint32_t zone, std::uint32_t interrupt);
 
-    /// The zone marks itself as failed, or powers itself off.
-    void set_error(std::uint32_t zone);
+    /// The zone powers itself off: it disappears from the list.
     void power_off(std::uint32_t zone);
 
     /// What has happened so far.
@@ -87,6 +87,11 @@ class Simulated final : public Hypervisor {
         std::uint64_t finish_calls = 0;
     };
     [[nodiscard]] Counts counts() const;
+    /// Change how it behaves from now on.
+    void set_losses(unsigned lose_injections, unsigned lose_wakeups, bool lose_active);
+    /// Whether its RAM cannot be pinned, as on a board. Else (a kernel without
+    /// memfd_secret) O_DIRECT into it works here and fails there.
+    [[nodiscard]] bool refuses_pinning() const;
     /// Why a real hypervisor would have panicked, or "".
     [[nodiscard]] std::string panicked() const;
 

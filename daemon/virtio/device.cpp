@@ -75,14 +75,14 @@ void Device::kick(std::size_t queue) {
     kick_waker_.wake();
 }
 
-void Device::fail(std::string_view reason) {
+void Device::require_reset(std::string_view reason) {
     limit_.warning("needs a reset: {}", reason);
     if (!needs_reset_.exchange(true)) {
-        context_.owner.post([this] { fail_on_owner(); });
+        context_.owner.post([this] { report_fault(); });
     }
 }
 
-void Device::fail_on_owner() {
+void Device::report_fault() {
     // virtio 1.2, 2.1.2: only a driver that said DRIVER_OK is told. It may
     // have reset the device since.
     if (running_ && needs_reset()) {
@@ -154,7 +154,7 @@ std::optional<Chain> Device::pop(std::size_t index) {
     }
     auto chain = running->pop();
     if (!chain) {
-        fail(std::format("queue {}: {}", index, to_string(chain.error())));
+        require_reset(std::format("queue {}: {}", index, to_string(chain.error())));
         return std::nullopt;
     }
     return std::move(*chain);
@@ -212,7 +212,7 @@ void Device::fenced(const std::function<void()>& hook) {
         hook();
     } catch (const std::exception& e) {
         log::error(limit_.fields(), "internal error, please report it: {}", e.what());
-        fail("internal error");
+        require_reset("internal error");
     }
 }
 

@@ -50,10 +50,10 @@ struct DeviceModel {
 ///     TrapLoop:      activate, reset, stop_queue, kick, read_config: they never
 ///                    block; the work is posted to the owner
 ///     owner thread:  all do_ hooks, everything protected
-///     any thread:    fail, quiesce, the accessors
+///     any thread:    require_reset, quiesce, the accessors
 ///
 /// inactive ──activate──▶ active ──reset──▶ inactive
-///                          │ fail: needs a reset, queues rest until it comes
+///                          │ require_reset, queues rest until it comes
 ///     (any) ──quiesce──▶ quiesced: queues rest for good
 ///
 /// The owner reactor is stopped before a device is destroyed.
@@ -88,7 +88,7 @@ class Device {
 
     /// The driver did something that cannot be worked with: DEVICE_NEEDS_RESET
     /// and a configuration change interrupt (virtio 1.2, 2.1.2).
-    void fail(std::string_view reason);
+    void require_reset(std::string_view reason);
     [[nodiscard]] bool needs_reset() const { return needs_reset_.load(std::memory_order_acquire); }
 
     /// Stop for good and wait until no request is in flight. Not on TrapLoop.
@@ -121,7 +121,7 @@ class Device {
     void serve(std::size_t queue);
     /// The running queue, or null: not set up, reset, failed or quiesced.
     [[nodiscard]] Queue* queue(std::size_t queue);
-    /// The next chain of a queue; faults become fail().
+    /// The next chain of a queue; faults become require_reset().
     [[nodiscard]] std::optional<Chain> pop(std::size_t queue);
     /// Interrupt the driver if it wants to hear of what was published.
     void signal(std::size_t queue);
@@ -133,7 +133,7 @@ class Device {
     void stop_queues();
     void take_kicks();
     void repair_interrupt();
-    void fail_on_owner();
+    void report_fault();
     void raise(std::uint32_t bits);
     /// Runs a hook; an exception in it fails this device and nothing else.
     void fenced(const std::function<void()>& hook);

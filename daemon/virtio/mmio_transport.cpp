@@ -230,7 +230,7 @@ void MmioTransport::make_queue_ready(QueueRegisters& queue) {
     const auto layout =
         QueueLayout::create(addresses, device_.max_queue_size(registers_.queue_sel), *device_.context().memory);
     if (!layout) {
-        device_.fail(std::format("queue {}: {} (size {}, descriptors {:#x}, avail {:#x}, used {:#x})",
+        device_.require_reset(std::format("queue {}: {} (size {}, descriptors {:#x}, avail {:#x}, used {:#x})",
                                  registers_.queue_sel, layout.error(), addresses.size, addresses.descriptors,
                                  addresses.driver, addresses.device));
         return;

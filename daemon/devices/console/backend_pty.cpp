@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/console/backend_pty.hpp"
+
+#include "base/errno_text.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <fcntl.h>
+#include <termios.h>
+
+namespace hvisor::devices::console {
+
+Result<Pty> Pty::open() {
+    Pty pty;
+    pty.master.reset(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+    std::array<char, 64> path{};
+    if (!pty.master || ::grantpt(pty.master.get()) != 0 || ::unlockpt(pty.master.get()) != 0 ||
+        ::ptsname_r(pty.master.get(), path.data(), path.size()) != 0) {
+        return fail(ErrorCode::failed, "cannot create a pseudo-terminal: {}", errno_text());
+    }
+    pty.path = path.data();
+    pty.terminal.reset(::open(pty.path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    termios settings{};
+    if (!pty.terminal || ::tcgetattr(pty.terminal.get(), &settings) != 0) {
+        return fail(ErrorCode::failed, "cannot open the pseudo-terminal {}: {}", pty.path, errno_text());
+    }
+    // The guest's own terminal driver echoes and edits.
+    ::cfmakeraw(&settings);
+    ::tcsetattr(pty.terminal.get(), TCSANOW, &settings);
+    return pty;
+}
+
+}  // namespace hvisor::devices::console

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/zone_devices.hpp"
+
+#include "base/checked.hpp"
+#include "base/reactor.hpp"
+#include "devices/block/device.hpp"
+#include "devices/console/device.hpp"
+#include "virtio/device.hpp"
+#include "virtio/mmio_transport.hpp"
+
+#include <algorithm>
+#include <format>
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace hvisor::zone {
+namespace {
+
+/// The registers without a configuration space (virtio 1.2, 4.2.2).
+constexpr std::uint64_t smallest_window = 0x100;
+/// An eighth different pending interrupt of one zone stops the hypervisor (hvisor interface, 2.3).
+constexpr std::size_t max_interrupts = 7;
+
+std::string_view type_of(const DeviceSettings& settings) {
+    return std::holds_alternative<BlockSettings>(settings.model) ? "block" : "console";
+}
+
+Result<void> check_windows(const std::vector<DeviceSettings>& all) {
+    std::set<std::uint32_t> interrupts;
+    for (auto device = all.begin(); device != all.end(); ++device) {
+        if (device->length < smallest_window || !checked_add(device->address, device->length)) {
+            return fail(ErrorCode::invalid_config, "{} at {:#x}: the length {:#x} is less than {:#x} or wraps around",
+                        type_of(*device), device->address, device->length, smallest_window);
+        }
+        const auto other = std::find_if(all.begin(), device, [&](const DeviceSettings& before) {
+            return ranges_overlap(before.address, before.length, device->address, device->length);
+        });
+        if (other != device) {
+            return fail(ErrorCode::invalid_config, "{} at {:#x} overlaps {} at {:#x}", type_of(*device),
+                        device->address, type_of(*other), other->address);
+        }
+        interrupts.insert(device->interrupt);
+    }
+    if (interrupts.size() > max_interrupts) {
+        return fail(ErrorCode::invalid_config, "the devices use {} different interrupts, the hypervisor can take {}; "
+                    "let some share one", interrupts.size(), max_interrupts);
+    }
+    return {};
+}
+
+/// Which thread owns which queue: here, and nowhere else. Now each device has
+/// a thread of its own for all its queues, so that a slow disk delays nobody.
+Result<std::unique_ptr<Reactor>> start_owner(const std::string& device_id) {
+    return Reactor::start({.name = device_id, .cpus = {}, .on_crash = {}});
+}
+
+/// One device with everything that belongs to it.
+struct Slot {
+    std::uint64_t address = 0;
+    std::uint64_t length = 0;
+    std::uint32_t interrupt = 0;
+    std::unique_ptr<Reactor> owner;
+    std::unique_ptr<virtio::Device> device;
+    devices::console::ConsoleDevice* console = nullptr;  ///< the device, when it is one
+    std::unique_ptr<virtio::MmioTransport> transport;
+};
+
+Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceContext context) {
+    if (auto* block = std::get_if<BlockSettings>(&settings.model)) {
+        auto backend = devices::block::FileBackend::open(std::move(block->image), block->path, block->read_only);
+        if (!backend) {
+            return std::unexpected(std::move(backend).error());
+        }
+        slot.device = std::make_unique<devices::block::BlockDevice>(std::move(context), std::move(*backend));
+        return {};
+    }
+    auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context));
+    slot.console = console.get();
+    slot.device = std::move(console);
+    return {};
+}
+
+}  // namespace
+
+struct ZoneDevices::Impl {
+    std::vector<Slot> slots;
+
+    Impl() = default;
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+    Impl(Impl&&) = delete;
+    Impl& operator=(Impl&&) = delete;
+    ~Impl() {
+        // Before any device goes: their callbacks run on these threads.
+        for (auto& slot : slots) {
+            slot.owner->stop();
+        }
+    }
+};
+
+Result<std::shared_ptr<ZoneDevices>> ZoneDevices::create(std::uint32_t zone, std::string zone_name,
+                                                         std::shared_ptr<const guest::GuestMemory> memory,
+                                                         std::vector<DeviceSettings> settings,
+                                                         hypervisor::TrapLoop& interrupts) {
+    if (auto checked = check_windows(settings); !checked) {
+        return std::unexpected(std::move(checked).error());
+    }
+    auto impl = std::make_unique<Impl>();
+    for (auto& one : settings) {
+        const auto type = type_of(one);
+        const auto id = std::format("{}-{:x}", type, one.address);
+        auto owner = start_owner(id);
+        if (!owner) {
+            return std::unexpected(std::move(owner).error());
+        }
+        auto& slot = impl->slots.emplace_back();
+        slot.address = one.address;
+        slot.length = one.length;
+        slot.interrupt = one.interrupt;
+        slot.owner = std::move(*owner);
+        if (auto made = make_device(slot, std::move(one),
+                                    {.zone = zone,
+                                     .zone_name = zone_name,
+                                     .id = id,
+                                     .interrupt = slot.interrupt,
+                                     .memory = memory,
+                                     .port = interrupts,
+                                     .owner = *slot.owner});
+            !made) {
+            return std::unexpected(std::move(made).error().with_context(std::format("{} at {:#x}", type, slot.address)));
+        }
+        slot.transport = std::make_unique<virtio::MmioTransport>(*slot.device);
+    }
+    return std::shared_ptr<ZoneDevices>(new ZoneDevices(std::move(impl)));
+}
+
+ZoneDevices::ZoneDevices(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ZoneDevices::~ZoneDevices() = default;
+
+std::optional<std::uint64_t> ZoneDevices::access(const hypervisor::TrapRequest& request) {
+    for (auto& slot : impl_->slots) {
+        if (range_inside(request.address, request.size, slot.address, slot.length)) {
+            return slot.transport->access({.offset = request.address - slot.address,
+                                           .value = request.value,
+                                           .cpu = request.cpu,
+                                           .size = request.size,
+                                           .is_write = request.is_write,
+                                           .needs_answer = request.needs_answer});
+        }
+    }
+    return 0;
+}
+
+void ZoneDevices::quiesce() {
+    for (auto& slot : impl_->slots) {
+        slot.device->quiesce();
+    }
+}
+
+std::vector<DeviceState> ZoneDevices::inspect() const {
+    std::vector<DeviceState> states;
+    const auto now = virtio::Interrupt::Clock::now();
+    for (const auto& slot : impl_->slots) {
+        const auto& device = *slot.device;
+        auto& state = states.emplace_back();
+        state.id = device.context().id;
+        state.type = device.type_name();
+        state.address = slot.address;
+        state.length = slot.length;
+        state.interrupt = slot.interrupt;
+        state.status = slot.transport->status();
+        state.last_register = slot.transport->last_register();
+        state.accesses = slot.transport->accesses();
+        for (std::size_t i = 0; i < device.queue_count(); ++i) {
+            state.queues.push_back({.size = slot.transport->queue_size(i),
+                                    .ready = slot.transport->queue_ready(i),
+                                    .avail_index = device.indices(i).next_avail.get(),
+                                    .used_index = device.indices(i).next_used.get()});
+        }
+        if (const auto age = device.interrupt().unacknowledged(now)) {
+            state.unacknowledged = std::chrono::duration_cast<std::chrono::milliseconds>(*age);
+        }
+        state.interrupts_sent = device.interrupt().sent();
+        state.interrupts_repeated = device.interrupt().repeated();
+        state.backend = device.backend_name();
+    }
+    return states;
+}
+
+Result<UniqueFd> ZoneDevices::open_console(const std::string& id, const ConsoleAttach& options) {
+    for (auto& slot : impl_->slots) {
+        if (slot.console != nullptr && (id.empty() || slot.device->context().id == id)) {
+            return slot.console->attach(options.replay, options.read_only);
+        }
+    }
+    return fail(ErrorCode::no_such_device, "no console {} in this zone", id.empty() ? "device" : id);
+}
+
+}  // namespace hvisor::zone
