@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -25,6 +26,9 @@
  * meanwhile and has raised another interrupt.
  */
 #define ANSWERS_PER_TURN (2 * HVISOR_MAX_REQUESTS)
+
+/* How long an owner may take for an answer while a zone is shut down. */
+#define OWNER_PATIENCE_MS 200
 
 /* loongarch64: the root zone's wake-up line, which stays up until lowered */
 #define LOONGARCH_ROOT_ZONE 0
@@ -52,6 +56,7 @@ static struct {
 	atomic_t finish_postponed;
 	struct work_struct attend_work;
 	bool attending;
+	u32 leaving_zone;
 } bridge = {
 	.lock = __SPIN_LOCK_UNLOCKED(bridge.lock),
 	.calls = __RW_LOCK_UNLOCKED(bridge.calls),
@@ -108,33 +113,74 @@ void hvisor_bridge_poll(void)
 	spin_unlock_irqrestore(&bridge.lock, flags);
 }
 
+/*
+ * The zone is being shut down and its CPUs wait for an owner that does not
+ * answer: it hangs, or its thread sits on the CPU that is in the hypervisor.
+ * Left alone they would hold up the shutdown until the hypervisor gives up.
+ * What they read does not matter any more. The requests stay in the ring, and
+ * the owner's own answers will find nobody waiting.
+ */
+static void release_leaving_zone(void)
+{
+	unsigned int released = 0;
+
+	spin_lock_irq(&bridge.lock);
+	if (bridge.owner)
+		released = ring_release_zone(bridge.page, bridge.leaving_zone);
+	spin_unlock_irq(&bridge.lock);
+	if (released)
+		pr_warn_ratelimited("zone %u is shut down without %u answers that the daemon owes\n",
+				    bridge.leaving_zone, released);
+}
+
+/* Runs on another CPU than the one that shuts a zone down. */
 static void attend(struct work_struct *work)
 {
+	ktime_t patience = ktime_add_ms(ktime_get(), OWNER_PATIENCE_MS);
+
 	while (READ_ONCE(bridge.attending)) {
 		hvisor_bridge_poll();
+		if (ktime_after(ktime_get(), patience)) {
+			release_leaving_zone();
+			patience = ktime_add_ms(ktime_get(), OWNER_PATIENCE_MS);
+		}
 		usleep_range(50, 200);
 	}
 }
 
+/* With one CPU nobody can answer during the call: see to it before. */
+static void let_owner_answer(void)
+{
+	for (int i = 0; i < OWNER_PATIENCE_MS; i++) {
+		hvisor_bridge_poll();
+		if (!ring_has_requests(bridge.page))
+			return;
+		usleep_range(500, 1000);
+	}
+	release_leaving_zone();
+}
+
 /*
- * A call that waits in the hypervisor until CPUs of a zone are off. These may
- * themselves be waiting for an answer of ours, and the CPU that makes the call
+ * The call waits in the hypervisor until the CPUs of the zone are off. These
+ * may themselves be waiting for an answer, and the CPU that makes the call
  * takes no interrupt meanwhile: another CPU looks after them.
  */
-int hvisor_bridge_waiting_call(u64 code, u64 arg)
+int hvisor_bridge_shut_down(u32 zone)
 {
 	unsigned int other;
 	int error;
 
+	bridge.leaving_zone = zone;
+	if (num_online_cpus() == 1)
+		let_owner_answer();
 	migrate_disable();
 	write_lock(&bridge.calls);
 	other = cpumask_any_but(cpu_online_mask, smp_processor_id());
 	WRITE_ONCE(bridge.attending, true);
 	if (other < nr_cpu_ids)
 		queue_work_on(other, system_highpri_wq, &bridge.attend_work);
-	/* All there is on a root zone with one CPU. */
 	hvisor_bridge_poll();
-	error = hypercall_error(hypercall(code, arg, 0));
+	error = hypercall_error(hypercall(HYPERCALL_ZONE_SHUTDOWN, zone, 0));
 	WRITE_ONCE(bridge.attending, false);
 	write_unlock(&bridge.calls);
 	migrate_enable();
@@ -143,6 +189,21 @@ int hvisor_bridge_waiting_call(u64 code, u64 arg)
 	if (atomic_xchg(&bridge.finish_postponed, 0))
 		hypercall(HYPERCALL_FINISH_REQ, 0, 0);
 	return error;
+}
+
+/*
+ * Requests of the zone's last run that the owner has not taken: were they
+ * answered now, that would release accesses of the new run.
+ */
+int hvisor_bridge_wait_clean(u32 zone)
+{
+	for (int i = 0; i < OWNER_PATIENCE_MS; i++) {
+		if (!ring_has_requests_of(bridge.page, zone))
+			return 0;
+		hvisor_bridge_poll();
+		usleep_range(500, 1000);
+	}
+	return -EBUSY;
 }
 
 /* Does this file have the role? Only its own calls can change that. */
@@ -239,11 +300,11 @@ int hvisor_bridge_finish_req(struct file *file)
 	if (error)
 		return error;
 	if (!read_trylock(&bridge.calls)) {
+		atomic_set(&bridge.finish_postponed, 1);
 		/*
 		 * Before the second try: if that fails too, the shutdown has
 		 * yet to unlock, and finds this afterwards.
 		 */
-		atomic_set(&bridge.finish_postponed, 1);
 		smp_mb__after_atomic();
 		if (!read_trylock(&bridge.calls))
 			return 0;

@@ -72,36 +72,55 @@ static inline unsigned int ring_answer_requests(struct hvisor_bridge *page, unsi
 	return taken;
 }
 
+#define RING_ANY_ZONE (~0U)
+
+/*
+ * Answer the CPUs of a zone that wait for requests in [front, rear), which
+ * stay there. Some may have been answered without being taken off: but a CPU
+ * that waits makes no other access, so of all requests of a CPU only the last
+ * waiting one can be unanswered. Answering the others as well would release
+ * later accesses of that CPU. Returns how many CPUs were answered.
+ */
+static inline unsigned int ring_answer_last(struct hvisor_bridge *page, __u32 front, __u32 rear,
+					    __u32 zone)
+{
+	unsigned int answered = 0;
+	__u32 seen = 0;
+	__u32 cpu;
+
+	while (rear != front) {
+		const struct hvisor_device_req *req;
+
+		rear = (rear - 1) & RING_MASK;
+		req = &page->req_list[rear];
+		cpu = ring_waiting_cpu(req);
+		if (cpu >= HVISOR_MAX_CPUS || seen & (1U << cpu))
+			continue;
+		seen |= 1U << cpu;
+		if (zone != RING_ANY_ZONE && READ_ONCE(req->src_zone) != zone)
+			continue;
+		ring_answer(page, cpu);
+		answered++;
+	}
+	return answered;
+}
+
 /*
  * Take the ring over from a daemon that is gone, perhaps in the middle of a
- * request. It may have answered requests without taking them off the ring.
- * But a CPU that waits makes no other access, so of all requests of a CPU in
- * the ring only the last waiting one can be unanswered: the others are
- * dropped, or they would release later accesses of that CPU. An index out of
- * range says nothing; then every slot is taken as possibly waiting.
+ * request. An index out of range says nothing; then every slot is taken as
+ * possibly waiting.
  */
 static inline unsigned int ring_take_over(struct hvisor_bridge *page)
 {
 	__u32 front = READ_ONCE(page->req_front);
-	unsigned int answered = 0;
-	__u32 rear, slot, cpu;
-	__u32 seen = 0;
+	unsigned int answered;
+	__u32 rear;
 
 	/* Pairs with the hypervisor's release of a filled slot. */
 	rear = smp_load_acquire(&page->req_rear) & RING_MASK;
-	slot = rear;
 	if (front > RING_MASK)
 		front = (rear + 1) & RING_MASK;
-
-	while (slot != front) {
-		slot = (slot - 1) & RING_MASK;
-		cpu = ring_waiting_cpu(&page->req_list[slot]);
-		if (cpu >= HVISOR_MAX_CPUS || seen & (1U << cpu))
-			continue;
-		seen |= 1U << cpu;
-		ring_answer(page, cpu);
-		answered++;
-	}
+	answered = ring_answer_last(page, front, rear, RING_ANY_ZONE);
 	/* Not before the slots were read. */
 	smp_store_release(&page->req_front, rear);
 
@@ -111,6 +130,28 @@ static inline unsigned int ring_take_over(struct hvisor_bridge *page)
 	 */
 	WRITE_ONCE(page->res_rear, READ_ONCE(page->res_front));
 	return answered;
+}
+
+/* Release CPUs of a zone that is being shut down from a daemon that hangs. */
+static inline unsigned int ring_release_zone(struct hvisor_bridge *page, __u32 zone)
+{
+	__u32 front = READ_ONCE(page->req_front) & RING_MASK;
+
+	/* Pairs with the hypervisor's release of a filled slot. */
+	return ring_answer_last(page, front, smp_load_acquire(&page->req_rear) & RING_MASK, zone);
+}
+
+static inline bool ring_has_requests_of(const struct hvisor_bridge *page, __u32 zone)
+{
+	__u32 front = READ_ONCE(page->req_front) & RING_MASK;
+	__u32 rear;
+
+	/* Pairs with the hypervisor's release of a filled slot. */
+	rear = smp_load_acquire(&page->req_rear) & RING_MASK;
+	for (; front != rear; front = (front + 1) & RING_MASK)
+		if (READ_ONCE(page->req_list[front].src_zone) == zone)
+			return true;
+	return false;
 }
 
 #endif /* HVISOR_BRIDGE_RING_H */

@@ -42,8 +42,10 @@ int hvisor_bridge_finish_req(struct file *file);
 int hvisor_bridge_mmap(struct file *file, struct vm_area_struct *vma);
 /* Look after requests whose wake-up was lost. */
 void hvisor_bridge_poll(void);
-/* A hypercall that may wait for CPUs that wait for the daemon. */
-int hvisor_bridge_waiting_call(u64 code, u64 arg);
+/* Have the hypervisor shut the zone down, and see to answers meanwhile. */
+int hvisor_bridge_shut_down(u32 zone);
+/* Wait until no requests of the zone's last run are left; EBUSY. */
+int hvisor_bridge_wait_clean(u32 zone);
 
 /* zone: starting, stopping and watching zones */
 int hvisor_zones_init(void);

@@ -22,11 +22,14 @@ static int write_window(u64 address, const void __user *source, size_t size)
 
 	if (!window)
 		return -ENOMEM;
-	if (!source)
+	if (!source) {
 		memset(window, 0, size);
-	else if (copy_from_user(window, source, size))
-		error = -EFAULT;
-	publish_memory(window, size);
+		publish_data(window, size);
+	} else {
+		if (copy_from_user(window, source, size))
+			error = -EFAULT;
+		publish_code(window, size);
+	}
 	memunmap(window);
 	return error;
 }

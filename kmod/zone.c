@@ -162,6 +162,14 @@ static int call_zone_start(void *data)
 	return hypercall_error(hypercall(HYPERCALL_ZONE_START, call->config, call->size));
 }
 
+static bool zone_exists(const struct zone_check *check, u32 id)
+{
+	for (unsigned int i = 0; i < check->num_zones; i++)
+		if (check->zones[i].zone_id == id)
+			return true;
+	return false;
+}
+
 static int check_and_start(void *bytes, const struct zone_layout *layout, struct zone_check *check)
 {
 	struct start_call call = { virt_to_phys(bytes), zone_layout_size(layout) };
@@ -177,14 +185,21 @@ static int check_and_start(void *bytes, const struct zone_layout *layout, struct
 		pr_err_ratelimited("zone %u is refused: %s\n", id, check->reason);
 		return error;
 	}
+	error = zone_exists(check, id) ? 0 : hvisor_bridge_wait_clean(id);
+	if (error) {
+		pr_err_ratelimited("zone %u is refused: the daemon has not taken requests of its last run\n",
+				   id);
+		return error;
+	}
 	/* On loongarch64 the hypervisor wants the call from CPU 0. */
 	if (IS_ENABLED(CONFIG_LOONGARCH))
 		error = smp_call_on_cpu(0, call_zone_start, &call, false);
 	else
 		error = call_zone_start(&call);
 	if (error == -EINVAL)
-		pr_err_ratelimited("the hypervisor refused zone %u: it exists already, or zone_config is not %u bytes long there\n",
-				   id, call.size);
+		pr_err_ratelimited("the hypervisor refused zone %u: it %s\n", id,
+				   zone_exists(check, id) ?
+				   "exists already" : "has another layout of zone_config");
 	else if (error)
 		pr_err_ratelimited("the hypervisor refused zone %u (error %d)\n", id, error);
 	return error;
@@ -260,7 +275,7 @@ int hvisor_zone_shutdown(u64 zone_id)
 	error = mutex_lock_killable(&zone_mutex);
 	if (error)
 		return error;
-	error = hvisor_bridge_waiting_call(HYPERCALL_ZONE_SHUTDOWN, zone_id);
+	error = hvisor_bridge_shut_down(zone_id);
 	note_zones();
 	mutex_unlock(&zone_mutex);
 	return error;

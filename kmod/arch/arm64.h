@@ -37,8 +37,8 @@ static inline bool hypercall_possible(void)
 	return !is_kernel_in_hyp_mode();
 }
 
-/* Make what was written visible to CPUs with caches off, and to their fetches. */
-static inline void publish_memory(void *address, size_t size)
+/* Make what was written visible to CPUs with caches off. */
+static inline void publish_data(void *address, size_t size)
 {
 	unsigned long start = (unsigned long)address;
 	unsigned long end = start + size;
@@ -48,7 +48,13 @@ static inline void publish_memory(void *address, size_t size)
 	for (unsigned long at = round_down(start, line); at < end; at += line)
 		asm volatile("dc civac, %0" : : "r"(at) : "memory");
 	dsb(sy);
-	caches_clean_inval_pou(start, end);
+}
+
+/* And to instruction fetches. */
+static inline void publish_code(void *address, size_t size)
+{
+	publish_data(address, size);
+	caches_clean_inval_pou((unsigned long)address, (unsigned long)address + size);
 }
 
 #endif /* HVISOR_ARCH_ARM64_H */

@@ -23,7 +23,11 @@ static inline bool hypercall_possible(void)
 }
 
 /* Zones' caches are coherent; only instruction fetches need to be told. */
-static inline void publish_memory(void *address, size_t size)
+static inline void publish_data(void *address, size_t size)
+{
+}
+
+static inline void publish_code(void *address, size_t size)
 {
 	flush_icache_range((unsigned long)address, (unsigned long)address + size);
 }

@@ -31,7 +31,11 @@ static inline bool hypercall_possible(void)
 }
 
 /* Caches are coherent, instruction fetches included. */
-static inline void publish_memory(void *address, size_t size)
+static inline void publish_data(void *address, size_t size)
+{
+}
+
+static inline void publish_code(void *address, size_t size)
 {
 }
 

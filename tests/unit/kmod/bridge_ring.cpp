@@ -9,9 +9,10 @@ namespace {
 struct Page : hvisor_bridge {
     Page() : hvisor_bridge{} {}
 
-    void push(__u64 cpu, bool waits = true) {
+    void push(__u64 cpu, bool waits = true, __u32 zone = 1) {
         req_list[req_rear] = {};
         req_list[req_rear].src_cpu = cpu;
+        req_list[req_rear].src_zone = zone;
         req_list[req_rear].need_interrupt = waits ? 0 : 1;
         req_rear = (req_rear + 1) & RING_MASK;
     }
@@ -116,6 +117,25 @@ TEST_CASE("taking over survives an index out of range") {
     CHECK(page.cfg_flags[2] == 1);
     CHECK(page.cfg_flags[3] == 1);
     CHECK(page.req_front == page.req_rear);
+}
+
+TEST_CASE("a zone's CPUs are released and its requests left to the daemon") {
+    Page page;
+    page.req_front = page.req_rear = 29;
+    page.push(2);
+    page.push(3, false);
+    page.push(4, true, 2);
+    page.push(2);
+    page.push(3, true);
+    CHECK(ring_has_requests_of(&page, 1));
+    CHECK(ring_has_requests_of(&page, 2));
+    CHECK_FALSE(ring_has_requests_of(&page, 3));
+    CHECK(ring_release_zone(&page, 1) == 2);
+    CHECK(page.cfg_flags[2] == 1);
+    CHECK(page.cfg_flags[3] == 1);
+    CHECK(page.cfg_flags[4] == 0);
+    CHECK(page.req_front == 29);
+    CHECK(ring_has_requests_of(&page, 1));
 }
 
 TEST_CASE("taking over drops interrupts that were not sent") {
