@@ -55,7 +55,6 @@ static_assert(offsetof(Page, need_wakeup) == 2129);
 
 Page* page = nullptr;
 SpinLock request_lock;
-SpinLock result_lock;
 
 template <typename T>
 T load(const T& field) {
@@ -123,8 +122,11 @@ void wait_for_answer(const Page& bridge, std::uint64_t old_flag, const Request& 
 
 unsigned pending_interrupts(const Zone& zone) {
     unsigned pending = 0;
-    for (unsigned spi = gic::first_spi; spi < gic::spi_end; ++spi) {
-        pending += zone.owns_spi(spi) && gic::is_pending(spi) ? 1 : 0;
+    for (unsigned word = 0; word < gic::spi_words; ++word) {
+        std::uint32_t left = zone.spis[word] == 0 ? 0 : zone.spis[word] & gic::pending_word(word);
+        for (; left != 0; left &= left - 1) {
+            ++pending;
+        }
     }
     return pending;
 }
@@ -170,8 +172,7 @@ std::int64_t inject_results() {
     if (bridge == nullptr) {
         panic("an injection before virtio init");
     }
-    const ZonesGuard zones;
-    const Guard guard(result_lock);
+    const ZonesGuard guard;
     for (std::uint32_t front = index(bridge->result_front); front != index(bridge->result_rear);) {
         inject(bridge->results[front]);
         front = after(front);

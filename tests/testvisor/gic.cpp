@@ -90,7 +90,11 @@ bool take_stop_request() {
 }
 
 bool is_pending(unsigned spi) {
-    return (mmio_read<std::uint32_t>(word_of(spi) + set_pending) & bit_of(spi)) != 0;
+    return (pending_word(spi / 32) & bit_of(spi)) != 0;
+}
+
+std::uint32_t pending_word(unsigned word) {
+    return mmio_read<std::uint32_t>(distributor + set_pending + word * 4UL);
 }
 
 bool is_active(unsigned spi) {

@@ -17,6 +17,7 @@ inline constexpr std::uint64_t sgi_frame = 0x10000;
 inline constexpr unsigned stop_sgi = 15;
 inline constexpr unsigned first_spi = 32;
 inline constexpr unsigned spi_end = 1020;
+inline constexpr unsigned spi_words = 32;
 inline constexpr unsigned wakeup_interrupt = 64;
 
 // A request to stop has priority 0; what a guest handles must let it through.
@@ -50,6 +51,7 @@ void request_stop(unsigned cpu);
 bool take_stop_request();
 
 [[nodiscard]] bool is_pending(unsigned spi);
+[[nodiscard]] std::uint32_t pending_word(unsigned word);
 [[nodiscard]] bool is_active(unsigned spi);
 void make_pending(unsigned spi);
 

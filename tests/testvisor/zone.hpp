@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "cpu.hpp"
+#include "gic.hpp"
 #include "lock.hpp"
 #include "stage2.hpp"
 
@@ -29,7 +30,7 @@ struct Zone {
     bool is_error;
     bool stopping;       // no CPU of it may start any more
     SpinLock power_lock; // a CPU's start against the zone's stop
-    std::uint32_t spis[32];
+    std::uint32_t spis[gic::spi_words];
     Window virtio[max_windows];
     unsigned virtio_count;
     struct {
@@ -45,7 +46,7 @@ struct Zone {
         return cpu < cpu_count && (cpu_mask >> cpu & 1) != 0;
     }
     [[nodiscard]] bool owns_spi(unsigned spi) const {
-        return spi < 1024 && (spis[spi / 32] >> spi % 32 & 1) != 0;
+        return spi < gic::spi_end && (spis[spi / 32] >> spi % 32 & 1) != 0;
     }
     [[nodiscard]] unsigned first_cpu() const { return static_cast<unsigned>(__builtin_ctzll(cpu_mask)); }
 
