@@ -9,7 +9,7 @@ def scenario(board):
     nonce = linux2.new_disk(board)
     board.check("systemctl stop hvisord")
     # By the older tool's ioctls: hvisorctl would start the daemon.
-    board.check(f"cd {linux2.FOLDER} && upstream_abi start Image linux2.dtb initramfs.cpio")
+    board.check(f"cd {linux2.FOLDER} && upstream_abi --start Image linux2.dtb initramfs.cpio")
     before = wakeups(board)
     # The zone's kernel takes a moment to get to its devices; then it asks again
     # and again, and the module answers.
@@ -19,9 +19,10 @@ def scenario(board):
     expect(board.run("systemctl is-active hvisord").output.strip() == "inactive", "hvisord was started by something")
 
     board.check("systemctl start hvisord")
-    expect(linux2.states(board).get(linux2.NAME) == "running", "hvisord does not list the zone that was there first")
-    board.check(f"hvisorctl virtio start {linux2.FOLDER}/linux2.virtio.json")
-    linux2.wait_marker(board, nonce)
+    expect(linux2.states(board).get("upstream") == "running", "hvisord does not list the zone that was there first")
+    # Its CPUs are not stuck in an access: they can be taken away and given anew.
+    board.check("hvisorctl zone shutdown -id 1")
+    linux2.start(board, nonce)
     expect(linux2.run(board, "cat /nonce") == nonce, "the zone's console does not answer")
     linux2.shutdown(board)
 
