@@ -262,17 +262,6 @@ void two_cpus_at_once() {
     CHECK_EQUAL(hvc(zone_shutdown, 1), 0);
 }
 
-bool second_cpu_is_up = false;
-
-bool start_second_cpu() {
-    if (!second_cpu_is_up) {
-        smc(psci_cpu_on, 1, reinterpret_cast<std::uint64_t>(helper_entry));
-        second_cpu_is_up = wait_for_start(1, 0);
-        CHECK(second_cpu_is_up);
-    }
-    return second_cpu_is_up;
-}
-
 /// The root zone's second CPU answers `count` requests, the first one late.
 std::uint64_t answer_late(std::uint64_t count) {
     sleep_milliseconds(100);

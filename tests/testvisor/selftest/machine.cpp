@@ -86,6 +86,14 @@ bool wait_for_start(unsigned cpu, std::uint64_t more_than) {
     return wait_until([cpu, more_than] { return starts(cpu) > more_than; });
 }
 
+bool start_second_cpu() {
+    if (starts(1) == 0) {
+        smc(psci_cpu_on, 1, reinterpret_cast<std::uint64_t>(helper_entry));
+        CHECK(wait_for_start(1, 0));
+    }
+    return starts(1) != 0;
+}
+
 void sleep_milliseconds(std::uint64_t milliseconds) {
     const Deadline deadline(milliseconds);
     while (!deadline.passed()) {

@@ -53,6 +53,9 @@ std::uint64_t run_on(unsigned cpu, Work work, std::uint64_t argument = 0);
 [[nodiscard]] std::uint64_t start_argument(unsigned cpu);
 bool wait_for_start(unsigned cpu, std::uint64_t more_than);
 
+/// The root zone's second CPU; once up it stays up.
+bool start_second_cpu();
+
 void sleep_milliseconds(std::uint64_t milliseconds);
 
 inline constexpr std::uint64_t patience_milliseconds = 10000;

@@ -47,6 +47,22 @@ void eight_interrupts() {
     inject(1, 103);
 }
 
+/// The message must come out whole although the root zone's other CPU writes
+/// to the same UART, and like Linux has no use for the interrupt that stops it.
+void while_the_root_zone_prints() {
+    start_second_cpu();
+    ask(1, [](std::uint64_t) -> std::uint64_t {
+        constexpr std::uint64_t frame_1 = 0x80a0000 + 0x20000 + 0x10000;
+        mmio_write<std::uint32_t>(frame_1 + 0x80, ~0U);
+        mmio_write<std::uint32_t>(frame_1 + 0x180, ~0U);
+        for (;;) {
+            print(Line("selftest: busy"));
+        }
+    });
+    sleep_milliseconds(20);
+    hvc(debug, panic_now);
+}
+
 void bad_result_index() {
     reset_bridge();
     bridge.result_rear = 32;
@@ -65,6 +81,7 @@ void bad_request_index() {
 
 const Test panic_tests[] = {
     {"asked for", [] { hvc(debug, panic_now); }},
+    {"while the root zone prints", while_the_root_zone_prints},
     {"misaligned bridge page", [] { hvc(virtio_init, 0x50000010); }},
     {"bridge page that is not mapped", [] { hvc(virtio_init, 0x1000); }},
     {"configuration that is not mapped", [] { hvc(zone_start, 0xbffffff0, sizeof(testvisor::ConfigV6)); }},
