@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <span>
+#include <string_view>
 #include <system_error>
 
 namespace hvisor::zone {
@@ -41,16 +42,25 @@ std::uint64_t join(std::span<const std::uint32_t> cells) {
     return value;
 }
 
-bool is_hypervisors(const std::string& node) {
-    return node.starts_with("hvisor") || node.starts_with("hypervisor");
+bool is_hypervisors(std::string_view node) {
+    const std::string_view name = node.substr(0, node.find('@'));
+    return name == "hvisor" || name == "hypervisor";
+}
+
+/// The kernel shows a parameter that is not set as "(null)".
+bool is_set(const fs::path& parameter) {
+    std::ifstream file(parameter);
+    std::string value;
+    return file >> value && value != "(null)";
 }
 
 } // namespace
 
-std::optional<std::vector<ReservedRange>> reserved_memory(const fs::path& device_tree) {
+std::optional<std::vector<ReservedRange>> reserved_memory(const fs::path& device_tree,
+                                                          const fs::path& zone_ram) {
     std::error_code error;
     const fs::path node = device_tree / "reserved-memory";
-    if (!fs::is_directory(device_tree, error)) {
+    if (!fs::is_directory(device_tree, error) || is_set(zone_ram)) {
         return std::nullopt;
     }
     std::vector<ReservedRange> ranges;

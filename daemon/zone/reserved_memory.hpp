@@ -18,8 +18,10 @@ struct ReservedRange {
 
 /// The `no-map` children of /reserved-memory in the device tree the kernel
 /// shows under `device_tree`, without the hypervisor's own. Nothing where
-/// there is no such device tree, as on x86_64.
+/// there is no such device tree, as on x86_64, and where the module's
+/// parameter in the file `zone_ram` names more memory, which only the module knows.
 [[nodiscard]] std::optional<std::vector<ReservedRange>>
-reserved_memory(const std::filesystem::path& device_tree = "/proc/device-tree");
+reserved_memory(const std::filesystem::path& device_tree,
+                const std::filesystem::path& zone_ram = "/sys/module/hvisor/parameters/zone_ram");
 
 } // namespace hvisor::zone

@@ -109,7 +109,8 @@ TEST_CASE("reserved memory is read from the device tree the kernel shows") {
     node("hvisor@40400000", "\0\0\0\0\x40\x40\0\0\x10\0\0\0"s, true);
     node("hypervisor@1", "\0\0\0\0\0\0\0\1\x10\0\0\0"s, true);
     node("broken@0", "\0\0\0"s, true);
-    const auto ranges = reserved_memory(tree.path());
+    const auto parameter = tree.write("zone_ram", "(null)\n");
+    const auto ranges = reserved_memory(tree.path(), parameter);
     REQUIRE(ranges);
     REQUIRE(ranges->size() == 3);
     CHECK((*ranges)[0].name == "zones@50000000");
@@ -119,4 +120,8 @@ TEST_CASE("reserved memory is read from the device tree the kernel shows") {
     CHECK((*ranges)[1].size == 0x20000000);
     CHECK((*ranges)[2].address == 0x200000000);
     CHECK((*ranges)[2].size == 0x1000);
+
+    // The module may know of more memory than the device tree does.
+    tree.write("zone_ram", "0x90000000+0x1000\n");
+    CHECK_FALSE(reserved_memory(tree.path(), parameter));
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "hypervisor/simulated.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace hvisor::zone::test {
+
+/// A Simulated hypervisor whose calls can be made to fail or to wait.
+class GatedHypervisor final : public hypervisor::Hypervisor {
+  public:
+    explicit GatedHypervisor(hypervisor::SimulatedOptions options = {}) : real_(options) {}
+
+    [[nodiscard]] hypervisor::Simulated& real() { return real_; }
+
+    std::optional<Error> fail_map;
+    std::optional<Error> fail_load;
+    std::optional<Error> fail_start;
+    std::optional<Error> fail_shutdown;
+
+    /// From now on start_zone() and shutdown_zone() wait for open_gate().
+    void close_gate() { set_gate(false); }
+    void open_gate() { set_gate(true); }
+    /// Returns when a call waits at the gate.
+    void wait_for_caller() {
+        std::unique_lock guard(lock_);
+        changed_.wait(guard, [this] { return is_waiting_; });
+    }
+
+    [[nodiscard]] Result<std::uint64_t> config_magic() override { return real_.config_magic(); }
+    [[nodiscard]] Result<std::vector<hypervisor::ZoneInfo>> list_zones() override {
+        return real_.list_zones();
+    }
+    [[nodiscard]] Result<void> load(std::uint64_t address, std::span<const std::byte> bytes) override {
+        return fail_load ? std::unexpected(*fail_load) : real_.load(address, bytes);
+    }
+    [[nodiscard]] Result<void> start_zone(std::span<const std::byte> config) override {
+        pass_gate();
+        return fail_start ? std::unexpected(*fail_start) : real_.start_zone(config);
+    }
+    [[nodiscard]] Result<void> shutdown_zone(std::uint32_t id) override {
+        pass_gate();
+        return fail_shutdown ? std::unexpected(*fail_shutdown) : real_.shutdown_zone(id);
+    }
+    [[nodiscard]] Result<Mapping> map_ram(std::uint64_t address, std::uint64_t size) override {
+        return fail_map ? std::unexpected(*fail_map) : real_.map_ram(address, size);
+    }
+    [[nodiscard]] hypervisor::BridgePage& bridge_page() override { return real_.bridge_page(); }
+    [[nodiscard]] int wakeup_fd() const override { return real_.wakeup_fd(); }
+    void finish_requests() override { real_.finish_requests(); }
+
+  private:
+    void set_gate(bool is_open) {
+        const std::scoped_lock guard(lock_);
+        is_open_ = is_open;
+        changed_.notify_all();
+    }
+    void pass_gate() {
+        std::unique_lock guard(lock_);
+        is_waiting_ = true;
+        changed_.notify_all();
+        changed_.wait(guard, [this] { return is_open_; });
+        is_waiting_ = false;
+    }
+
+    hypervisor::Simulated real_;
+    std::mutex lock_;
+    std::condition_variable changed_;
+    bool is_open_ = true;
+    bool is_waiting_ = false;
+};
+
+} // namespace hvisor::zone::test

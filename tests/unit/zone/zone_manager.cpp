@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/zone_manager.hpp"
+#include "gated_hypervisor.hpp"
+#include "temporary_directory.hpp"
+#include "zone_files.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <fcntl.h>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+using namespace hvisor::zone;
+using hvisor::ErrorCode;
+using hvisor::UniqueFd;
+using test::changed;
+using test::good_virtio;
+using test::good_zone;
+
+namespace {
+
+constexpr std::uint64_t magic_value = 0x74726976;
+
+/// A machine with the files of the good zone and a manager for it.
+struct Bench {
+    test::TemporaryDirectory directory;
+    test::GatedHypervisor hypervisor;
+    hvisor::hypervisor::TrapLoop trap_loop;
+    ZoneManager manager;
+
+    explicit Bench(const hvisor::hypervisor::SimulatedOptions& options = {})
+        : hypervisor(options),
+          trap_loop(hypervisor),
+          manager(hypervisor, trap_loop, {directory.path() / "none", directory.path()},
+                  directory.path() / "no-device-tree") {
+        directory.write("Image", test::arm64_image(0));
+        directory.write("zone1.dtb", test::dtb());
+        directory.write("disk.img", std::string(4096, 'd'));
+    }
+
+    [[nodiscard]] ConfigText text(const char* name, std::string_view content) const {
+        return {directory.path() / name, std::string(content)};
+    }
+
+    hvisor::Result<std::string> start(std::string_view zone = good_zone,
+                                      std::string_view virtio = good_virtio) {
+        return manager.start(text("z.json", zone), text("v.json", virtio),
+                             FileTable{.files = {}, .may_open = true});
+    }
+
+    [[nodiscard]] ZoneState zone(const std::string& name) {
+        for (auto& state : manager.zones()) {
+            if (state.name == name) {
+                return state;
+            }
+        }
+        return {};
+    }
+
+    /// What the guest of zone 1 reads from the first register of its disk.
+    std::uint64_t read_magic() { return hypervisor.real().guest_read(2, 0xa003c00, 4).value_or(UINT64_MAX); }
+};
+
+/// What this process holds of the kernel: descriptors, threads and mappings.
+struct Holdings {
+    std::ptrdiff_t files = count("/proc/self/fd");
+    std::ptrdiff_t threads = count("/proc/self/task");
+    std::size_t guest_ram = count_guest_ram();
+
+    bool operator==(const Holdings&) const = default;
+
+  private:
+    static std::ptrdiff_t count(const char* folder) {
+        return std::distance(std::filesystem::directory_iterator(folder),
+                             std::filesystem::directory_iterator());
+    }
+    static std::size_t count_guest_ram() {
+        std::ifstream maps("/proc/self/maps");
+        std::size_t mappings = 0;
+        for (std::string line; std::getline(maps, line);) {
+            mappings += line.contains("secretmem") || line.contains("memfd:") ? 1 : 0;
+        }
+        return mappings;
+    }
+};
+
+std::string message(const auto& result) {
+    return result ? "" : result.error().message;
+}
+
+} // namespace
+
+TEST_CASE("a zone starts, is shut down, and starts again") {
+    Bench bench;
+    for (int round = 0; round < 3; ++round) {
+        const auto started = bench.start();
+        INFO(message(started));
+        REQUIRE(started);
+        CHECK(*started == "linux2");
+        const ZoneState zone = bench.zone("linux2");
+        CHECK(zone.state == State::running);
+        CHECK(zone.managed);
+        CHECK(zone.id == 1);
+        CHECK(zone.cpus == std::vector<std::uint32_t>{2, 3});
+        CHECK(zone.diagnosis.empty());
+        REQUIRE(zone.devices.size() == 2);
+        CHECK(zone.devices[0].type == "console");
+        CHECK(zone.devices[1].id == "block-a003c00");
+        CHECK(bench.read_magic() == magic_value);
+        CHECK(bench.zone("linux2").devices[1].last_register == "MagicValue");
+
+        const auto stopped = bench.manager.shutdown("linux2");
+        INFO(message(stopped));
+        REQUIRE(stopped);
+        CHECK(bench.zone("linux2").state == State::stopped);
+        CHECK(bench.hypervisor.list_zones()->size() == 1);
+        CHECK(bench.hypervisor.real().panicked().empty());
+    }
+}
+
+TEST_CASE("the console of a stopped zone can still be read") {
+    Bench bench;
+    REQUIRE(bench.start());
+    REQUIRE(bench.manager.shutdown("linux2"));
+    CHECK(bench.manager.open_console("linux2", "", {}));
+    CHECK(bench.manager.open_console("linux2", "block-a003c00", {}).error().code ==
+          ErrorCode::no_such_device);
+    CHECK(bench.manager.open_console("linux3", "", {}).error().code == ErrorCode::no_such_zone);
+}
+
+TEST_CASE("the root zone and the zones of other tools are listed, not managed") {
+    Bench bench;
+    bench.hypervisor.real().add_zone(2, "other", 0x8, {});
+    auto zones = bench.manager.zones();
+    REQUIRE(zones.size() == 2);
+    CHECK(zones[0].id == 0);
+    CHECK_FALSE(zones[0].managed);
+    CHECK(zones[0].cpus == std::vector<std::uint32_t>{0, 1});
+    CHECK(zones[1].name == "other");
+    CHECK(zones[1].state == State::running);
+    CHECK_FALSE(zones[1].managed);
+
+    const auto root = bench.manager.shutdown(zones[0].name);
+    REQUIRE_FALSE(root);
+    CHECK(root.error().code == ErrorCode::wrong_state);
+    CHECK(bench.manager.shutdown("other"));
+    CHECK(bench.manager.zones().size() == 1);
+}
+
+TEST_CASE("a start that fails leaves nothing behind, whatever step it fails at") {
+    Bench bench;
+    // Once through, so that what is kept for ever is there already.
+    REQUIRE(bench.start());
+    REQUIRE(bench.manager.shutdown("linux2"));
+    bench.hypervisor.fail_map = hvisor::Error{ErrorCode::invalid_config, "no"};
+    REQUIRE_FALSE(bench.start());
+    bench.hypervisor.fail_map.reset();
+    const Holdings before;
+
+    std::string zone(good_zone);
+    std::string virtio(good_virtio);
+    std::string expected;
+    SECTION("reading the zone file") {
+        zone = "{";
+        expected = "z.json:1:2: not valid JSON";
+    }
+    SECTION("reading the virtio file") {
+        virtio = "{}";
+        expected = "v.json:1:1: /zones: this key is missing";
+    }
+    SECTION("checking") {
+        zone = changed(zone, "[2, 3]", "[0, 3]");
+        expected = "z.json:3:12: /cpus/0: CPU 0 belongs to the root zone";
+    }
+    SECTION("opening the kernel") {
+        std::filesystem::remove(bench.directory.path() / "Image");
+        expected = "z.json:10:22: /kernel_filepath: Image: No such file or directory";
+    }
+    SECTION("opening the disk") {
+        std::filesystem::remove(bench.directory.path() / "disk.img");
+        expected = "v.json:5:77: /zones/0/devices/1/img: disk.img: No such file or directory";
+    }
+    SECTION("mapping the guest's RAM") {
+        bench.hypervisor.fail_map = hvisor::Error{ErrorCode::invalid_config, "not reserved"};
+        expected = "v.json:2:38: /zones/0/memory_region/0/zone0_ipa: not reserved";
+    }
+    SECTION("mapping the guest's RAM, without a memory_region") {
+        bench.hypervisor.fail_map = hvisor::Error{ErrorCode::invalid_config, "not reserved"};
+        virtio = changed(
+            virtio, R"({ "zone0_ipa": "0x50000000", "zonex_ipa": "0x50000000", "size": "0x30000000" })", "");
+        expected = "z.json:5:40: /memory_regions/0/physical_start: not reserved";
+    }
+    SECTION("loading") {
+        bench.hypervisor.fail_load = hvisor::Error{ErrorCode::invalid_config, "not reserved"};
+        expected = "z.json:11:24: /kernel_load_paddr: loading Image to 0x50400000: not reserved";
+    }
+    SECTION("starting") {
+        bench.hypervisor.fail_start = hvisor::Error{ErrorCode::resource_busy, "busy"};
+        expected = "z.json: zone linux2: busy";
+    }
+    const auto started = bench.start(zone, virtio);
+    REQUIRE_FALSE(started);
+    INFO(started.error().message);
+    CHECK(started.error().message.contains(expected));
+    CHECK(Holdings() == before);
+    CHECK(bench.manager.zones().size() == 1);
+    // No route: a zone of that number gets no answer from devices that are gone.
+    bench.hypervisor.real().add_zone(1, "foreign", 0xc, {{0xa003c00, 0x200}});
+    CHECK(bench.read_magic() == 0);
+}
+
+TEST_CASE("a failed start does not take the stopped zone's place before it has checked everything") {
+    Bench bench;
+    REQUIRE(bench.start());
+    REQUIRE(bench.manager.shutdown("linux2"));
+    REQUIRE_FALSE(bench.start(changed(good_zone, "[2, 3]", "[0]")));
+    CHECK(bench.zone("linux2").state == State::stopped);
+    CHECK(bench.manager.open_console("linux2", "", {}));
+}
+
+TEST_CASE("the structure is encoded as the hypervisor wants it") {
+    SECTION("magic 5 of hvisor v0.4") {
+        Bench bench({.magic = 5, .config_size = 3136});
+        CHECK(bench.start());
+    }
+    SECTION("magic 5 with the larger structure") {
+        Bench bench({.magic = 5, .config_size = 3264});
+        CHECK(bench.start());
+    }
+    SECTION("magic 5 with neither") {
+        Bench bench({.magic = 5, .config_size = 3000});
+        const auto started = bench.start();
+        REQUIRE_FALSE(started);
+        CHECK(started.error().code == ErrorCode::hypervisor_refused);
+        CHECK(started.error().message.contains("(structure of 3136 bytes)"));
+        CHECK(started.error().message.contains("(structure of 3264 bytes)"));
+    }
+    SECTION("another magic") {
+        Bench bench({.magic = 7});
+        const auto started = bench.start();
+        REQUIRE_FALSE(started);
+        CHECK(started.error().code == ErrorCode::incompatible);
+        CHECK(started.error().message.contains("version 0x7"));
+    }
+}
+
+TEST_CASE("a zone is refused in the wrong state") {
+    Bench bench;
+    CHECK(bench.manager.shutdown("linux2").error().code == ErrorCode::no_such_zone);
+    REQUIRE(bench.start());
+    const auto again = bench.start();
+    REQUIRE_FALSE(again);
+    CHECK(again.error().code == ErrorCode::zone_exists);
+    CHECK(bench.zone("linux2").state == State::running);
+    CHECK(bench.read_magic() == magic_value);
+    REQUIRE(bench.manager.shutdown("linux2"));
+    CHECK(bench.manager.shutdown("linux2").error().code == ErrorCode::wrong_state);
+}
+
+TEST_CASE("RAM of a running zone is not given to another") {
+    Bench bench;
+    REQUIRE(bench.start(changed(good_zone, "[2, 3]", "[2]")));
+    std::string zone = changed(good_zone, "\"linux2\"", "\"linux3\"");
+    zone = changed(zone, "\"zone_id\": 1", "\"zone_id\": 2");
+    zone = changed(zone, "[2, 3]", "[3]");
+    const auto started = bench.start(zone, changed(good_virtio, "\"id\": 1", "\"id\": 2"));
+    REQUIRE_FALSE(started);
+    CHECK(started.error().message.contains("overlaps RAM 0x50000000, size 0x30000000, of zone linux2"));
+}
+
+TEST_CASE("a zone that powers itself off is noticed") {
+    Bench bench;
+    std::atomic<int> changes = 0;
+    REQUIRE(bench.start());
+    bench.manager.refresh();
+    bench.manager.on_change([&] { ++changes; });
+    bench.manager.refresh();
+    CHECK(changes == 0);
+
+    bench.hypervisor.real().power_off(1);
+    SECTION("by looking") {
+        bench.manager.refresh();
+        CHECK(changes == 1);
+        CHECK(bench.zone("linux2").state == State::stopped);
+        CHECK(bench.zone("linux2").reason.empty());
+        CHECK(bench.manager.open_console("linux2", "", {}));
+        CHECK(bench.manager.shutdown("linux2").error().code == ErrorCode::wrong_state);
+        CHECK(bench.start());
+    }
+    SECTION("by starting it again at once") {
+        CHECK(bench.start());
+        CHECK(bench.read_magic() == magic_value);
+    }
+    SECTION("by shutting it down at once") {
+        CHECK(bench.manager.shutdown("linux2"));
+        CHECK(bench.zone("linux2").state == State::stopped);
+    }
+}
+
+TEST_CASE("a zone that the hypervisor has marked is failed until it is shut down") {
+    Bench bench;
+    REQUIRE(bench.start());
+    CHECK_FALSE(bench.hypervisor.real().guest_read(2, 0x1000, 4)); // outside of its regions
+    bench.manager.refresh();
+    CHECK(bench.zone("linux2").state == State::failed);
+    CHECK(bench.zone("linux2").reason.contains("memory_regions"));
+    CHECK(bench.manager.shutdown("linux2"));
+    CHECK(bench.zone("linux2").state == State::stopped);
+    CHECK(bench.zone("linux2").reason.empty());
+}
+
+TEST_CASE("a shutdown that the hypervisor refuses can be tried again") {
+    Bench bench;
+    REQUIRE(bench.start());
+    bench.hypervisor.fail_shutdown = hvisor::Error{ErrorCode::hypervisor_refused, "not now"};
+    const auto refused = bench.manager.shutdown("linux2");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message == "zone linux2: not now");
+    CHECK(bench.zone("linux2").state == State::failed);
+    CHECK(bench.zone("linux2").reason == "it could not be shut down: not now");
+    CHECK(bench.read_magic() == magic_value); // its CPUs still get answers
+    bench.hypervisor.fail_shutdown.reset();
+    CHECK(bench.manager.shutdown("linux2"));
+}
+
+TEST_CASE("looking at zones does not wait for one that starts or shuts down") {
+    Bench bench;
+    bench.manager.on_change([&] { static_cast<void>(bench.manager.zones()); });
+    bench.hypervisor.close_gate();
+    std::jthread starter([&] { CHECK(bench.start()); });
+    bench.hypervisor.wait_for_caller();
+    CHECK(bench.zone("linux2").state == State::starting);
+    CHECK(bench.manager.open_console("linux2", "", {}));
+    bench.manager.refresh();
+    bench.hypervisor.open_gate();
+    starter.join();
+    CHECK(bench.zone("linux2").state == State::running);
+
+    bench.hypervisor.close_gate();
+    std::jthread stopper([&] { CHECK(bench.manager.shutdown("linux2")); });
+    bench.hypervisor.wait_for_caller();
+    CHECK(bench.zone("linux2").state == State::stopping);
+    CHECK(bench.read_magic() == magic_value); // a CPU that waits is answered until the zone is gone
+    bench.hypervisor.open_gate();
+    stopper.join();
+    CHECK(bench.zone("linux2").state == State::stopped);
+    CHECK(bench.hypervisor.real().panicked().empty());
+}
+
+TEST_CASE("devices that were configured before are created when the zone starts") {
+    Bench bench;
+    FileTable files;
+    files.files.emplace("disk.img",
+                        UniqueFd(::open((bench.directory.path() / "disk.img").c_str(), O_RDWR | O_CLOEXEC)));
+    const auto ids = bench.manager.configure_virtio(bench.text("v.json", good_virtio), std::move(files));
+    INFO(message(ids));
+    REQUIRE(ids);
+    CHECK(*ids == std::vector<std::uint32_t>{1});
+    for (int round = 0; round < 2; ++round) {
+        REQUIRE(bench.start(good_zone, ""));
+        CHECK(bench.zone("linux2").devices.size() == 2);
+        REQUIRE(bench.manager.shutdown("linux2"));
+    }
+}
+
+TEST_CASE("nothing is remembered of a virtio file that is wrong") {
+    Bench bench;
+    CHECK_FALSE(bench.manager.configure_virtio(bench.text("v.json", good_virtio), {}));
+    CHECK_FALSE(bench.manager.configure_virtio(bench.text("v.json", "{"), {}));
+    REQUIRE(bench.start(good_zone, ""));
+    CHECK(bench.zone("linux2").devices.empty());
+    CHECK(bench.read_magic() == 0);
+}
+
+TEST_CASE("a configured zone starts by its name") {
+    Bench bench;
+    bench.directory.write("linux2.json", good_zone);
+    bench.directory.write("linux2.virtio.json", good_virtio);
+    const auto started = bench.manager.start_configured("linux2");
+    INFO(message(started));
+    CHECK(started);
+    CHECK(bench.zone("linux2").devices.size() == 2);
+    for (const char* name : {"other", "", "../z", ".hidden", "a/b"}) {
+        INFO(name);
+        const auto refused = bench.manager.start_configured(name);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == ErrorCode::no_such_zone);
+    }
+}
