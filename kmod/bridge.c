@@ -6,16 +6,12 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/cpumask.h>
-#include <linux/delay.h>
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
-#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/spinlock.h>
-#include <linux/workqueue.h>
 
 #include "bridge_ring.h"
 #include "hvisor.h"
@@ -27,14 +23,9 @@
  */
 #define ANSWERS_PER_TURN (2 * HVISOR_MAX_REQUESTS)
 
-/* How long an owner may take for an answer while a zone is shut down. */
-#define OWNER_PATIENCE_MS 200
-
 /* loongarch64: the root zone's wake-up line, which stays up until lowered */
 #define LOONGARCH_ROOT_ZONE 0
 #define LOONGARCH_WAKEUP_LINE 4
-
-static void attend(struct work_struct *work);
 
 static struct {
 	struct hvisor_bridge *page;
@@ -47,20 +38,8 @@ static struct {
 	struct file *owner;		/* the file with the daemon's role */
 	struct eventfd_ctx *eventfd;	/* the owner's */
 	bool answering_reported;
-
-	/*
-	 * For writing: a call that keeps the hypervisor from serving others
-	 * for long. Only ever tried for reading, so nobody spins for it.
-	 */
-	rwlock_t calls;
-	atomic_t finish_postponed;
-	struct work_struct attend_work;
-	bool attending;
-	u32 leaving_zone;
 } bridge = {
 	.lock = __SPIN_LOCK_UNLOCKED(bridge.lock),
-	.calls = __RW_LOCK_UNLOCKED(bridge.calls),
-	.attend_work = __WORK_INITIALIZER(bridge.attend_work, attend),
 };
 
 /* With the lock held and no owner. */
@@ -70,7 +49,7 @@ static void answer_requests(void)
 
 	if (taken && !bridge.answering_reported) {
 		bridge.answering_reported = true;
-		pr_notice("a zone uses virtio devices but no daemon runs: they read as 0 until one does\n");
+		pr_notice_ratelimited("a zone uses virtio devices but no daemon runs: they read as 0 until one does\n");
 	}
 }
 
@@ -120,90 +99,22 @@ void hvisor_bridge_poll(void)
  * What they read does not matter any more. The requests stay in the ring, and
  * the owner's own answers will find nobody waiting.
  */
-static void release_leaving_zone(void)
+void hvisor_bridge_release(u32 zone)
 {
 	unsigned int released = 0;
 
 	spin_lock_irq(&bridge.lock);
 	if (bridge.owner)
-		released = ring_release_zone(bridge.page, bridge.leaving_zone);
+		released = ring_release_zone(bridge.page, zone);
 	spin_unlock_irq(&bridge.lock);
 	if (released)
 		pr_warn_ratelimited("zone %u is shut down without %u answers that the daemon owes\n",
-				    bridge.leaving_zone, released);
+				    zone, released);
 }
 
-/* Runs on another CPU than the one that shuts a zone down. */
-static void attend(struct work_struct *work)
+bool hvisor_bridge_has_requests(u32 zone)
 {
-	ktime_t patience = ktime_add_ms(ktime_get(), OWNER_PATIENCE_MS);
-
-	while (READ_ONCE(bridge.attending)) {
-		hvisor_bridge_poll();
-		if (ktime_after(ktime_get(), patience)) {
-			release_leaving_zone();
-			patience = ktime_add_ms(ktime_get(), OWNER_PATIENCE_MS);
-		}
-		usleep_range(50, 200);
-	}
-}
-
-/* With one CPU nobody can answer during the call: see to it before. */
-static void let_owner_answer(void)
-{
-	for (int i = 0; i < OWNER_PATIENCE_MS; i++) {
-		hvisor_bridge_poll();
-		if (!ring_has_requests(bridge.page))
-			return;
-		usleep_range(500, 1000);
-	}
-	release_leaving_zone();
-}
-
-/*
- * The call waits in the hypervisor until the CPUs of the zone are off. These
- * may themselves be waiting for an answer, and the CPU that makes the call
- * takes no interrupt meanwhile: another CPU looks after them.
- */
-int hvisor_bridge_shut_down(u32 zone)
-{
-	unsigned int other;
-	int error;
-
-	bridge.leaving_zone = zone;
-	if (num_online_cpus() == 1)
-		let_owner_answer();
-	migrate_disable();
-	write_lock(&bridge.calls);
-	other = cpumask_any_but(cpu_online_mask, smp_processor_id());
-	WRITE_ONCE(bridge.attending, true);
-	if (other < nr_cpu_ids)
-		queue_work_on(other, system_highpri_wq, &bridge.attend_work);
-	hvisor_bridge_poll();
-	error = hypercall_error(hypercall(HYPERCALL_ZONE_SHUTDOWN, zone, 0));
-	WRITE_ONCE(bridge.attending, false);
-	write_unlock(&bridge.calls);
-	migrate_enable();
-
-	flush_work(&bridge.attend_work);
-	if (atomic_xchg(&bridge.finish_postponed, 0))
-		hypercall(HYPERCALL_FINISH_REQ, 0, 0);
-	return error;
-}
-
-/*
- * Requests of the zone's last run that the owner has not taken: were they
- * answered now, that would release accesses of the new run.
- */
-int hvisor_bridge_wait_clean(u32 zone)
-{
-	for (int i = 0; i < OWNER_PATIENCE_MS; i++) {
-		if (!ring_has_requests_of(bridge.page, zone))
-			return 0;
-		hvisor_bridge_poll();
-		usleep_range(500, 1000);
-	}
-	return -EBUSY;
+	return ring_has_requests_of(bridge.page, zone);
 }
 
 /* Does this file have the role? Only its own calls can change that. */
@@ -259,11 +170,13 @@ void hvisor_bridge_detach(struct file *file)
 	answer_requests();
 	spin_unlock_irq(&bridge.lock);
 
+	/* Interrupts it wrote down and did not send: no ring is left to fill. */
+	hvisor_send_results();
 	if (eventfd)
 		eventfd_ctx_put(eventfd);
 	if (answered)
-		pr_notice("the daemon left %u virtio accesses unanswered; they read as 0\n",
-			  answered);
+		pr_notice_ratelimited("the daemon left %u virtio accesses unanswered; they read as 0\n",
+				      answered);
 }
 
 int hvisor_bridge_set_eventfd(struct file *file, int fd)
@@ -289,29 +202,16 @@ int hvisor_bridge_set_eventfd(struct file *file, int fd)
 	return 0;
 }
 
-/*
- * While a zone is shut down the call would wait in the hypervisor, and with
- * it perhaps the last CPU that could answer the zone: it is postponed.
- */
 int hvisor_bridge_finish_req(struct file *file)
 {
 	int error = check_role(file);
 
 	if (error)
 		return error;
-	if (!read_trylock(&bridge.calls)) {
-		atomic_set(&bridge.finish_postponed, 1);
-		/*
-		 * Before the second try: if that fails too, the shutdown has
-		 * yet to unlock, and finds this afterwards.
-		 */
-		smp_mb__after_atomic();
-		if (!read_trylock(&bridge.calls))
-			return 0;
-	}
-	error = hypercall_error(hypercall(HYPERCALL_FINISH_REQ, 0, 0));
-	read_unlock(&bridge.calls);
-	return error;
+	/* Whatever else is wrong in the ring, the hypervisor gets over it. */
+	if (!ring_results_valid(bridge.page))
+		return -EINVAL;
+	return hvisor_send_results();
 }
 
 int hvisor_bridge_mmap(struct file *file, struct vm_area_struct *vma)

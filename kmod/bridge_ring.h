@@ -105,6 +105,11 @@ static inline unsigned int ring_answer_last(struct hvisor_bridge *page, __u32 fr
 	return answered;
 }
 
+static inline bool ring_results_valid(const struct hvisor_bridge *page)
+{
+	return READ_ONCE(page->res_rear) <= RING_MASK;
+}
+
 /*
  * Take the ring over from a daemon that is gone, perhaps in the middle of a
  * request. An index out of range says nothing; then every slot is taken as
@@ -124,11 +129,9 @@ static inline unsigned int ring_take_over(struct hvisor_bridge *page)
 	/* Not before the slots were read. */
 	smp_store_release(&page->req_front, rear);
 
-	/*
-	 * Interrupts that the daemon wrote down and did not send: without it
-	 * their devices read as 0, so nobody could tell what they were for.
-	 */
-	WRITE_ONCE(page->res_rear, READ_ONCE(page->res_front));
+	/* The hypervisor would never come to the end of such a ring. */
+	if (!ring_results_valid(page))
+		WRITE_ONCE(page->res_rear, READ_ONCE(page->res_front));
 	return answered;
 }
 

@@ -42,10 +42,22 @@ int hvisor_bridge_finish_req(struct file *file);
 int hvisor_bridge_mmap(struct file *file, struct vm_area_struct *vma);
 /* Look after requests whose wake-up was lost. */
 void hvisor_bridge_poll(void);
-/* Have the hypervisor shut the zone down, and see to answers meanwhile. */
-int hvisor_bridge_shut_down(u32 zone);
+/* Has the owner requests of the zone to take? */
+bool hvisor_bridge_has_requests(u32 zone);
+/* Answer CPUs of a zone in the owner's place, while it is being shut down. */
+void hvisor_bridge_release(u32 zone);
+
+/*
+ * shutdown: one at a time. Other hypercalls that would wait until it is over
+ * go between try_enter(), which is false meanwhile, and leave().
+ */
+int hvisor_shut_down(u32 zone);
+bool hvisor_try_enter(void);
+void hvisor_leave(void);
+/* Have the interrupts in the result ring delivered, now or after a shutdown. */
+int hvisor_send_results(void);
 /* Wait until no requests of the zone's last run are left; EBUSY. */
-int hvisor_bridge_wait_clean(u32 zone);
+int hvisor_wait_clean(u32 zone);
 
 /* zone: starting, stopping and watching zones */
 int hvisor_zones_init(void);

@@ -34,20 +34,20 @@ MODULE_PARM_DESC(board_cpus,
 
 static const struct zone_layout *chosen_layout;
 
-/*
- * One call about zones at a time. While a zone is shut down another call would
- * wait in the hypervisor, and with it a CPU that may have to answer that zone.
- */
+/* One start or shutdown at a time, and none while the zones are counted. */
 static DEFINE_MUTEX(zone_mutex);
 
 static void watch_zones(struct work_struct *work);
 
 static struct {
-	struct hvisor_zone_info *zones;	/* buffer */
+	struct mutex lock;	/* zones and count */
+	struct hvisor_zone_info *zones;	/* as last listed */
+	int count;
 	bool others;	/* zones other than root exist; holds a module reference */
 	unsigned int polls;	/* since the zones were listed; the work's own */
 	struct delayed_work work;
 } watch = {
+	.lock = __MUTEX_INITIALIZER(watch.lock),
 	.work = __DELAYED_WORK_INITIALIZER(watch.work, watch_zones, 0),
 };
 
@@ -73,18 +73,19 @@ static struct hvisor_zone_info *alloc_zones(void)
 static void note_zones(void)
 {
 	bool others = false;
-	int count;
 
-	count = list_zones(watch.zones, HVISOR_MAX_ZONES);
-	for (int i = 0; i < count; i++)
+	mutex_lock(&watch.lock);
+	watch.count = list_zones(watch.zones, HVISOR_MAX_ZONES);
+	for (int i = 0; i < watch.count; i++)
 		others |= watch.zones[i].zone_id != 0;
-	if (count > 0 && others != watch.others) {
+	if (watch.count > 0 && others != watch.others) {
 		watch.others = others;
 		if (others)
 			__module_get(THIS_MODULE);
 		else
 			module_put(THIS_MODULE);
 	}
+	mutex_unlock(&watch.lock);
 	if (watch.others)
 		queue_delayed_work(system_unbound_wq, &watch.work, POLL_INTERVAL);
 }
@@ -139,10 +140,15 @@ int hvisor_zone_list(const struct hvisor_zone_list *args)
 	zones = alloc_zones();
 	if (!zones)
 		return -ENOMEM;
-	count = mutex_lock_killable(&zone_mutex);
-	if (!count) {
+	if (hvisor_try_enter()) {
 		count = list_zones(zones, capacity);
-		mutex_unlock(&zone_mutex);
+		hvisor_leave();
+	} else {
+		/* A zone on its way out is one still, so the last list is right. */
+		mutex_lock(&watch.lock);
+		count = min_t(int, watch.count, capacity);
+		memcpy(zones, watch.zones, max(count, 0) * sizeof(*zones));
+		mutex_unlock(&watch.lock);
 	}
 	if (count > 0 && copy_to_user(u64_to_user_ptr(args->zones), zones, count * sizeof(*zones)))
 		count = -EFAULT;
@@ -185,7 +191,7 @@ static int check_and_start(void *bytes, const struct zone_layout *layout, struct
 		pr_err_ratelimited("zone %u is refused: %s\n", id, check->reason);
 		return error;
 	}
-	error = zone_exists(check, id) ? 0 : hvisor_bridge_wait_clean(id);
+	error = zone_exists(check, id) ? 0 : hvisor_wait_clean(id);
 	if (error) {
 		pr_err_ratelimited("zone %u is refused: the daemon has not taken requests of its last run\n",
 				   id);
@@ -275,7 +281,7 @@ int hvisor_zone_shutdown(u64 zone_id)
 	error = mutex_lock_killable(&zone_mutex);
 	if (error)
 		return error;
-	error = hvisor_bridge_shut_down(zone_id);
+	error = hvisor_shut_down(zone_id);
 	note_zones();
 	mutex_unlock(&zone_mutex);
 	return error;

@@ -112,8 +112,9 @@ struct hvisor_bridge {
 #define HVISOR_INIT_VIRTIO	_IO(1, 0)
 
 /*
- * Deliver the interrupts in the result ring. Role holder only: EBUSY, EPERM
- * as for the mapping.
+ * Deliver the interrupts in the result ring; while a zone is being shut down,
+ * as soon as that is over. Role holder only: EBUSY, EPERM as for the mapping.
+ * EINVAL: res_rear is not in 0..31.
  */
 #define HVISOR_FINISH_REQ	_IO(1, 2)
 
@@ -127,14 +128,17 @@ struct hvisor_bridge {
 
 /*
  * Shut down the zone whose id is the argument (by value). Returns when all
- * its CPUs are off; they may wait for answers of the daemon until then.
+ * its CPUs are off; they may wait for answers of the daemon until then. A
+ * daemon that does not answer for 200 ms is done without: its requests stay in
+ * the ring, and it may answer them at any time later.
  * EINVAL: the root zone, no such zone.
  */
 #define HVISOR_ZONE_SHUTDOWN	_IOW(1, 4, __u64)
 
 /*
  * List the zones, the root zone first. Returns the number of elements stored,
- * at most cnt (larger than HVISOR_MAX_ZONES is taken as that).
+ * at most cnt (larger than HVISOR_MAX_ZONES is taken as that). Never waits
+ * for a shutdown: the zone counts as existing until that is over.
  * EINVAL: cnt is 0. EFAULT.
  */
 struct hvisor_zone_list {
@@ -242,7 +246,8 @@ struct hvisor_version {
  *	or not the size that the hypervisor expects.
  * EACCES: RAM that is not zone memory, I/O that touches memory of the root
  *	zone or of the hypervisor.
- * EBUSY: a CPU belongs to the root zone or to another zone.
+ * EBUSY: a CPU belongs to the root zone or to another zone; or the daemon has
+ *	not taken requests of the zone's last run off the ring for 200 ms.
  */
 struct hvisor_zone_start {
 	__u64 config;		/* pointer to zone_config */
