@@ -68,7 +68,9 @@ Result<void> serve(const Options& options) {
         return std::unexpected(std::move(hypervisor.error()));
     }
     hypervisor::TrapLoop trap_loop(**hypervisor);
-    zone::ZoneManager zones(**hypervisor, trap_loop, options.config_dirs);
+    // A simulated hypervisor's memory is none of this machine's device tree.
+    zone::ZoneManager zones(**hypervisor, trap_loop, options.config_dirs,
+                            options.simulated ? std::filesystem::path() : "/proc/device-tree");
 
     auto service = service::Service::create(**loop, zones,
                                             {.bus = options.bus, .hypervisor_magic = magic_of(**hypervisor)});

@@ -77,8 +77,10 @@ std::string ZoneTree::summary() const {
     std::size_t zones = 0;
     std::size_t devices = 0;
     for (const auto& state : states_) {
-        zones += state.id != 0 && state.state == zone::State::running ? 1 : 0;
-        devices += state.devices.size();
+        if (state.id != 0 && state.state == zone::State::running) {
+            zones += 1;
+            devices += state.devices.size();
+        }
     }
     return std::format("{} zone{} running, {} device{}", zones, zones == 1 ? "" : "s", devices,
                        devices == 1 ? "" : "s");
@@ -87,7 +89,7 @@ std::string ZoneTree::summary() const {
 std::vector<std::string> ZoneTree::served_zones() const {
     std::vector<std::string> names;
     for (const auto& state : states_) {
-        if (state.state == zone::State::running && !state.devices.empty()) {
+        if (state.state != zone::State::stopped && !state.devices.empty()) {
             names.push_back(state.name);
         }
     }

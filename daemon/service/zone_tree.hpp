@@ -34,7 +34,7 @@ class ZoneTree {
     /// "2 zones running, 4 devices": the root zone is not counted.
     [[nodiscard]] std::string summary() const;
 
-    /// Names of the running zones that this daemon serves devices to.
+    /// Names of the zones that use devices of this daemon now.
     [[nodiscard]] std::vector<std::string> served_zones() const;
 
   private:
