@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon.hpp"
+
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <stdexcept>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace hvisor::test {
+namespace {
+
+int listen_for_notifications(const std::string& path) {
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (fd < 0 || path.size() >= sizeof address.sun_path) {
+        throw std::runtime_error("no notification socket");
+    }
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        throw std::runtime_error("cannot bind the notification socket");
+    }
+    return fd;
+}
+
+} // namespace
+
+std::string program(const char* name) {
+    const char* path = std::getenv(name);
+    if (path == nullptr) {
+        throw std::runtime_error(std::string(name) + " is not set: run this by meson test");
+    }
+    return path;
+}
+
+Daemon::Daemon() : notify_socket_(listen_for_notifications(files_.path("notify"))) {
+    process_ = std::make_unique<Process>(
+        std::vector<std::string>{program("HVISORD"), "--simulated", "--bus=session",
+                                 "--config-dir=" + files_.folder()},
+        files_.path("hvisord.out"), files_.path("hvisord.log"),
+        std::vector<std::string>{"NOTIFY_SOCKET=" + files_.path("notify"), "WATCHDOG_USEC=2000000"});
+    INFO(log());
+    REQUIRE(eventually([this] { return notifications().contains("READY=1"); }));
+}
+
+Daemon::~Daemon() {
+    if (!is_stopped_) {
+        const int status = stop();
+        INFO(log());
+        CHECK(status == 0);
+    }
+    close(notify_socket_);
+}
+
+std::string Daemon::log() const {
+    return read_file(files_.path("hvisord.log"));
+}
+
+std::string Daemon::notifications() {
+    std::array<char, 4096> buffer{};
+    for (;;) {
+        const auto count = recv(notify_socket_, buffer.data(), buffer.size(), 0);
+        if (count <= 0) {
+            return notifications_;
+        }
+        notifications_.append(buffer.data(), static_cast<std::size_t>(count));
+        notifications_ += '\n';
+    }
+}
+
+std::size_t Daemon::open_files() const {
+    const std::filesystem::directory_iterator fds("/proc/" + std::to_string(pid()) + "/fd");
+    return static_cast<std::size_t>(std::distance(begin(fds), end(fds)));
+}
+
+int Daemon::stop() {
+    is_stopped_ = true;
+    process_->signal(SIGTERM);
+    return process_->wait();
+}
+
+Finished Daemon::ctl(const std::vector<std::string>& arguments, int input) const {
+    std::vector<std::string> command = {program("HVISORCTL"), "--bus=session"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    Process process(command, files_.path("ctl.out"), files_.path("ctl.err"), {}, input);
+    Finished finished;
+    finished.status = process.wait(std::chrono::seconds(60));
+    finished.output = read_file(files_.path("ctl.out"));
+    finished.errors = read_file(files_.path("ctl.err"));
+    return finished;
+}
+
+} // namespace hvisor::test

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "process.hpp"
+#include "zone_files.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hvisor::test {
+
+/// What a program printed and how it ended.
+struct Finished {
+    int status = -1;
+    std::string output;
+    std::string errors;
+};
+
+/// An hvisord on the session bus, with a simulated hypervisor and ZoneFiles'
+/// folder as its only folder of configured zones. Runs as long as this object.
+class Daemon {
+  public:
+    Daemon();
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+    Daemon(Daemon&&) = delete;
+    Daemon& operator=(Daemon&&) = delete;
+    /// Ends it; a test fails when that was not in order.
+    ~Daemon();
+
+    [[nodiscard]] const ZoneFiles& files() const { return files_; }
+    [[nodiscard]] pid_t pid() const { return process_->pid(); }
+
+    /// What it logged so far, and what it told its service manager.
+    [[nodiscard]] std::string log() const;
+    [[nodiscard]] std::string notifications();
+
+    [[nodiscard]] std::size_t open_files() const;
+
+    /// Ask it to end; its exit status.
+    int stop();
+
+    /// Run hvisorctl with these arguments. `input` as for Process.
+    [[nodiscard]] Finished ctl(const std::vector<std::string>& arguments, int input = -1) const;
+
+  private:
+    ZoneFiles files_;
+    int notify_socket_ = -1;
+    std::string notifications_;
+    std::unique_ptr<Process> process_;
+    bool is_stopped_ = false;
+};
+
+/// Where meson built a program: the environment variable `name`.
+[[nodiscard]] std::string program(const char* name);
+
+} // namespace hvisor::test

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bus_client.hpp"
+#include "daemon.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <fcntl.h>
+#include <filesystem>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace hvisor::test {
+namespace {
+
+void check_success(const Finished& finished) {
+    INFO(finished.errors);
+    CHECK(finished.status == 0);
+    CHECK(finished.errors.empty());
+}
+
+/// It failed with this status, and with one line of which `parts` are parts.
+void check_failure(const Finished& finished, int status, const std::vector<std::string>& parts = {}) {
+    INFO(finished.errors);
+    CHECK(finished.status == status);
+    CHECK(finished.errors.starts_with("hvisorctl: "));
+    CHECK(finished.output.empty());
+    for (const auto& part : parts) {
+        CAPTURE(part);
+        CHECK(finished.errors.contains(part));
+    }
+}
+
+TEST_CASE("hvisorctl starts, lists, shows and shuts down", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+
+    check_success(
+        daemon.ctl({"zone", "start", files.path("zone.json"), "--virtio", files.path("virtio.json")}));
+
+    const auto list = daemon.ctl({"zone", "list"});
+    check_success(list);
+    CHECK(list.output == "ID  NAME        STATE    CPUS\n"
+                         " 0  root-linux  running  0-1\n"
+                         " 1  guest1      running  2-3\n");
+
+    for (const auto* zone : {"guest1", "1"}) {
+        const auto show = daemon.ctl({"zone", "show", zone});
+        check_success(show);
+        CHECK(show.output.starts_with("guest1 (zone 1)\n"));
+        CHECK(show.output.contains("running"));
+        CHECK(show.output.contains("console-a003800"));
+        CHECK(show.output.contains("block-a003c00"));
+        CHECK(show.output.contains("RESET (0x0)"));
+        CHECK(show.output.contains("disk.img"));
+    }
+
+    check_success(daemon.ctl({"zone", "shutdown", "guest1"}));
+    CHECK(daemon.ctl({"zone", "list"}).output.contains("guest1      stopped"));
+}
+
+TEST_CASE("upstream's order and spelling work", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    for (const std::vector<std::string>& shutdown :
+         {std::vector<std::string>{"-id", "1"}, {"--id", "1"}, {"1"}, {"guest1"}}) {
+        check_success(daemon.ctl({"virtio", "start", files.path("virtio.json")}));
+        check_success(daemon.ctl({"zone", "start", files.path("zone.json")}));
+        CHECK(daemon.ctl({"zone", "show", "1"}).output.contains("block-a003c00"));
+        std::vector<std::string> command = {"zone", "shutdown"};
+        command.insert(command.end(), shutdown.begin(), shutdown.end());
+        check_success(daemon.ctl(command));
+    }
+}
+
+TEST_CASE("relative paths count from the configuration's folder", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    std::filesystem::create_directory(files.path("images"));
+    std::filesystem::rename(files.path("Image"), files.path("images/Image"));
+    const auto zone = files.write("zone.json", ZoneFiles::zone_json({{"./Image", "images/Image"}}));
+    check_success(daemon.ctl({"zone", "start", zone, "--virtio", files.path("virtio.json")}));
+}
+
+TEST_CASE("a configured zone is started by its name alone", "[hvisorctl]") {
+    const Daemon daemon;
+    daemon.files().write("camera.json", ZoneFiles::zone_json());
+    check_success(daemon.ctl({"zone", "start", "camera"}));
+    check_failure(daemon.ctl({"zone", "start", "nobody"}), 3, {"nobody"});
+}
+
+TEST_CASE("hvisorctl says what is wrong with a file, where, and exits accordingly", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    const auto start = [&](const std::string& path) {
+        return daemon.ctl({"zone", "start", path, "--virtio", files.path("virtio.json")});
+    };
+    check_failure(start(files.path("none.json")), 3, {files.path("none.json"), "No such file"});
+    check_failure(start(files.write("bad.json", "{")), 8, {files.path("bad.json")});
+    check_failure(start(files.write("id.json", ZoneFiles::zone_json({{"\"zone_id\": 1", "\"zone_id\": 0"}}))),
+                  8, {files.path("id.json"), "zone_id"});
+    check_failure(start(files.write("kernel.json", ZoneFiles::zone_json({{"./Image", "./None"}}))), 3,
+                  {files.path("kernel.json"), "kernel_filepath", "None", "No such file"});
+    check_failure(start(files.write("cpus.json", ZoneFiles::zone_json({{"[2, 3]", "[0]"}}))), 7,
+                  {files.path("cpus.json"), "cpus"});
+
+    files.write("virtio.json", ZoneFiles::virtio_json({{"disk.img", "none.img"}}));
+    check_failure(start(files.path("zone.json")), 3,
+                  {files.path("virtio.json"), "img", "none.img", "No such file"});
+    check_failure(daemon.ctl({"virtio", "start", files.path("virtio.json")}), 3, {"none.img"});
+    check_failure(daemon.ctl({"zone", "shutdown", "nobody"}), 3, {"nobody"});
+    check_failure(daemon.ctl({"zone", "show", "7"}), 3, {"7"});
+    check_failure(daemon.ctl({"zone", "shutdown", "0"}), 7, {"root"});
+    CHECK(daemon.ctl({"zone", "list"}).output.ends_with("root-linux  running  0-1\n"));
+}
+
+TEST_CASE("files that the caller may not open stay closed", "[hvisorctl]") {
+    if (geteuid() == 0) {
+        SKIP("root may open everything");
+    }
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    std::filesystem::permissions(files.path("disk.img"), std::filesystem::perms::owner_read);
+    check_failure(
+        daemon.ctl({"zone", "start", files.path("zone.json"), "--virtio", files.path("virtio.json")}), 4,
+        {files.path("virtio.json"), "disk.img", "Permission denied"});
+}
+
+TEST_CASE("wrong usage is told apart", "[hvisorctl]") {
+    const Daemon daemon;
+    check_failure(daemon.ctl({}), 2);
+    check_failure(daemon.ctl({"zone"}), 2);
+    check_failure(daemon.ctl({"zone", "explode"}), 2);
+    check_failure(daemon.ctl({"zone", "shutdown"}), 2);
+    check_failure(daemon.ctl({"zone", "start", "camera", "--virtio", "x.json"}), 2, {"--virtio"});
+    for (const auto* option : {"--help", "--version"}) {
+        const auto told = daemon.ctl({option});
+        check_success(told);
+        CHECK(told.output.contains("hvisorctl"));
+    }
+}
+
+TEST_CASE("without a daemon hvisorctl says so", "[hvisorctl]") {
+    Daemon daemon;
+    CHECK(daemon.stop() == 0);
+    check_failure(daemon.ctl({"zone", "list"}), 5, {"hvisord"});
+    check_failure(daemon.ctl({"--bus=unix:path=/nonexistent/bus", "zone", "list"}), 5, {"hvisord"});
+}
+
+TEST_CASE("a console without a terminal ends after its input", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    check_success(
+        daemon.ctl({"zone", "start", files.path("zone.json"), "--virtio", files.path("virtio.json")}));
+    const auto input = open(files.write("input", "uname\n").c_str(), O_RDONLY | O_CLOEXEC);
+    check_success(
+        daemon.ctl({"zone", "console", "guest1", "--device", "console-a003800", "--replay", "100"}, input));
+    close(input);
+    check_failure(daemon.ctl({"zone", "console", "guest1", "--device", "console-0"}), 3, {"console-0"});
+    check_failure(daemon.ctl({"zone", "console", "root-linux"}), 3, {"root-linux"});
+}
+
+} // namespace
+} // namespace hvisor::test

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bus_client.hpp"
+#include "daemon.hpp"
+
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hvisor::test {
+namespace {
+
+const sdbus::ObjectPath root_zone_path{"/org/syswonder/hvisor1/zone/root_2dlinux"};
+
+TEST_CASE("the root zone is there from the start", "[zones]") {
+    const Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+
+    CHECK(manager.Version() == HVISORD_VERSION);
+    CHECK(manager.HypervisorState() == "attached");
+    CHECK(manager.HypervisorMagic() == 6);
+
+    const auto zones = manager.ListZones();
+    REQUIRE(zones.size() == 1);
+    CHECK(zones[0].at("Name").get<std::string>() == "root-linux");
+    CHECK(zones[0].at("Id").get<std::uint32_t>() == 0);
+    CHECK(zones[0].at("State").get<std::string>() == "running");
+    CHECK(zones[0].at("Cpus").get<std::vector<std::uint32_t>>() == std::vector<std::uint32_t>{0, 1});
+    CHECK_FALSE(zones[0].at("Managed").get<bool>());
+    CHECK(zones[0].at("Path").get<sdbus::ObjectPath>() == root_zone_path);
+    CHECK(managed_objects(manager).contains(root_zone_path));
+}
+
+TEST_CASE("a zone is started from texts and open files", "[zones]") {
+    Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+
+    REQUIRE(start_guest(manager, daemon.files()) == guest_path);
+
+    // All of it is there before the reply is.
+    const auto objects = managed_objects(manager);
+    CHECK(objects.contains(guest_path));
+    CHECK(objects.contains(console_path));
+    CHECK(objects.contains(disk_path));
+
+    Zone zone(*connection, guest_path);
+    CHECK(zone.Name() == "guest1");
+    CHECK(zone.Id() == 1);
+    CHECK(zone.State() == "running");
+    CHECK(zone.Cpus() == std::vector<std::uint32_t>{2, 3});
+    CHECK(zone.Managed());
+    CHECK(zone.Reason().empty());
+    CHECK(zone.Diagnosis().empty());
+    CHECK(manager.ListZones().size() == 2);
+    CHECK(eventually([&] { return daemon.notifications().contains("STATUS=1 zone running, 2 devices"); }));
+}
+
+TEST_CASE("devices tell what helps at bring-up", "[zones]") {
+    const Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+    start_guest(manager, daemon.files());
+
+    Device disk(*connection, disk_path);
+    CHECK(disk.Id() == "block-a003c00");
+    CHECK(disk.Type() == "block");
+    CHECK(disk.Address() == 0xa003c00);
+    CHECK(disk.Length() == 0x200);
+    CHECK(disk.Interrupt() == 78);
+    CHECK(disk.Backend() == "disk.img");
+    CHECK(disk.Status() == 0);
+    CHECK(disk.LastRegister().empty());
+    CHECK(disk.Accesses() == 0);
+    CHECK(disk.UnacknowledgedUSec() == 0);
+    CHECK(disk.InterruptsSent() == 0);
+    CHECK(disk.InterruptsRepeated() == 0);
+    const auto queues = disk.Queues();
+    REQUIRE(queues.size() == 1);
+    CHECK_FALSE(queues[0].at("Ready").get<bool>());
+    CHECK(queues[0].at("AvailIndex").get<std::uint16_t>() == 0);
+    CHECK(queues[0].at("UsedIndex").get<std::uint16_t>() == 0);
+    CHECK(queues[0].contains("Size"));
+
+    Device console(*connection, console_path);
+    CHECK(console.Type() == "console");
+    CHECK(console.Interrupt() == 76);
+    CHECK(console.Queues().size() == 2);
+    CHECK(console.Backend().starts_with("/dev/pts/"));
+    CHECK(daemon.log().contains("char device redirected to " + console.Backend()));
+}
+
+TEST_CASE("signals tell what changes, and nothing else", "[zones]") {
+    const Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+    SignalLog signals;
+
+    start_guest(manager, daemon.files());
+    CHECK(signals.wait_for("added " + guest_path));
+    CHECK(signals.wait_for("added " + console_path));
+    CHECK(signals.wait_for("added " + disk_path));
+
+    Zone zone(*connection, guest_path);
+    zone.Shutdown({});
+    CHECK(zone.State() == "stopped");
+    CHECK(signals.wait_for("changed " + guest_path + " State"));
+
+    // The root zone did not change, and a second look at the rest finds nothing new.
+    manager.ListZones();
+    const auto before = signals.lines();
+    manager.ListZones();
+    manager.ListZones();
+    const auto after = signals.lines();
+    CHECK(before == after);
+    CHECK(std::ranges::none_of(after, [](const std::string& line) { return line.contains(root_zone_path); }));
+}
+
+TEST_CASE("a zone can be started, shut down and started again", "[zones]") {
+    Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+
+    // Also what the first start and shutdown keep for good.
+    start_guest(manager, daemon.files());
+    manager.ShutdownZone("guest1", {});
+    const auto before = daemon.open_files();
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(start_guest(manager, daemon.files()) == guest_path);
+        Zone zone(*connection, guest_path);
+        REQUIRE(zone.State() == "running");
+        manager.ShutdownZone("guest1", {});
+        REQUIRE(zone.State() == "stopped");
+    }
+    CHECK(daemon.open_files() == before);
+    CHECK(
+        eventually([&] { return daemon.notifications().ends_with("STATUS=0 zones running, 0 devices\n"); }));
+}
+
+TEST_CASE("a configured zone is started by its name", "[zones]") {
+    const Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+    const auto& files = daemon.files();
+    // The name of the configuration need not be that of the zone.
+    files.write("camera.json", ZoneFiles::zone_json());
+    files.write("camera.virtio.json", ZoneFiles::virtio_json());
+
+    CHECK(manager.StartZone("camera", {}) == guest_path);
+    CHECK(Device(*connection, disk_path).Type() == "block");
+    manager.ShutdownZone("guest1", {});
+}
+
+TEST_CASE("devices can be set before the zone is started", "[zones]") {
+    const Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+
+    CHECK(manager.ConfigureVirtio("virtio.json", ZoneFiles::virtio_json(), virtio_files(daemon.files()),
+                                  {}) == std::vector<std::uint32_t>{1});
+    for (int i = 0; i < 2; ++i) {
+        manager.StartZoneFromConfig("zone.json", ZoneFiles::zone_json(), "", "", zone_files(daemon.files()),
+                                    {});
+        CHECK(managed_objects(manager).contains(disk_path));
+        manager.ShutdownZone("guest1", {});
+    }
+}
+
+} // namespace
+} // namespace hvisor::test
