@@ -58,7 +58,7 @@ T field(std::span<const std::byte> config, std::size_t offset) {
 /// Memory that can be copied to and from and not pinned is what a board has:
 /// memfd_secret() is the one kind of it that needs neither root nor a driver.
 UniqueFd make_ram(bool& refuses_pinning) {
-    UniqueFd fd(static_cast<int>(::syscall(SYS_memfd_secret, FD_CLOEXEC)));
+    UniqueFd fd(static_cast<int>(::syscall(SYS_memfd_secret, O_CLOEXEC)));
     if (fd && ::ftruncate(fd.get(), ram_file_size) == 0 &&
         Mapping::map_shared(fd.get(), 0, page, "simulated memory")) {
         refuses_pinning = true;

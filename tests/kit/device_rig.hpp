@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/reactor.hpp"
+#include "kit/fake_port.hpp"
+#include "kit/mmio_driver.hpp"
+#include "kit/ram.hpp"
+#include "kit/split_queue.hpp"
+#include "kit/wait.hpp"
+#include "virtio/device.hpp"
+#include "virtio/mmio_transport.hpp"
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace hvisor::kit {
+
+/// One device with its registers, its thread and its guest RAM, and a driver
+/// that reaches the registers directly, as a guest CPU that waits for answers.
+template <class Device>
+struct DeviceRig {
+    static constexpr std::uint64_t ram_address = 0x40000000;
+
+    /// `arguments` are those of the device's constructor behind the context.
+    template <class... Arguments>
+    explicit DeviceRig(Arguments&&... arguments) : device(context(), std::forward<Arguments>(arguments)...) {}
+    DeviceRig(const DeviceRig&) = delete;
+    DeviceRig& operator=(const DeviceRig&) = delete;
+    DeviceRig(DeviceRig&&) = delete;
+    DeviceRig& operator=(DeviceRig&&) = delete;
+    ~DeviceRig() { reactor->stop(); }
+
+    virtio::DeviceContext context() {
+        return {.zone = 1,
+                .zone_name = "linux2",
+                .id = "test-1000",
+                .interrupt = 78,
+                .memory = memory,
+                .port = port,
+                .owner = *reactor};
+    }
+
+    std::shared_ptr<const guest::GuestMemory> make_memory() {
+        std::vector<guest::Region> regions;
+        regions.push_back(ram.region());
+        return std::make_shared<const guest::GuestMemory>(*guest::GuestMemory::create(std::move(regions)));
+    }
+
+    std::uint64_t access(std::uint64_t offset, unsigned size, bool is_write, std::uint64_t value) {
+        const auto answers = port.answers().size();
+        const auto result = start_access(offset, size, is_write, value);
+        if (result) {
+            return *result;
+        }
+        if (!port.wait_for_answers(answers + 1)) {
+            throw std::runtime_error("an access was never answered");
+        }
+        return port.answers().back().second;
+    }
+    /// The same without waiting for a late answer.
+    std::optional<std::uint64_t> start_access(std::uint64_t offset, unsigned size, bool is_write,
+                                              std::uint64_t value) {
+        return transport.access({.offset = offset,
+                                 .value = value,
+                                 .cpu = 2,
+                                 .size = static_cast<std::uint8_t>(size),
+                                 .is_write = is_write,
+                                 .needs_answer = true});
+    }
+
+    /// Negotiate, set up the queues from number 0 on, and start.
+    void bring_up(const std::vector<const SplitQueue*>& queues,
+                  virtio::FeatureSet features = {virtio::FeatureBit::version_1}) const {
+        if (!driver.negotiate(features)) {
+            throw std::runtime_error("the device refused the features");
+        }
+        for (std::uint32_t i = 0; i < queues.size(); ++i) {
+            if (!driver.set_up_queue(i, *queues[i])) {
+                throw std::runtime_error("the device refused a queue");
+            }
+        }
+        driver.start();
+    }
+    void bring_up(const SplitQueue& queue, virtio::FeatureSet features = {virtio::FeatureBit::version_1}) const {
+        bring_up(std::vector{&queue}, features);
+    }
+
+    [[nodiscard]] bool needs_reset() const {
+        return (driver.get(virtio::Register::status) & virtio::status::needs_reset) != 0;
+    }
+    /// Until the owner has done what was asked of it so far.
+    void settle() const {
+        reactor->call([] {});
+    }
+
+    Ram ram{ram_address, std::size_t{16} << 20};
+    FakePort port;
+    std::unique_ptr<Reactor> reactor = *Reactor::start({.name = "test", .cpus = {}, .on_crash = {}});
+    std::shared_ptr<const guest::GuestMemory> memory = make_memory();
+    Device device;
+    virtio::MmioTransport transport{device};
+    MmioDriver driver{[this](std::uint64_t offset, unsigned size) { return access(offset, size, false, 0); },
+                      [this](std::uint64_t offset, unsigned size, std::uint64_t value) {
+                          access(offset, size, true, value);
+                      }};
+};
+
+}  // namespace hvisor::kit
