@@ -11,9 +11,9 @@ inline constexpr unsigned cpu_count = 4;
 
 #define TESTVISOR_READ_REGISTER(name)                                                                        \
     ({                                                                                                       \
-        std::uint64_t value_;                                                                                \
-        asm volatile("mrs %0, " name : "=r"(value_));                                                        \
-        value_;                                                                                              \
+        std::uint64_t value;                                                                                 \
+        asm volatile("mrs %0, " name : "=r"(value));                                                         \
+        value;                                                                                               \
     })
 
 #define TESTVISOR_WRITE_REGISTER(name, value)                                                                \

@@ -64,6 +64,11 @@ std::int64_t power_on(Cpu& cpu, std::uint64_t entry, std::uint64_t context) {
     return result;
 }
 
+bool is_off(unsigned cpu) {
+    return !__atomic_load_n(&cpus[cpu].on, __ATOMIC_ACQUIRE) &&
+           psci::affinity_info(cpu) == psci::affinity_off;
+}
+
 void park() {
     __atomic_store_n(&current_cpu().on, false, __ATOMIC_RELEASE);
     full_barrier();

@@ -29,6 +29,10 @@ inline Cpu& current_cpu() {
 /// Start a CPU in its zone. The answer is PSCI's.
 std::int64_t power_on(Cpu& cpu, std::uint64_t entry, std::uint64_t context);
 
+/// Whether it is neither running nor on its way to. QEMU alone does not know:
+/// for it a CPU that CPU_ON has been called for is off until that takes effect.
+[[nodiscard]] bool is_off(unsigned cpu);
+
 /// Off until somebody starts it again.
 [[noreturn]] void park();
 

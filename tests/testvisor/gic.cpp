@@ -16,7 +16,7 @@ constexpr std::uint32_t stop_bit = 1U << stop_sgi;
 SpinLock shared_lock;
 
 constexpr std::uint64_t word_of(unsigned interrupt) {
-    return distributor + interrupt / 32 * 4;
+    return distributor + interrupt / 32 * 4UL;
 }
 
 constexpr std::uint32_t bit_of(unsigned interrupt) {
@@ -112,7 +112,7 @@ void reset_spi(unsigned spi, unsigned cpu) {
     mmio_write<std::uint32_t>(word_of(spi) + clear_active, bit_of(spi));
     mmio_write<std::uint8_t>(distributor + priority + spi, default_priority);
     mmio_write<std::uint64_t>(distributor + router + spi * 8UL, cpu);
-    update_shared(group + spi / 32 * 4, bit_of(spi), all);
+    update_shared(group + spi / 32 * 4UL, bit_of(spi), all);
 }
 
 void update_shared(std::uint64_t offset, std::uint32_t mask, std::uint32_t value) {

@@ -25,6 +25,8 @@ class Guard {
     ~Guard() { lock_.unlock(); }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
+    Guard(Guard&&) = delete;
+    Guard& operator=(Guard&&) = delete;
 
   private:
     SpinLock& lock_;

@@ -21,7 +21,7 @@ void stop_other_cpus() {
             continue;
         }
         gic::request_stop(cpu);
-        while (psci::affinity_info(cpu) != psci::is_off && !deadline.passed()) {
+        while (!is_off(cpu) && !deadline.passed()) {
         }
     }
 }

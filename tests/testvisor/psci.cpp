@@ -50,6 +50,13 @@ std::int64_t zone_cpu_on(std::uint64_t affinity, std::uint64_t entry, std::uint6
     return power_on(*cpu, entry, context);
 }
 
+std::int64_t zone_affinity_info(std::uint64_t affinity) {
+    if (own_cpu(affinity) == nullptr) {
+        return invalid_parameters;
+    }
+    return is_off(static_cast<unsigned>(affinity)) ? affinity_off : affinity_on;
+}
+
 } // namespace
 
 std::int64_t affinity_info(unsigned cpu) {
@@ -89,8 +96,7 @@ void handle(Frame& frame) {
         park();
     case fn_affinity_info_32:
     case fn_affinity_info:
-        result = own_cpu(frame.x[1]) != nullptr ? firmware_call(fn_affinity_info, frame.x[1], frame.x[2])
-                                                : invalid_parameters;
+        result = zone_affinity_info(frame.x[1]);
         break;
     case fn_system_off:
         zone_powers_off();

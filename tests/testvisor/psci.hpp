@@ -12,8 +12,8 @@ struct Frame;
 
 namespace testvisor::psci {
 
-inline constexpr std::int64_t is_on = 0;
-inline constexpr std::int64_t is_off = 1;
+inline constexpr std::int64_t affinity_on = 0;
+inline constexpr std::int64_t affinity_off = 1;
 
 std::int64_t affinity_info(unsigned cpu);
 std::int64_t cpu_on(unsigned cpu);

@@ -13,6 +13,7 @@ constexpr std::uint64_t block_size[] = {0, 1UL << 30, 1UL << 21, page_size}; // 
 constexpr unsigned block_shift[] = {0, 30, 21, 12};
 constexpr std::uint64_t guest_end = 1UL << 39;
 constexpr std::uint64_t physical_end = 1UL << 40;
+constexpr unsigned last_level = 3;
 constexpr unsigned entries = 512;
 // Enough for 768 MiB in single pages.
 constexpr unsigned tables_each = 448;
@@ -63,7 +64,7 @@ void Stage2::map_one(std::uint64_t guest, std::uint64_t physical, unsigned level
         panic("guest address ", Hex{guest}, " is mapped twice");
     }
     entry = physical | (kind == Kind::Memory ? memory_bits : device_bits) | valid;
-    if (level == 3) {
+    if (level == last_level) {
         entry |= table_or_page;
     }
 }
@@ -77,7 +78,8 @@ void Stage2::map(std::uint64_t guest, std::uint64_t physical, std::uint64_t size
     }
     while (size > 0) {
         unsigned level = 1;
-        while ((guest | physical) % block_size[level] != 0 || size < block_size[level]) {
+        while (level < last_level &&
+               ((guest | physical) % block_size[level] != 0 || size < block_size[level])) {
             ++level;
         }
         map_one(guest, physical, level, kind);

@@ -52,7 +52,7 @@ void stop_cpus(Zone& zone) {
     }
     const Deadline deadline(stop_milliseconds);
     for (unsigned cpu = 0; cpu < cpu_count; ++cpu) {
-        while ((others >> cpu & 1) != 0 && psci::affinity_info(cpu) != psci::is_off) {
+        while ((others >> cpu & 1) != 0 && !is_off(cpu)) {
             if (deadline.passed()) {
                 does_not_stop(zone, cpu);
             }

@@ -63,6 +63,8 @@ class ZonesGuard {
     ~ZonesGuard();
     ZonesGuard(const ZonesGuard&) = delete;
     ZonesGuard& operator=(const ZonesGuard&) = delete;
+    ZonesGuard(ZonesGuard&&) = delete;
+    ZonesGuard& operator=(ZonesGuard&&) = delete;
 };
 
 /// The rest with a ZonesGuard held by the caller.
@@ -72,7 +74,7 @@ void append(Zone& zone);
 
 // The hypercalls, which take the guard themselves.
 void start_root(std::uint64_t entry, std::uint64_t device_tree);
-std::int64_t start_zone(std::uint64_t config, std::uint64_t size);
+std::int64_t start_zone(std::uint64_t config_address, std::uint64_t size);
 std::int64_t shut_zone_down(std::uint64_t id);
 std::int64_t list_zones(std::uint64_t buffer, std::uint64_t capacity);
 

@@ -123,13 +123,13 @@ bool cpus_are_free(const ConfigPrefix& config) {
 
 } // namespace
 
-std::int64_t start_zone(std::uint64_t address, std::uint64_t size) {
+std::int64_t start_zone(std::uint64_t config_address, std::uint64_t size) {
     if (size != expected_size()) {
         say("zone start with ", size, " bytes of configuration, not ", expected_size());
         return -error::invalid;
     }
     const ConfigPrefix& config =
-        *reinterpret_cast<const ConfigPrefix*>(from_root<std::uint8_t>(address, size));
+        *reinterpret_cast<const ConfigPrefix*>(from_root<std::uint8_t>(config_address, size));
     const ZonesGuard guard;
     if (find_zone(config.zone_id) != nullptr) {
         return -error::invalid;

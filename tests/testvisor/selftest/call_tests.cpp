@@ -121,10 +121,6 @@ std::uint64_t affinity(std::uint64_t cpu) {
     return call(psci_affinity_info, cpu);
 }
 
-bool goes_off(unsigned asker, unsigned cpu) {
-    return wait_until([asker, cpu] { return run_on(asker, affinity, cpu) == 1; });
-}
-
 void power_state_calls() {
     if (!start_and_wait(1, 0xc)) {
         return;
@@ -147,7 +143,7 @@ void power_state_calls() {
         CHECK_EQUAL(start_argument(3), 0x5150);
         CHECK_EQUAL(run_on(2, start_helper, 3), -4);
         ask(3, [](std::uint64_t) { return call(psci_cpu_off); });
-        CHECK(goes_off(2, 3));
+        CHECK(wait_until([] { return run_on(2, affinity, 3) == 1; }));
     }
     CHECK_EQUAL(hvc(zone_shutdown, 1), 0);
 }

@@ -7,8 +7,8 @@
 #define STACK_SIZE 0x4000
 
         .section .text.boot, "ax"
-        .global _start
-_start:
+        .global program_start
+program_start:
         adrp    x1, bss_start
         add     x1, x1, :lo12:bss_start
         adrp    x2, bss_end

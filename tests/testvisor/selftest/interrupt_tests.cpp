@@ -158,7 +158,7 @@ void writes_reach_only_what_is_the_zones() {
     // Interrupts 64 to 95: priorities, configuration and routing of one that is not the zone's.
     constexpr std::uint64_t foreign_spi = 77;
     mmio_write<std::uint8_t>(distributor + 0x400 + foreign_spi, 0x50);
-    mmio_write<std::uint64_t>(distributor + 0x6000 + foreign_spi * 8, 1);
+    mmio_write<std::uint64_t>(distributor + 0x6000 + foreign_spi * 8UL, 1);
     mmio_write<std::uint32_t>(distributor + 0x180 + 8, ~0U);
     if (!start_with_interrupts()) {
         return;
@@ -167,8 +167,8 @@ void writes_reach_only_what_is_the_zones() {
     CHECK_EQUAL(mmio_read<std::uint32_t>(distributor + 0x100 + 4), 0);
     CHECK_EQUAL(mmio_read<std::uint8_t>(distributor + 0x400 + foreign_spi), 0x50);
     CHECK_EQUAL(mmio_read<std::uint8_t>(distributor + 0x400 + 76), 0xa0);
-    CHECK_EQUAL(mmio_read<std::uint64_t>(distributor + 0x6000 + foreign_spi * 8), 1);
-    CHECK_EQUAL(mmio_read<std::uint64_t>(distributor + 0x6000 + 76 * 8), 2);
+    CHECK_EQUAL(mmio_read<std::uint64_t>(distributor + 0x6000 + foreign_spi * 8UL), 1);
+    CHECK_EQUAL(mmio_read<std::uint64_t>(distributor + 0x6000 + 76 * 8UL), 2);
     // 76 and 78 are edges now, as the zone reads back.
     CHECK_EQUAL(mmio_read<std::uint32_t>(distributor + 0xc00 + 16) & 0xff000000, 0x22000000);
     CHECK_EQUAL(run_on(
@@ -184,8 +184,8 @@ void writes_reach_only_what_is_the_zones() {
             mmio_write<std::uint64_t>(at, 0);
             return 0;
         },
-        distributor + 0x6000 + 76 * 8);
-    CHECK_EQUAL(mmio_read<std::uint64_t>(distributor + 0x6000 + 76 * 8), 2);
+        distributor + 0x6000 + 76 * 8UL);
+    CHECK_EQUAL(mmio_read<std::uint64_t>(distributor + 0x6000 + 76 * 8UL), 2);
     // The interrupt that stops the CPU cannot be touched, nor other CPUs' frames.
     run_on(
         2,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine.hpp"
 
-extern "C" char _start[];
+extern "C" char program_start[];
 extern "C" char helper_entry[];
 extern "C" [[noreturn]] void helper_main(std::uint64_t cpu, std::uint64_t argument);
 extern "C" [[noreturn]] void unexpected_exception(std::uint64_t cpu, std::uint64_t esr, std::uint64_t elr);
@@ -101,7 +101,7 @@ void sleep_milliseconds(std::uint64_t milliseconds) {
 }
 
 testvisor::ConfigV6& configuration(std::uint32_t id, std::uint64_t cpus) {
-    const auto memory = reinterpret_cast<std::uint64_t>(_start);
+    const auto memory = reinterpret_cast<std::uint64_t>(program_start);
     buffer = {};
     auto& config = buffer.prefix;
     config.zone_id = id;
