@@ -2,11 +2,12 @@
 #include "zone_check.h"
 
 #include <catch2/catch_test_macros.hpp>
-#include <catch2/generators/catch_generators.hpp>
 
 #include <array>
 #include <functional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -20,6 +21,10 @@ bool is_zone_ram(__u64 start, __u64 size) {
 
 const char* io_conflict(__u64 start, __u64 size) {
     return zone_ranges_meet(start, size, 0x80000000, 0x40000000) ? "System RAM of the root zone" : nullptr;
+}
+
+zone_region region(zone_region_type type, __u64 physical, __u64 guest, __u64 size) {
+    return {.type = type, .padding = 0, .physical_start = physical, .virtual_start = guest, .size = size};
 }
 
 /// A zone that is right in every way, on a board where the root zone has CPUs 0
@@ -40,12 +45,19 @@ class Fixture {
         zone.zone_id = 1;
         zone.cpus = 0b01100;
         zone.num_memory_regions = 4;
-        zone.memory_regions[0] = {ZONE_RAM, 0, ram_start, ram_start, ram_size};
-        zone.memory_regions[1] = {ZONE_VIRTIO, 0, 0xa003800, 0xa003800, 0x200};
-        zone.memory_regions[2] = {ZONE_VIRTIO, 0, 0xa003c00, 0xa003c00, 0x200};
-        zone.memory_regions[3] = {ZONE_IO, 0, 0x9000000, 0x9000000, 0x1000};
+        zone.memory_regions[0] = region(ZONE_RAM, ram_start, ram_start, ram_size);
+        zone.memory_regions[1] = region(ZONE_VIRTIO, 0xa003800, 0xa003800, 0x200);
+        zone.memory_regions[2] = region(ZONE_VIRTIO, 0xa003c00, 0xa003c00, 0x200);
+        zone.memory_regions[3] = region(ZONE_IO, 0x9000000, 0x9000000, 0x1000);
         zone.num_ivc_configs = 1;
-        zone.ivc_configs[0] = {0, 1, 0xd0000000, 0xd0001000, 0, 0x1000, 66, 2};
+        zone.ivc_configs[0] = {.ivc_id = 0,
+                               .peer_id = 1,
+                               .control_table_ipa = 0xd0000000,
+                               .shared_mem_ipa = 0xd0001000,
+                               .rw_sec_size = 0,
+                               .out_sec_size = 0x1000,
+                               .interrupt_num = 66,
+                               .max_peers = 2};
         zone.entry_point = zone.kernel_load_paddr = 0x50400000;
         zone.kernel_size = 0x2000000;
         zone.dtb_load_paddr = 0x50000000;
@@ -67,9 +79,12 @@ class Fixture {
 };
 
 struct Refusal {
+    Refusal(const char* what_, int error_, const char* reason_, std::function<void(Fixture&)> spoil_)
+        : what(what_), reason(reason_), error(error_), spoil(std::move(spoil_)) {}
+
     const char* what;
-    int error;
     const char* reason; ///< part of it
+    int error;
     std::function<void(Fixture&)> spoil;
 };
 
@@ -101,7 +116,9 @@ const std::vector<Refusal>& refusals() {
         {"unaligned guest address", EINVAL, "whole 4 KiB",
          [](Fixture& f) { f.config().memory_regions[3].virtual_start += 0x10; }},
         {"RAM that is not for zones", EACCES, "region 0 (RAM 0x7fe00000",
-         [](Fixture& f) { f.config().memory_regions[0] = {ZONE_RAM, 0, 0x7fe00000, 0x50000000, 0x400000}; }},
+         [](Fixture& f) {
+             f.config().memory_regions[0] = region(ZONE_RAM, 0x7fe00000, 0x50000000, 0x400000);
+         }},
         {"I/O on System RAM", EACCES, "touches System RAM",
          [](Fixture& f) { f.config().memory_regions[3].physical_start = 0xbffff000; }},
         {"regions that overlap", EINVAL, "overlap",
@@ -127,12 +144,7 @@ const std::vector<Refusal>& refusals() {
 } // namespace
 
 TEST_CASE("the layouts have the hypervisor's sizes") {
-    struct Size {
-        zone_arch arch;
-        const char* name;
-        __u32 size;
-    };
-    const Size all[] = {
+    const std::tuple<zone_arch, const char*, __u32> all[] = {
         {ZONE_ARM64, "v6", 3296},        {ZONE_ARM64, "v5b", 3264},       {ZONE_ARM64, "v5a", 3136},
         {ZONE_RISCV64, "v6", 3208},      {ZONE_RISCV64, "v5b", 3208},     {ZONE_RISCV64, "v5a", 3080},
         {ZONE_LOONGARCH64, "v6", 3184},  {ZONE_LOONGARCH64, "v5b", 3184}, {ZONE_LOONGARCH64, "v5a", 3056},
@@ -140,11 +152,11 @@ TEST_CASE("the layouts have the hypervisor's sizes") {
         {ZONE_X86_64, "v5a-2025", 3128},
     };
     CHECK(std::size(all) == ZONE_LAYOUTS);
-    for (const Size& expected : all) {
-        const zone_layout* layout = zone_layout_by_name(expected.arch, expected.name);
+    for (const auto& [arch, name, size] : all) {
+        const zone_layout* layout = zone_layout_by_name(arch, name);
         REQUIRE(layout != nullptr);
-        CHECK(zone_layout_size(layout) == expected.size);
-        CHECK(zone_layout_size(zone_layout_by_size(expected.arch, expected.size)) == expected.size);
+        CHECK(zone_layout_size(layout) == size);
+        CHECK(zone_layout_size(zone_layout_by_size(arch, size)) == size);
     }
     const zone_layout* v6 = zone_layout_by_name(ZONE_ARM64, "v6");
     CHECK(zone_num_pci_bus_offset(v6) == 2480);
