@@ -176,6 +176,23 @@ static bool zone_exists(const struct zone_check *check, u32 id)
 	return false;
 }
 
+/* EINVAL has two meanings, and the hypervisor tells neither. */
+static void report_refusal(const struct zone_check *check, const struct zone_layout *layout,
+			   u32 id, int error)
+{
+	u64 magic = 0;
+
+	if (error != -EINVAL) {
+		pr_err_ratelimited("the hypervisor refused zone %u (error %d)\n", id, error);
+	} else if (zone_exists(check, id)) {
+		pr_err_ratelimited("the hypervisor refused zone %u: it exists already\n", id);
+	} else {
+		hvisor_config_magic(&magic);
+		pr_err_ratelimited("the hypervisor (configuration magic %#llx) refused zone %u: it takes no zone_config of %u bytes, layout %s\n",
+				   magic, id, zone_layout_size(layout), layout->name);
+	}
+}
+
 static int check_and_start(void *bytes, const struct zone_layout *layout, struct zone_check *check)
 {
 	struct start_call call = { virt_to_phys(bytes), zone_layout_size(layout) };
@@ -202,12 +219,8 @@ static int check_and_start(void *bytes, const struct zone_layout *layout, struct
 		error = smp_call_on_cpu(0, call_zone_start, &call, false);
 	else
 		error = call_zone_start(&call);
-	if (error == -EINVAL)
-		pr_err_ratelimited("the hypervisor refused zone %u: it %s\n", id,
-				   zone_exists(check, id) ?
-				   "exists already" : "has another layout of zone_config");
-	else if (error)
-		pr_err_ratelimited("the hypervisor refused zone %u (error %d)\n", id, error);
+	if (error)
+		report_refusal(check, layout, id, error);
 	return error;
 }
 
