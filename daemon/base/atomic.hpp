@@ -42,7 +42,7 @@ template <Atomic T>
 class Watched {
   public:
     constexpr Watched() = default;
-    constexpr Watched(T value) : value_(value) {}  // NOLINT(google-explicit-constructor)
+    constexpr Watched(T value) : value_(value) {} // NOLINT(google-explicit-constructor)
 
     [[nodiscard]] T get() const { return load_relaxed(value_); }
     void set(T value) { store_relaxed(value_, value); }
@@ -53,4 +53,4 @@ class Watched {
     T value_{};
 };
 
-}  // namespace hvisor
+} // namespace hvisor

@@ -29,8 +29,8 @@ template <std::unsigned_integral T>
 
 /// Whether [begin, begin + length) lies inside [outer_begin, outer_begin +
 /// outer_length). Neither end is ever computed, so nothing can wrap around.
-[[nodiscard]] constexpr bool range_inside(std::uint64_t begin, std::uint64_t length, std::uint64_t outer_begin,
-                                          std::uint64_t outer_length) {
+[[nodiscard]] constexpr bool range_inside(std::uint64_t begin, std::uint64_t length,
+                                          std::uint64_t outer_begin, std::uint64_t outer_length) {
     return begin >= outer_begin && begin - outer_begin <= outer_length &&
            length <= outer_length - (begin - outer_begin);
 }
@@ -41,4 +41,4 @@ template <std::unsigned_integral T>
     return a < b ? b - a < a_length && b_length != 0 : a - b < b_length && a_length != 0;
 }
 
-}  // namespace hvisor
+} // namespace hvisor

@@ -8,6 +8,8 @@
 namespace hvisor {
 
 /// "No such file or directory" and the like, for messages.
-[[nodiscard]] inline std::string errno_text(int error = errno) { return std::generic_category().message(error); }
+[[nodiscard]] inline std::string errno_text(int error = errno) {
+    return std::generic_category().message(error);
+}
 
-}  // namespace hvisor
+} // namespace hvisor

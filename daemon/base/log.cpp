@@ -19,13 +19,15 @@ enum class Sink { journal, service, terminal };
 /// systemd names the device and inode of the stream it gave us, so that a
 /// redirected standard error is told from the journal (systemd.exec(5)).
 Sink find_sink() {
-    struct stat status {};
-    if (const char* stream = std::getenv("JOURNAL_STREAM"); stream != nullptr && ::fstat(STDERR_FILENO, &status) == 0) {
+    struct stat status{};
+    if (const char* stream = std::getenv("JOURNAL_STREAM");
+        stream != nullptr && ::fstat(STDERR_FILENO, &status) == 0) {
         if (std::format("{}:{}", status.st_dev, status.st_ino) == stream) {
             return Sink::journal;
         }
     }
-    return std::getenv("INVOCATION_ID") != nullptr && ::isatty(STDERR_FILENO) == 0 ? Sink::service : Sink::terminal;
+    return std::getenv("INVOCATION_ID") != nullptr && ::isatty(STDERR_FILENO) == 0 ? Sink::service
+                                                                                   : Sink::terminal;
 }
 
 std::atomic<Level> current_level{Level::info};
@@ -59,11 +61,15 @@ std::string where(const Fields& fields) {
     return text;
 }
 
-}  // namespace
+} // namespace
 
-void set_level(Level level) { current_level.store(level, std::memory_order_relaxed); }
+void set_level(Level level) {
+    current_level.store(level, std::memory_order_relaxed);
+}
 
-Level level() { return current_level.load(std::memory_order_relaxed); }
+Level level() {
+    return current_level.load(std::memory_order_relaxed);
+}
 
 void write(Level level, const Fields& fields, std::string_view message) {
     if (level > log::level()) {
@@ -76,10 +82,11 @@ void write(Level level, const Fields& fields, std::string_view message) {
         to_journal(level, fields, text);
         return;
     }
-    const std::string prefix = sink == Sink::service ? std::format("<{}>", static_cast<int>(level)) : std::string();
+    const std::string prefix =
+        sink == Sink::service ? std::format("<{}>", static_cast<int>(level)) : std::string();
     // One write a line, so that lines of several threads do not mix.
     const std::string line = prefix + text + "\n";
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-}  // namespace hvisor::log
+} // namespace hvisor::log

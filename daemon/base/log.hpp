@@ -62,4 +62,4 @@ void debug(const Fields& fields, std::format_string<Args...> format, Args&&... a
     }
 }
 
-}  // namespace hvisor::log
+} // namespace hvisor::log

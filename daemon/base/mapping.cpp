@@ -28,9 +28,10 @@ Mapping::~Mapping() {
 Result<Mapping> Mapping::map_shared(int fd, std::uint64_t offset, std::size_t size, std::string_view what) {
     void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(offset));
     if (address == MAP_FAILED) {
-        return fail(ErrorCode::io_error, "cannot map {} ({:#x} bytes at {:#x}): {}", what, size, offset, errno_text());
+        return fail(ErrorCode::io_error, "cannot map {} ({:#x} bytes at {:#x}): {}", what, size, offset,
+                    errno_text());
     }
     return Mapping(address, size);
 }
 
-}  // namespace hvisor
+} // namespace hvisor

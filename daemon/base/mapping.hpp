@@ -34,4 +34,4 @@ class [[nodiscard]] Mapping {
     std::size_t size_ = 0;
 };
 
-}  // namespace hvisor
+} // namespace hvisor

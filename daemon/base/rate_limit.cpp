@@ -28,4 +28,4 @@ std::uint64_t RateLimit::suppressed() const {
     return suppressed_;
 }
 
-}  // namespace hvisor
+} // namespace hvisor

@@ -45,4 +45,4 @@ class RateLimit {
     std::uint64_t suppressed_ = 0;
 };
 
-}  // namespace hvisor
+} // namespace hvisor

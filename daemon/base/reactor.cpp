@@ -15,7 +15,7 @@
 namespace hvisor {
 namespace {
 
-constexpr std::uint64_t event_id = UINT64_MAX;  ///< no watch has it: their ids are fd and a 32-bit count
+constexpr std::uint64_t event_id = UINT64_MAX; ///< no watch has it: their ids are fd and a 32-bit count
 
 /// A fault in one callback must not end the others.
 template <class Callback, class... Args>
@@ -31,7 +31,7 @@ std::uint64_t watch_id(int fd, std::uint32_t generation) {
     return (std::uint64_t{generation} << 32) | static_cast<std::uint32_t>(fd);
 }
 
-}  // namespace
+} // namespace
 
 Reactor::Waker::Waker(Reactor& reactor, std::function<void()> callback)
     : reactor_(reactor), callback_(std::move(callback)) {
@@ -76,7 +76,9 @@ Result<std::unique_ptr<Reactor>> Reactor::start(ThreadOptions options) {
 
 Reactor::Reactor(UniqueFd epoll, UniqueFd event) : epoll_(std::move(epoll)), event_(std::move(event)) {}
 
-Reactor::~Reactor() { stop(); }
+Reactor::~Reactor() {
+    stop();
+}
 
 void Reactor::stop() {
     if (!thread_.joinable()) {
@@ -87,7 +89,9 @@ void Reactor::stop() {
     thread_.join();
 }
 
-bool Reactor::is_reactor_thread() const { return thread_id_.load() == std::this_thread::get_id(); }
+bool Reactor::is_reactor_thread() const {
+    return thread_id_.load() == std::this_thread::get_id();
+}
 
 void Reactor::post(Task task) {
     {
@@ -243,4 +247,4 @@ void Reactor::wake_up() {
     }
 }
 
-}  // namespace hvisor
+} // namespace hvisor

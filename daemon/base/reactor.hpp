@@ -86,7 +86,8 @@ class Reactor {
 
     /// Call back while `fd` has one of `events` (EPOLLIN, EPOLLOUT; level
     /// triggered), or a hang-up or an error, which cannot be masked.
-    [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, std::function<void(std::uint32_t)> callback);
+    [[nodiscard]] Result<void> watch(int fd, std::uint32_t events,
+                                     std::function<void(std::uint32_t)> callback);
     /// Other events from now on; ends a pause.
     void rewatch(int fd, std::uint32_t events);
     /// Nothing, not even a hang-up, until rewatch().
@@ -117,8 +118,8 @@ class Reactor {
     std::vector<Timer*> timers_;
 
     std::mutex lock_;
-    std::vector<Task> posted_;  ///< under lock_
-    bool stopped_ = false;      ///< under lock_
+    std::vector<Task> posted_; ///< under lock_
+    bool stopped_ = false;     ///< under lock_
     std::atomic<bool> has_posted_{false};
     std::atomic<bool> asleep_{false};
     std::atomic<bool> stop_{false};
@@ -126,4 +127,4 @@ class Reactor {
     std::jthread thread_;
 };
 
-}  // namespace hvisor
+} // namespace hvisor

@@ -37,7 +37,7 @@ void run(const ThreadOptions& options, const std::function<void()>& body) {
         return;
     } catch (const std::exception& e) {
         reason = e.what();
-    } catch (...) {  // NOLINT(bugprone-empty-catch): the reason says it
+    } catch (...) { // NOLINT(bugprone-empty-catch): the reason says it
     }
     log::error("thread {} failed: {}", options.name, reason);
     if (!options.on_crash) {
@@ -46,7 +46,7 @@ void run(const ThreadOptions& options, const std::function<void()>& body) {
     options.on_crash();
 }
 
-}  // namespace
+} // namespace
 
 std::jthread spawn_thread(ThreadOptions options, std::function<void()> body) {
     sigset_t all;
@@ -59,4 +59,4 @@ std::jthread spawn_thread(ThreadOptions options, std::function<void()> body) {
     return thread;
 }
 
-}  // namespace hvisor
+} // namespace hvisor

@@ -39,4 +39,4 @@ class [[nodiscard]] UniqueFd {
     int fd_ = -1;
 };
 
-}  // namespace hvisor
+} // namespace hvisor

@@ -12,10 +12,13 @@ namespace {
 /// The strongest alignment that virtio asks for (descriptor table, virtio 1.2, 2.7).
 constexpr std::uint64_t strongest_alignment = 16;
 
-}  // namespace
+} // namespace
 
 Region::Region(std::uint64_t guest_address, Mapping mapping)
-    : guest_address_(guest_address), host_(mapping.data()), size_(mapping.size()), mapping_(std::move(mapping)) {}
+    : guest_address_(guest_address),
+      host_(mapping.data()),
+      size_(mapping.size()),
+      mapping_(std::move(mapping)) {}
 
 Region::Region(std::uint64_t guest_address, std::byte* host, std::uint64_t size)
     : guest_address_(guest_address), host_(host), size_(size) {}
@@ -26,15 +29,16 @@ Result<GuestMemory> GuestMemory::create(std::vector<Region> regions) {
     for (const auto& region : regions) {
         const auto begin = region.guest_address();
         if (region.size() == 0 || !checked_add(begin, region.size())) {
-            return fail(ErrorCode::invalid_config, "memory region {:#x}: size {:#x} is empty or wraps around", begin,
-                        region.size());
+            return fail(ErrorCode::invalid_config, "memory region {:#x}: size {:#x} is empty or wraps around",
+                        begin, region.size());
         }
         if ((begin - reinterpret_cast<std::uintptr_t>(region.host())) % strongest_alignment != 0) {
             return fail(ErrorCode::invalid_config, "memory region {:#x}: the address is not aligned", begin);
         }
-        if (before != nullptr && ranges_overlap(before->guest_address(), before->size(), begin, region.size())) {
-            return fail(ErrorCode::invalid_config, "memory regions {:#x} and {:#x} overlap", before->guest_address(),
-                        begin);
+        if (before != nullptr &&
+            ranges_overlap(before->guest_address(), before->size(), begin, region.size())) {
+            return fail(ErrorCode::invalid_config, "memory regions {:#x} and {:#x} overlap",
+                        before->guest_address(), begin);
         }
         before = &region;
     }
@@ -59,7 +63,8 @@ std::optional<GuestSpan> GuestMemory::translate(std::uint64_t address, std::uint
     return GuestSpan(region->host() + (address - region->guest_address()), length);
 }
 
-bool GuestMemory::translate(std::uint64_t address, std::uint64_t length, std::vector<GuestSpan>& pieces) const {
+bool GuestMemory::translate(std::uint64_t address, std::uint64_t length,
+                            std::vector<GuestSpan>& pieces) const {
     if (length == 0 || !checked_add(address, length - 1)) {
         return false;
     }
@@ -79,4 +84,4 @@ bool GuestMemory::translate(std::uint64_t address, std::uint64_t length, std::ve
     return true;
 }
 
-}  // namespace hvisor::guest
+} // namespace hvisor::guest

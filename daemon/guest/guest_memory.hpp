@@ -48,7 +48,8 @@ class GuestMemory {
     /// As translate(), but the range may go on in the next region where that
     /// begins at the very next address: appends one span a region. On failure
     /// `pieces` is as it was.
-    [[nodiscard]] bool translate(std::uint64_t address, std::uint64_t length, std::vector<GuestSpan>& pieces) const;
+    [[nodiscard]] bool translate(std::uint64_t address, std::uint64_t length,
+                                 std::vector<GuestSpan>& pieces) const;
 
     /// By guest address.
     [[nodiscard]] const std::vector<Region>& regions() const { return regions_; }
@@ -60,4 +61,4 @@ class GuestMemory {
     std::vector<Region> regions_;
 };
 
-}  // namespace hvisor::guest
+} // namespace hvisor::guest

@@ -93,4 +93,4 @@ class GuestSpan {
     std::size_t size_ = 0;
 };
 
-}  // namespace hvisor::guest
+} // namespace hvisor::guest

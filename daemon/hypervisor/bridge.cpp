@@ -7,17 +7,20 @@
 namespace hvisor::hypervisor {
 namespace {
 
-constexpr std::uint32_t next(std::uint32_t index) { return (index + 1) % bridge_ring_size; }
+constexpr std::uint32_t next(std::uint32_t index) {
+    return (index + 1) % bridge_ring_size;
+}
 
 /// Each try drains the ring, so a second one is needed only against other threads.
 constexpr int push_tries = 1000;
 
 /// The access sizes that exist (hvisor interface, 3.1); 0 for another.
 std::uint8_t checked_size(std::uint64_t size) {
-    return size == 1 || size == 2 || size == 4 || size == 8 ? static_cast<std::uint8_t>(size) : std::uint8_t{0};
+    return size == 1 || size == 2 || size == 4 || size == 8 ? static_cast<std::uint8_t>(size)
+                                                            : std::uint8_t{0};
 }
 
-}  // namespace
+} // namespace
 
 std::uint64_t mask_to_size(std::uint64_t value, std::uint8_t size) {
     return size >= 8 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
@@ -50,7 +53,9 @@ std::optional<TrapRequest> Bridge::front() const {
     };
 }
 
-void Bridge::pop() { store_release(page_.request_front, next(load_relaxed(page_.request_front) % bridge_ring_size)); }
+void Bridge::pop() {
+    store_release(page_.request_front, next(load_relaxed(page_.request_front) % bridge_ring_size));
+}
 
 void Bridge::answer(std::uint32_t cpu, std::uint64_t value) {
     if (cpu >= bridge_cpus) {
@@ -68,7 +73,9 @@ bool Bridge::begin_sleep() {
     return is_idle();
 }
 
-void Bridge::end_sleep() { store_relaxed(page_.need_wakeup, 0); }
+void Bridge::end_sleep() {
+    store_relaxed(page_.need_wakeup, 0);
+}
 
 bool Bridge::try_push(std::uint32_t zone, std::uint32_t interrupt) {
     const std::scoped_lock guard(result_lock_);
@@ -97,4 +104,4 @@ bool Bridge::push_interrupt(std::uint32_t zone, std::uint32_t interrupt) {
     return false;
 }
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

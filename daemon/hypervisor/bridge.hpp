@@ -17,10 +17,10 @@ struct TrapRequest {
     std::uint64_t address = 0;
     std::uint64_t value = 0;
     std::uint32_t zone = 0;
-    std::uint32_t cpu = 0;   ///< below bridge_cpus when needs_answer
-    std::uint8_t size = 0;   ///< 1, 2, 4 or 8; 0 when the hypervisor sent nonsense
+    std::uint32_t cpu = 0; ///< below bridge_cpus when needs_answer
+    std::uint8_t size = 0; ///< 1, 2, 4 or 8; 0 when the hypervisor sent nonsense
     bool is_write = false;
-    bool needs_answer = false;  ///< the CPU spins in the hypervisor until it is answered
+    bool needs_answer = false; ///< the CPU spins in the hypervisor until it is answered
 };
 
 /// `value` without the bits above `size` bytes.
@@ -59,7 +59,7 @@ class Bridge {
 
     Hypervisor& hypervisor_;
     BridgePage& page_;
-    std::mutex result_lock_;  ///< producers of the result ring
+    std::mutex result_lock_; ///< producers of the result ring
 };
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

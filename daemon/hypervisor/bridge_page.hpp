@@ -6,7 +6,7 @@
 
 namespace hvisor::hypervisor {
 
-inline constexpr std::uint32_t bridge_ring_size = 32;  ///< one slot stays free: 31 usable
+inline constexpr std::uint32_t bridge_ring_size = 32; ///< one slot stays free: 31 usable
 inline constexpr std::uint32_t bridge_cpus = 32;
 inline constexpr std::size_t bridge_page_size = 4096;
 
@@ -18,7 +18,7 @@ struct DeviceRequest {
     std::uint64_t value;
     std::uint32_t src_zone;
     std::uint8_t is_write;
-    std::uint8_t need_interrupt;  ///< 1: the CPU did not wait, and must not be answered
+    std::uint8_t need_interrupt; ///< 1: the CPU did not wait, and must not be answered
     std::uint16_t padding;
 };
 
@@ -31,17 +31,17 @@ struct DeviceResult {
 /// The page that hypervisor and daemon share (hvisor interface, 3.1). Every
 /// field is accessed atomically, with the orderings of section 3.3.
 struct BridgePage {
-    std::uint32_t request_front;  ///< written by the daemon
-    std::uint32_t request_rear;   ///< written by the hypervisor
-    std::uint32_t result_front;   ///< written by the hypervisor
-    std::uint32_t result_rear;    ///< written by the daemon
+    std::uint32_t request_front; ///< written by the daemon
+    std::uint32_t request_rear;  ///< written by the hypervisor
+    std::uint32_t result_front;  ///< written by the hypervisor
+    std::uint32_t result_rear;   ///< written by the daemon
     DeviceRequest requests[bridge_ring_size];
     DeviceResult results[bridge_ring_size];
-    std::uint64_t answer_counts[bridge_cpus];  ///< cfg_flags: counts up with each answer
-    std::uint64_t answer_values[bridge_cpus];  ///< cfg_values
-    std::uint64_t mmio_addresses[8];           ///< never read by the hypervisor
-    std::uint8_t mmio_available;               ///< never read by the hypervisor
-    std::uint8_t need_wakeup;                  ///< 1: send a wake-up interrupt after pushing
+    std::uint64_t answer_counts[bridge_cpus]; ///< cfg_flags: counts up with each answer
+    std::uint64_t answer_values[bridge_cpus]; ///< cfg_values
+    std::uint64_t mmio_addresses[8];          ///< never read by the hypervisor
+    std::uint8_t mmio_available;              ///< never read by the hypervisor
+    std::uint8_t need_wakeup;                 ///< 1: send a wake-up interrupt after pushing
 };
 
 static_assert(sizeof(DeviceRequest) == 40);
@@ -66,4 +66,4 @@ static_assert(offsetof(BridgePage, mmio_available) == 0x850);
 static_assert(offsetof(BridgePage, need_wakeup) == 0x851);
 static_assert(sizeof(BridgePage) == 0x858 && sizeof(BridgePage) <= bridge_page_size);
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

@@ -25,14 +25,18 @@ static_assert(offsetof(hvisor_bridge, need_wakeup) == offsetof(BridgePage, need_
 /// calls cost nothing.
 constexpr std::size_t load_chunk = std::size_t{16} << 20;
 
-std::uint64_t to_user_pointer(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
+std::uint64_t to_user_pointer(const void* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+}
 
 Error refused(int error, std::string_view what) {
     switch (error) {
     case EPERM:
-        return {ErrorCode::not_permitted, std::format("{}: not permitted; hvisord runs as root in the root zone", what)};
+        return {ErrorCode::not_permitted,
+                std::format("{}: not permitted; hvisord runs as root in the root zone", what)};
     case EBUSY:
-        return {ErrorCode::resource_busy, std::format("{}: busy, a CPU belongs to another zone or still runs", what)};
+        return {ErrorCode::resource_busy,
+                std::format("{}: busy, a CPU belongs to another zone or still runs", what)};
     case EACCES:
         return {ErrorCode::invalid_config,
                 std::format("{}: the memory is not reserved for zones; it must lie in one no-map child of "
@@ -59,30 +63,36 @@ Result<void> become_daemon(int device, const std::string& path) {
                     "hvisor_virtio_device",
                     path);
     default:
-        return fail(ErrorCode::no_hypervisor, "{}: cannot attach to the hypervisor: {}", path, errno_text(error));
+        return fail(ErrorCode::no_hypervisor, "{}: cannot attach to the hypervisor: {}", path,
+                    errno_text(error));
     }
 }
 
-}  // namespace
+} // namespace
 
 Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path) {
     UniqueFd device(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     if (!device) {
-        const auto code = errno == EACCES || errno == EPERM ? ErrorCode::not_permitted : ErrorCode::no_hypervisor;
-        return fail(code, "{}: {}; is the kernel module hvisor loaded, and is this the root zone?", path, errno_text());
+        const auto code =
+            errno == EACCES || errno == EPERM ? ErrorCode::not_permitted : ErrorCode::no_hypervisor;
+        return fail(code, "{}: {}; is the kernel module hvisor loaded, and is this the root zone?", path,
+                    errno_text());
     }
     hvisor_version version{};
     const bool is_upstream = ::ioctl(device.get(), HVISOR_GET_VERSION, &version) != 0;
     if (!is_upstream && version.abi != HVISOR_ABI_VERSION) {
-        return fail(ErrorCode::incompatible, "{}: the module has interface version {}, hvisord needs {}; install both "
-                    "from one release", path, version.abi, HVISOR_ABI_VERSION);
+        return fail(ErrorCode::incompatible,
+                    "{}: the module has interface version {}, hvisord needs {}; install both "
+                    "from one release",
+                    path, version.abi, HVISOR_ABI_VERSION);
     }
     if (auto attached = become_daemon(device.get(), path); !attached) {
         return std::unexpected(attached.error());
     }
     UniqueFd wakeup(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wakeup || ::ioctl(device.get(), HVISOR_SET_EVENTFD, wakeup.get()) != 0) {
-        return fail(ErrorCode::no_hypervisor, "{}: cannot register for wake-up interrupts: {}", path, errno_text());
+        return fail(ErrorCode::no_hypervisor, "{}: cannot register for wake-up interrupts: {}", path,
+                    errno_text());
     }
     auto bridge = Mapping::map_shared(device.get(), is_upstream ? 0 : HVISOR_MMAP_BRIDGE, bridge_page_size,
                                       "the bridge page of " + path);
@@ -96,15 +106,20 @@ Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path) 
         new HvisorModule(path, std::move(device), std::move(wakeup), std::move(*bridge), is_upstream));
 }
 
-HvisorModule::HvisorModule(std::string path, UniqueFd device, UniqueFd wakeup, Mapping bridge, bool is_upstream)
-    : path_(std::move(path)), device_(std::move(device)), wakeup_(std::move(wakeup)), bridge_(std::move(bridge)),
+HvisorModule::HvisorModule(std::string path, UniqueFd device, UniqueFd wakeup, Mapping bridge,
+                           bool is_upstream)
+    : path_(std::move(path)),
+      device_(std::move(device)),
+      wakeup_(std::move(wakeup)),
+      bridge_(std::move(bridge)),
       is_upstream_(is_upstream) {}
 
 Result<std::uint64_t> HvisorModule::config_magic() {
     std::uint64_t magic = 0;
     if (::ioctl(device_.get(), HVISOR_CONFIG_CHECK, &magic) != 0 || magic == 0) {
         return fail(ErrorCode::incompatible,
-                    "{}: the hypervisor does not tell its configuration version; it is older than 2025-03", path_);
+                    "{}: the hypervisor does not tell its configuration version; it is older than 2025-03",
+                    path_);
     }
     return magic;
 }
@@ -148,7 +163,10 @@ Result<void> HvisorModule::load(std::uint64_t address, std::span<const std::byte
 Result<void> HvisorModule::start_zone(std::span<const std::byte> config) {
     int result = 0;
     if (is_upstream_) {
-        result = ::ioctl(device_.get(), HVISOR_ZONE_START, config.data());
+        // That call has no size: the module reads as much as its own structure has, 3296 bytes at most.
+        std::array<std::byte, 4096> padded{};
+        std::ranges::copy(config.first(std::min(config.size(), padded.size())), padded.begin());
+        result = ::ioctl(device_.get(), HVISOR_ZONE_START, padded.data());
     } else {
         hvisor_zone_start args{.config = to_user_pointer(config.data()), .size = config.size()};
         result = ::ioctl(device_.get(), HVISOR_ZONE_START_SIZED, &args);
@@ -172,21 +190,25 @@ Result<void> HvisorModule::shutdown_zone(std::uint32_t id) {
 Result<Mapping> HvisorModule::map_ram(std::uint64_t address, std::uint64_t size) {
     const auto offset = is_upstream_ ? address : HVISOR_MMAP_PHYSICAL | address;
     if (offset == 0) {
-        return fail(ErrorCode::invalid_config, "the module of hvisor-tool cannot map guest memory at address 0");
+        return fail(ErrorCode::invalid_config,
+                    "the module of hvisor-tool cannot map guest memory at address 0");
     }
     void* mapped =
         ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, device_.get(), static_cast<off_t>(offset));
     if (mapped == MAP_FAILED) {
-        return std::unexpected(refused(errno, std::format("cannot map guest memory {:#x} at {:#x}", size, address)));
+        return std::unexpected(
+            refused(errno, std::format("cannot map guest memory {:#x} at {:#x}", size, address)));
     }
     return Mapping(mapped, size);
 }
 
-BridgePage& HvisorModule::bridge_page() { return *reinterpret_cast<BridgePage*>(bridge_.data()); }
+BridgePage& HvisorModule::bridge_page() {
+    return *reinterpret_cast<BridgePage*>(bridge_.data());
+}
 
 void HvisorModule::finish_requests() {
     // It cannot fail for the holder of the role, and a lost interrupt is repeated anyway.
     ::ioctl(device_.get(), HVISOR_FINISH_REQ);
 }
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

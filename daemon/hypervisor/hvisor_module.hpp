@@ -35,7 +35,7 @@ class HvisorModule final : public Hypervisor {
     UniqueFd device_;
     UniqueFd wakeup_;
     Mapping bridge_;
-    bool is_upstream_;  ///< none of the calls that our module adds
+    bool is_upstream_; ///< none of the calls that our module adds
 };
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

@@ -16,9 +16,9 @@ namespace hvisor::hypervisor {
 /// One zone as the hypervisor lists it (hypercall 4).
 struct ZoneInfo {
     std::uint32_t id = 0;
-    std::uint64_t cpus = 0;  ///< bit n is the hypervisor's CPU n
+    std::uint64_t cpus = 0; ///< bit n is the hypervisor's CPU n
     std::string name;
-    bool has_error = false;  ///< the hypervisor marked the zone as failed
+    bool has_error = false; ///< the hypervisor marked the zone as failed
 };
 
 /// What hvisord needs of a hypervisor, and all it knows of one. Addresses are
@@ -68,4 +68,4 @@ class Hypervisor {
     virtual void finish_requests() = 0;
 };
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

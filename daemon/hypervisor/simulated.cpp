@@ -41,7 +41,7 @@ constexpr std::size_t max_regions = 64;
 constexpr std::array<std::size_t, 4> v6_sizes{3296, 3208, 3184, 3264};
 
 struct ConfigRegion {
-    std::uint32_t type;  ///< 0 RAM, 1 I/O, 2 virtio
+    std::uint32_t type; ///< 0 RAM, 1 I/O, 2 virtio
     std::uint32_t padding;
     std::uint64_t physical_start;
     std::uint64_t virtual_start;
@@ -72,7 +72,7 @@ UniqueFd make_ram(bool& refuses_pinning) {
     return fd;
 }
 
-}  // namespace
+} // namespace
 
 struct Simulated::Impl {
     struct Zone {
@@ -81,14 +81,19 @@ struct Simulated::Impl {
         std::uint64_t cpus = 0;
         bool has_error = false;
         std::vector<Window> windows;
-        std::set<std::uint32_t> pending;  ///< interrupts its CPU has not taken
-        std::set<std::uint32_t> active;   ///< interrupts whose handler runs
+        std::set<std::uint32_t> pending; ///< interrupts its CPU has not taken
+        std::set<std::uint32_t> active;  ///< interrupts whose handler runs
     };
 
     explicit Impl(Options chosen) : options(chosen), ram(make_ram(refuses_pinning)) {
         wakeup.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-        zones.push_back({.id = 0, .name = "root-linux", .cpus = options.root_cpus, .has_error = false, .windows = {},
-                         .pending = {}, .active = {}});
+        zones.push_back({.id = 0,
+                         .name = "root-linux",
+                         .cpus = options.root_cpus,
+                         .has_error = false,
+                         .windows = {},
+                         .pending = {},
+                         .active = {}});
     }
 
     Zone* find(std::uint32_t id) {
@@ -97,7 +102,8 @@ struct Simulated::Impl {
     }
 
     Zone* zone_of_cpu(std::uint32_t cpu) {
-        const auto found = std::ranges::find_if(zones, [cpu](const Zone& zone) { return (zone.cpus >> cpu & 1) != 0; });
+        const auto found =
+            std::ranges::find_if(zones, [cpu](const Zone& zone) { return (zone.cpus >> cpu & 1) != 0; });
         return found != zones.end() ? &*found : nullptr;
     }
 
@@ -113,8 +119,8 @@ struct Simulated::Impl {
 
     void push(const DeviceRequest& request);
     void deliver(const DeviceResult& result);
-    std::optional<std::uint64_t> guest_access(std::uint32_t cpu, std::uint64_t address, unsigned size, bool is_write,
-                                              std::uint64_t value);
+    std::optional<std::uint64_t> guest_access(std::uint32_t cpu, std::uint64_t address, unsigned size,
+                                              bool is_write, std::uint64_t value);
 
     Options options;
     bool refuses_pinning = false;
@@ -122,11 +128,11 @@ struct Simulated::Impl {
     UniqueFd wakeup;
     alignas(page) BridgePage bridge{};
 
-    std::mutex ring_lock;  ///< producers of the request ring
-    std::mutex lock;       ///< everything below
+    std::mutex ring_lock; ///< producers of the request ring
+    std::mutex lock;      ///< everything below
     std::condition_variable interrupted;
     std::vector<Zone> zones;
-    std::uint64_t waiting_cpus = 0;  ///< those that wait for an answer
+    std::uint64_t waiting_cpus = 0; ///< those that wait for an answer
     Counts counts;
     std::string panicked;
 };
@@ -134,7 +140,9 @@ struct Simulated::Impl {
 Simulated::Simulated(Options options) : impl_(std::make_unique<Impl>(options)) {}
 Simulated::~Simulated() = default;
 
-Result<std::uint64_t> Simulated::config_magic() { return impl_->options.magic; }
+Result<std::uint64_t> Simulated::config_magic() {
+    return impl_->options.magic;
+}
 
 Result<std::vector<ZoneInfo>> Simulated::list_zones() {
     const std::scoped_lock guard(impl_->lock);
@@ -147,9 +155,10 @@ Result<std::vector<ZoneInfo>> Simulated::list_zones() {
 
 Result<Mapping> Simulated::map_ram(std::uint64_t address, std::uint64_t size) {
     if (address % page != 0 || size == 0 || !impl_->in_zone_ram(address, size)) {
-        return fail(ErrorCode::invalid_config,
-                    "cannot map guest memory {:#x} at {:#x}: it is not reserved for zones ({:#x} at {:#x} is)", size,
-                    address, impl_->options.ram_size, impl_->options.ram_address);
+        return fail(
+            ErrorCode::invalid_config,
+            "cannot map guest memory {:#x} at {:#x}: it is not reserved for zones ({:#x} at {:#x} is)", size,
+            address, impl_->options.ram_size, impl_->options.ram_address);
     }
     return Mapping::map_shared(impl_->ram.get(), address, size, "guest memory");
 }
@@ -168,15 +177,15 @@ Result<void> Simulated::start_zone(std::span<const std::byte> config) {
     const auto wanted = impl_->options.config_size;
     if (config.size() < prefix_size ||
         (wanted != 0 ? config.size() != wanted : !std::ranges::contains(v6_sizes, config.size()))) {
-        return fail(ErrorCode::hypervisor_refused, "the hypervisor did not start the zone: {} bytes are no zone_config",
-                    config.size());
+        return fail(ErrorCode::hypervisor_refused,
+                    "the hypervisor did not start the zone: {} bytes are no zone_config", config.size());
     }
     const auto id = field<std::uint32_t>(config, 0);
     const auto cpus = field<std::uint64_t>(config, 8);
     const auto region_count = field<std::uint32_t>(config, 16);
     if (id == 0 || id >= bridge_cpus || region_count > max_regions) {
-        return fail(ErrorCode::hypervisor_refused, "the hypervisor did not start the zone: zone id {} or {} regions",
-                    id, region_count);
+        return fail(ErrorCode::hypervisor_refused,
+                    "the hypervisor did not start the zone: zone id {} or {} regions", id, region_count);
     }
     std::vector<Window> windows;
     for (std::size_t i = 0; i < region_count; ++i) {
@@ -184,8 +193,10 @@ Result<void> Simulated::start_zone(std::span<const std::byte> config) {
         if (region.type == 2) {
             windows.push_back({.address = region.physical_start, .size = region.size});
         } else if (region.type == 0 && !impl_->in_zone_ram(region.physical_start, region.size)) {
-            return fail(ErrorCode::invalid_config, "the hypervisor did not start the zone: RAM {:#x} at {:#x} is not "
-                        "reserved for zones", region.size, region.physical_start);
+            return fail(ErrorCode::invalid_config,
+                        "the hypervisor did not start the zone: RAM {:#x} at {:#x} is not "
+                        "reserved for zones",
+                        region.size, region.physical_start);
         }
     }
     std::array<char, name_size> name{};
@@ -193,13 +204,16 @@ Result<void> Simulated::start_zone(std::span<const std::byte> config) {
 
     const std::scoped_lock guard(impl_->lock);
     if (impl_->find(id) != nullptr) {
-        return fail(ErrorCode::hypervisor_refused, "the hypervisor did not start the zone: zone {} is already there",
-                    id);
+        return fail(ErrorCode::hypervisor_refused,
+                    "the hypervisor did not start the zone: zone {} is already there", id);
     }
-    const bool is_taken = std::ranges::any_of(impl_->zones, [cpus](const auto& zone) { return (zone.cpus & cpus) != 0; });
+    const bool is_taken =
+        std::ranges::any_of(impl_->zones, [cpus](const auto& zone) { return (zone.cpus & cpus) != 0; });
     if (cpus == 0 || (cpus & ~impl_->options.cpus) != 0 || is_taken) {
-        return fail(ErrorCode::resource_busy, "the hypervisor did not start the zone: of the CPUs {:#x} one is not "
-                    "there or belongs to another zone", cpus);
+        return fail(ErrorCode::resource_busy,
+                    "the hypervisor did not start the zone: of the CPUs {:#x} one is not "
+                    "there or belongs to another zone",
+                    cpus);
     }
     impl_->zones.push_back({.id = id,
                             .name = std::string(name.data(), ::strnlen(name.data(), name.size())),
@@ -232,9 +246,13 @@ Result<void> Simulated::shutdown_zone(std::uint32_t id) {
     return {};
 }
 
-BridgePage& Simulated::bridge_page() { return impl_->bridge; }
+BridgePage& Simulated::bridge_page() {
+    return impl_->bridge;
+}
 
-int Simulated::wakeup_fd() const { return impl_->wakeup.get(); }
+int Simulated::wakeup_fd() const {
+    return impl_->wakeup.get();
+}
 
 void Simulated::finish_requests() {
     const std::scoped_lock guard(impl_->lock);
@@ -242,7 +260,8 @@ void Simulated::finish_requests() {
     ++impl_->counts.finish_calls;
     for (auto front = load_relaxed(page.result_front); front != load_acquire(page.result_rear);) {
         const auto& slot = page.results[front];
-        impl_->deliver({.target_zone = load_relaxed(slot.target_zone), .interrupt = load_relaxed(slot.interrupt)});
+        impl_->deliver(
+            {.target_zone = load_relaxed(slot.target_zone), .interrupt = load_relaxed(slot.interrupt)});
         front = (front + 1) % bridge_ring_size;
         store_release(page.result_front, front);
     }
@@ -265,7 +284,8 @@ void Simulated::Impl::deliver(const DeviceResult& result) {
     interrupted.notify_all();
 }
 
-void Simulated::add_zone(std::uint32_t id, std::string name, std::uint64_t cpus, std::vector<Window> windows) {
+void Simulated::add_zone(std::uint32_t id, std::string name, std::uint64_t cpus,
+                         std::vector<Window> windows) {
     const std::scoped_lock guard(impl_->lock);
     impl_->zones.push_back({.id = id,
                             .name = std::move(name),
@@ -309,10 +329,13 @@ void Simulated::Impl::push(const DeviceRequest& request) {
     ::eventfd_write(wakeup.get(), 1);
 }
 
-void Simulated::push_raw(const DeviceRequest& request) { impl_->push(request); }
+void Simulated::push_raw(const DeviceRequest& request) {
+    impl_->push(request);
+}
 
-std::optional<std::uint64_t> Simulated::Impl::guest_access(std::uint32_t cpu, std::uint64_t address, unsigned size,
-                                                           bool is_write, std::uint64_t value) {
+std::optional<std::uint64_t> Simulated::Impl::guest_access(std::uint32_t cpu, std::uint64_t address,
+                                                           unsigned size, bool is_write,
+                                                           std::uint64_t value) {
     DeviceRequest request{.src_cpu = cpu,
                           .address = address,
                           .size = size,
@@ -388,7 +411,8 @@ std::uint32_t Simulated::take_any_interrupt(std::uint32_t zone, std::chrono::mil
     return taken;
 }
 
-bool Simulated::take_interrupt(std::uint32_t zone, std::uint32_t interrupt, std::chrono::milliseconds timeout) {
+bool Simulated::take_interrupt(std::uint32_t zone, std::uint32_t interrupt,
+                               std::chrono::milliseconds timeout) {
     std::unique_lock guard(impl_->lock);
     return impl_->interrupted.wait_for(guard, timeout, [&] {
         auto* found = impl_->find(zone);
@@ -419,7 +443,9 @@ void Simulated::set_losses(unsigned lose_injections, unsigned lose_wakeups, bool
     impl_->options.lose_active = lose_active;
 }
 
-bool Simulated::refuses_pinning() const { return impl_->refuses_pinning; }
+bool Simulated::refuses_pinning() const {
+    return impl_->refuses_pinning;
+}
 
 Simulated::Counts Simulated::counts() const {
     const std::scoped_lock guard(impl_->lock);
@@ -431,4 +457,4 @@ std::string Simulated::panicked() const {
     return impl_->panicked;
 }
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

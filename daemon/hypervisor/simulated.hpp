@@ -16,14 +16,14 @@ namespace hvisor::hypervisor {
 /// QEMU board.
 struct SimulatedOptions {
     std::uint64_t magic = 6;
-    std::size_t config_size = 0;  ///< of the zone_config it wants; 0: that of any layout of magic 6
-    std::uint64_t ram_address = 0x50000000;  ///< the memory zones may use
+    std::size_t config_size = 0;            ///< of the zone_config it wants; 0: that of any layout of magic 6
+    std::uint64_t ram_address = 0x50000000; ///< the memory zones may use
     std::uint64_t ram_size = 0x30000000;
-    std::uint64_t cpus = 0xf;       ///< all CPUs of the board
-    std::uint64_t root_cpus = 0x3;  ///< the root zone's
-    unsigned lose_injections = 0;   ///< lose every Nth interrupt; 0: none
-    unsigned lose_wakeups = 0;      ///< lose every Nth wake-up; 0: none
-    bool lose_active = false;       ///< lose an interrupt whose handler runs (hvisor interface, 2.3)
+    std::uint64_t cpus = 0xf;      ///< all CPUs of the board
+    std::uint64_t root_cpus = 0x3; ///< the root zone's
+    unsigned lose_injections = 0;  ///< lose every Nth interrupt; 0: none
+    unsigned lose_wakeups = 0;     ///< lose every Nth wake-up; 0: none
+    bool lose_active = false;      ///< lose an interrupt whose handler runs (hvisor interface, 2.3)
 };
 
 /// The hypervisor's side of the same contract inside one process: no root, no
@@ -61,7 +61,8 @@ class Simulated final : public Hypervisor {
 
     /// A load or store of the CPU's zone. Outside of its windows nothing comes
     /// back and the zone is marked as failed.
-    [[nodiscard]] std::optional<std::uint64_t> guest_read(std::uint32_t cpu, std::uint64_t address, unsigned size);
+    [[nodiscard]] std::optional<std::uint64_t> guest_read(std::uint32_t cpu, std::uint64_t address,
+                                                          unsigned size);
     bool guest_write(std::uint32_t cpu, std::uint64_t address, unsigned size, std::uint64_t value);
 
     /// Put a request into the ring as it is, without waiting for an answer.
@@ -69,7 +70,8 @@ class Simulated final : public Hypervisor {
 
     /// Wait for an interrupt and take it: its handler runs from here to
     /// end_interrupt(). False when none came.
-    [[nodiscard]] bool take_interrupt(std::uint32_t zone, std::uint32_t interrupt, std::chrono::milliseconds timeout);
+    [[nodiscard]] bool take_interrupt(std::uint32_t zone, std::uint32_t interrupt,
+                                      std::chrono::milliseconds timeout);
     /// Any of the zone's interrupts; 0 when none came.
     [[nodiscard]] std::uint32_t take_any_interrupt(std::uint32_t zone, std::chrono::milliseconds timeout);
     void end_interrupt(std::uint32_t zone, std::uint32_t interrupt);
@@ -79,11 +81,11 @@ class Simulated final : public Hypervisor {
 
     /// What has happened so far.
     struct Counts {
-        std::uint64_t injected = 0;  ///< interrupts that reached a guest
+        std::uint64_t injected = 0; ///< interrupts that reached a guest
         std::uint64_t lost_injections = 0;
         std::uint64_t wakeups = 0;
         std::uint64_t lost_wakeups = 0;
-        std::uint64_t dropped = 0;  ///< interrupts for a zone that is not there
+        std::uint64_t dropped = 0; ///< interrupts for a zone that is not there
         std::uint64_t finish_calls = 0;
     };
     [[nodiscard]] Counts counts() const;
@@ -100,4 +102,4 @@ class Simulated final : public Hypervisor {
     std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

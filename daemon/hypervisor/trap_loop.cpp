@@ -27,12 +27,14 @@ void relax() {
 #endif
 }
 
-}  // namespace
+} // namespace
 
 TrapLoop::TrapLoop(Hypervisor& hypervisor) : TrapLoop(hypervisor, Policy{}) {}
 
 TrapLoop::TrapLoop(Hypervisor& hypervisor, Policy policy)
-    : bridge_(hypervisor), policy_(policy), wakeup_fd_(hypervisor.wakeup_fd()),
+    : bridge_(hypervisor),
+      policy_(policy),
+      wakeup_fd_(hypervisor.wakeup_fd()),
       kick_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     // A crash here is the process's: guest CPUs would wait for ever otherwise.
     thread_ = spawn_thread({.name = "trap-loop", .cpus = {}, .on_crash = {}}, [this] { run(); });
@@ -44,7 +46,9 @@ TrapLoop::~TrapLoop() {
     thread_.join();
 }
 
-void TrapLoop::wake() { ::eventfd_write(kick_fd_.get(), 1); }
+void TrapLoop::wake() {
+    ::eventfd_write(kick_fd_.get(), 1);
+}
 
 void TrapLoop::add_zone(std::uint32_t id, std::shared_ptr<TrapHandler> handler) {
     remove_zone(id);
@@ -176,11 +180,14 @@ void TrapLoop::inject(std::uint32_t zone, std::uint32_t interrupt) {
     if (!bridge_.push_interrupt(zone, interrupt)) {
         // The device sends it again (virtio::Interrupt).
         interrupts_dropped_.fetch_add(1, std::memory_order_relaxed);
-        limit_.warning("interrupt {} for zone {} dropped: the hypervisor does not take interrupts", interrupt, zone);
+        limit_.warning("interrupt {} for zone {} dropped: the hypervisor does not take interrupts", interrupt,
+                       zone);
     }
 }
 
-void TrapLoop::answer(std::uint32_t cpu, std::uint64_t value) { bridge_.answer(cpu, value); }
+void TrapLoop::answer(std::uint32_t cpu, std::uint64_t value) {
+    bridge_.answer(cpu, value);
+}
 
 bool TrapLoop::drain(std::chrono::milliseconds timeout) {
     const auto ticket = drain_wanted_.fetch_add(1) + 1;
@@ -204,4 +211,4 @@ TrapCounts TrapLoop::counts() const {
             .interrupts_dropped = interrupts_dropped_.load(std::memory_order_relaxed)};
 }
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

@@ -38,11 +38,11 @@ class TrapHandler {
 /// How much TrapLoop has done.
 struct TrapCounts {
     std::uint64_t requests = 0;
-    std::uint64_t unknown = 0;       ///< for a zone without handler, or malformed
+    std::uint64_t unknown = 0; ///< for a zone without handler, or malformed
     std::uint64_t sleeps = 0;
-    std::uint64_t missed_wakeups = 0;  ///< requests found by the bounded sleep, not by an interrupt
+    std::uint64_t missed_wakeups = 0; ///< requests found by the bounded sleep, not by an interrupt
     std::uint64_t interrupts = 0;
-    std::uint64_t interrupts_dropped = 0;  ///< the result ring stayed full
+    std::uint64_t interrupts_dropped = 0; ///< the result ring stayed full
 };
 
 /// The thread that takes register accesses off the bridge and answers them at
@@ -52,7 +52,8 @@ class TrapLoop final : public virtio::GuestPort {
     /// How long it polls before it sleeps, and how long it sleeps at most.
     struct Policy {
         std::chrono::nanoseconds max_poll = std::chrono::microseconds(50);
-        std::chrono::milliseconds max_sleep_with_zones{50};  ///< the hypervisor can lose a wake-up (hvisor interface, 3.3)
+        std::chrono::milliseconds max_sleep_with_zones{
+            50}; ///< the hypervisor can lose a wake-up (hvisor interface, 3.3)
         std::chrono::milliseconds max_sleep_without{1000};
     };
 
@@ -98,14 +99,15 @@ class TrapLoop final : public virtio::GuestPort {
     Bridge bridge_;
     Policy policy_;
     int wakeup_fd_;
-    UniqueFd kick_fd_;  ///< wakes the thread for drain(), add_zone() and the end
+    UniqueFd kick_fd_; ///< wakes the thread for drain(), add_zone() and the end
     RateLimit limit_;
 
     std::array<std::atomic<TrapHandler*>, max_zones> handlers_{};
-    std::array<std::shared_ptr<TrapHandler>, max_zones> owners_;  ///< keeps handlers_ alive; under owners_lock_
+    std::array<std::shared_ptr<TrapHandler>, max_zones>
+        owners_; ///< keeps handlers_ alive; under owners_lock_
     std::mutex owners_lock_;
     std::atomic<std::uint32_t> zone_count_{0};
-    std::atomic<std::uint64_t> access_phase_{0};  ///< odd while an access runs
+    std::atomic<std::uint64_t> access_phase_{0}; ///< odd while an access runs
     std::atomic<std::uint64_t> drain_wanted_{0};
     std::atomic<std::uint64_t> drain_done_{0};
     std::atomic<bool> stop_{false};
@@ -120,4 +122,4 @@ class TrapLoop final : public virtio::GuestPort {
     std::jthread thread_;
 };
 
-}  // namespace hvisor::hypervisor
+} // namespace hvisor::hypervisor

@@ -65,7 +65,9 @@ Chain::Chain(Queue& queue, std::uint16_t head, ChainBuffers buffers)
     : queue_(&queue), head_(head), buffers_(std::move(buffers)) {}
 
 Chain::Chain(Chain&& other) noexcept
-    : queue_(std::exchange(other.queue_, nullptr)), head_(other.head_), written_(other.written_),
+    : queue_(std::exchange(other.queue_, nullptr)),
+      head_(other.head_),
+      written_(other.written_),
       buffers_(std::move(other.buffers_)) {}
 
 Chain& Chain::operator=(Chain&& other) noexcept {
@@ -79,7 +81,9 @@ Chain& Chain::operator=(Chain&& other) noexcept {
     return *this;
 }
 
-Chain::~Chain() { complete(); }
+Chain::~Chain() {
+    complete();
+}
 
 void Chain::complete() {
     if (auto* queue = std::exchange(queue_, nullptr)) {
@@ -93,4 +97,4 @@ void Chain::put_back() {
     }
 }
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -18,8 +18,8 @@ class Queue;
 
 /// The buffers of one descriptor chain.
 struct ChainBuffers {
-    std::vector<guest::GuestSpan> readable;  ///< device-readable, in order
-    std::vector<guest::GuestSpan> writable;  ///< device-writable, in order
+    std::vector<guest::GuestSpan> readable; ///< device-readable, in order
+    std::vector<guest::GuestSpan> writable; ///< device-writable, in order
 };
 
 /// A position in a list of buffers; what Reader and Writer have in common.
@@ -50,7 +50,7 @@ class BufferCursor {
     void move_on(std::size_t length);
 
     std::span<const guest::GuestSpan> buffers_;
-    std::size_t offset_ = 0;  ///< in the first buffer
+    std::size_t offset_ = 0; ///< in the first buffer
     std::size_t remaining_ = 0;
 };
 
@@ -113,10 +113,10 @@ class [[nodiscard]] Chain {
     [[nodiscard]] std::uint16_t head() const { return head_; }
 
   private:
-    Queue* queue_;  ///< null once it is back
+    Queue* queue_; ///< null once it is back
     std::uint16_t head_;
     std::uint32_t written_ = 0;
     ChainBuffers buffers_;
 };
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -16,10 +16,11 @@ constexpr std::chrono::microseconds batch_time{50};
 /// a reset of this very device.
 constexpr std::chrono::milliseconds turn_time{2};
 
-}  // namespace
+} // namespace
 
 Device::Device(DeviceContext context, DeviceModel model)
-    : context_(std::move(context)), model_(std::move(model)),
+    : context_(std::move(context)),
+      model_(std::move(model)),
       limit_(log::Fields{.zone = context_.zone_name, .device = context_.id}),
       interrupt_(context_.port, context_.zone, context_.interrupt),
       kick_waker_(context_.owner, [this] { fenced([this] { take_kicks(); }); }),
@@ -39,9 +40,8 @@ void Device::read_config(std::size_t offset, std::span<std::byte> to) const {
 
 void Device::activate(FeatureSet features, std::array<std::optional<QueueLayout>, max_queues> layouts) {
     active_ = true;
-    context_.owner.post([this, features, layouts = std::move(layouts)] {
-        fenced([&] { start_queues(features, layouts); });
-    });
+    context_.owner.post(
+        [this, features, layouts = std::move(layouts)] { fenced([&] { start_queues(features, layouts); }); });
 }
 
 bool Device::reset(std::function<void()> done) {
@@ -101,7 +101,8 @@ void Device::quiesce() {
     });
 }
 
-void Device::start_queues(FeatureSet features, const std::array<std::optional<QueueLayout>, max_queues>& layouts) {
+void Device::start_queues(FeatureSet features,
+                          const std::array<std::optional<QueueLayout>, max_queues>& layouts) {
     if (quiesced_) {
         return;
     }
@@ -216,4 +217,4 @@ void Device::fenced(const std::function<void()>& hook) {
     }
 }
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

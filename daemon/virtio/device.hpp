@@ -30,19 +30,19 @@ inline constexpr std::size_t max_queues = 16;
 struct DeviceContext {
     std::uint32_t zone = 0;
     std::string zone_name;
-    std::string id;  ///< for messages and the API: "block-a003c00"
+    std::string id; ///< for messages and the API: "block-a003c00"
     std::uint32_t interrupt = 0;
     std::shared_ptr<const guest::GuestMemory> memory;
     GuestPort& port;
-    Reactor& owner;  ///< the thread that owns the device's queues
+    Reactor& owner; ///< the thread that owns the device's queues
 };
 
 /// What a device type is to a driver.
 struct DeviceModel {
-    std::uint32_t device_id = 0;             ///< virtio 1.2, 5
-    FeatureSet features;                     ///< of the type; transport_features are added
-    std::vector<std::uint16_t> queue_sizes;  ///< the largest size of each queue
-    std::vector<std::byte> config;           ///< device configuration space
+    std::uint32_t device_id = 0;            ///< virtio 1.2, 5
+    FeatureSet features;                    ///< of the type; transport_features are added
+    std::vector<std::uint16_t> queue_sizes; ///< the largest size of each queue
+    std::vector<std::byte> config;          ///< device configuration space
 };
 
 /// The part that all devices share, and the rules of who may call what:
@@ -70,7 +70,9 @@ class Device {
     [[nodiscard]] std::uint32_t device_id() const { return model_.device_id; }
     [[nodiscard]] FeatureSet features() const { return model_.features; }
     [[nodiscard]] std::size_t queue_count() const { return model_.queue_sizes.size(); }
-    [[nodiscard]] std::uint16_t max_queue_size(std::size_t queue) const { return model_.queue_sizes.at(queue); }
+    [[nodiscard]] std::uint16_t max_queue_size(std::size_t queue) const {
+        return model_.queue_sizes.at(queue);
+    }
 
     /// Fill `to` from the configuration space; zeroes beyond its end.
     void read_config(std::size_t offset, std::span<std::byte> to) const;
@@ -149,7 +151,7 @@ class Device {
 
     // Shared
     std::atomic<bool> needs_reset_{false};
-    std::atomic<std::uint32_t> kicks_{0};  ///< bit n: queue n
+    std::atomic<std::uint32_t> kicks_{0}; ///< bit n: queue n
 
     // The owner's
     FeatureSet negotiated_;
@@ -160,4 +162,4 @@ class Device {
     Reactor::Timer repair_timer_;
 };
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

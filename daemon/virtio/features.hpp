@@ -35,8 +35,12 @@ class FeatureSet {
         return (bits_ >> static_cast<unsigned>(bit) & 1) != 0;
     }
     [[nodiscard]] constexpr bool is_subset_of(FeatureSet other) const { return (bits_ & ~other.bits_) == 0; }
-    [[nodiscard]] constexpr FeatureSet operator|(FeatureSet other) const { return from_bits(bits_ | other.bits_); }
-    [[nodiscard]] constexpr FeatureSet without(FeatureSet other) const { return from_bits(bits_ & ~other.bits_); }
+    [[nodiscard]] constexpr FeatureSet operator|(FeatureSet other) const {
+        return from_bits(bits_ | other.bits_);
+    }
+    [[nodiscard]] constexpr FeatureSet without(FeatureSet other) const {
+        return from_bits(bits_ & ~other.bits_);
+    }
     [[nodiscard]] constexpr bool operator==(const FeatureSet&) const = default;
 
     /// The 32 bits that a features register shows for a selector; beyond 1 there are none.
@@ -58,4 +62,4 @@ class FeatureSet {
 inline constexpr FeatureSet transport_features{FeatureBit::ring_indirect_desc, FeatureBit::ring_event_idx,
                                                FeatureBit::version_1};
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -23,4 +23,4 @@ class GuestPort {
     virtual void answer(std::uint32_t cpu, std::uint64_t value) = 0;
 };
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

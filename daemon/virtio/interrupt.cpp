@@ -14,7 +14,7 @@ Interrupt::Clock::time_point from_ns(std::int64_t ns) {
     return Interrupt::Clock::time_point(std::chrono::nanoseconds(ns));
 }
 
-}  // namespace
+} // namespace
 
 void Interrupt::inject(Clock::time_point now) {
     state_.injected_ns.set(to_ns(now));
@@ -67,4 +67,4 @@ std::optional<Interrupt::Clock::duration> Interrupt::unacknowledged(Clock::time_
     return now - from_ns(state_.raised_ns.get());
 }
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -28,18 +28,19 @@ class Interrupt {
 
     /// Plain data, so that it can outlive the process.
     struct State {
-        std::uint32_t status = 0;  ///< accessed atomically: both threads write it
-        Watched<std::int64_t> raised_ns;    ///< when status became non-zero
-        Watched<std::int64_t> injected_ns;  ///< the last injection
-        Watched<std::uint32_t> repeats;     ///< of this interrupt, so far
-        Watched<std::uint64_t> sent;        ///< all injections
-        Watched<std::uint64_t> repeated;    ///< those that were repairs
+        std::uint32_t status = 0;          ///< accessed atomically: both threads write it
+        Watched<std::int64_t> raised_ns;   ///< when status became non-zero
+        Watched<std::int64_t> injected_ns; ///< the last injection
+        Watched<std::uint32_t> repeats;    ///< of this interrupt, so far
+        Watched<std::uint64_t> sent;       ///< all injections
+        Watched<std::uint64_t> repeated;   ///< those that were repairs
     };
 
     static constexpr std::chrono::milliseconds first_repeat{1};
-    static constexpr std::uint32_t longest_repeat_shift = 6;  ///< 64 ms
+    static constexpr std::uint32_t longest_repeat_shift = 6; ///< 64 ms
 
-    Interrupt(GuestPort& port, std::uint32_t zone, std::uint32_t number) : port_(port), zone_(zone), number_(number) {}
+    Interrupt(GuestPort& port, std::uint32_t zone, std::uint32_t number)
+        : port_(port), zone_(zone), number_(number) {}
 
     /// Set bits of InterruptStatus and inject.
     void raise(std::uint32_t bits, Clock::time_point now);
@@ -70,4 +71,4 @@ class Interrupt {
     State state_;
 };
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -8,19 +8,21 @@
 namespace hvisor::virtio {
 namespace {
 
-constexpr std::uint32_t magic = 0x74726976;   // "virt"
+constexpr std::uint32_t magic = 0x74726976; // "virt"
 constexpr std::uint32_t version = 2;
-constexpr std::uint32_t vendor = 0x48564953;  // "HVIS"
+constexpr std::uint32_t vendor = 0x48564953; // "HVIS"
 constexpr std::uint32_t no_region = UINT32_MAX;
 constexpr std::uint64_t config_space = std::to_underlying(Register::config);
 
-void set_low(std::uint64_t& address, std::uint32_t value) { address = (address & ~std::uint64_t{UINT32_MAX}) | value; }
+void set_low(std::uint64_t& address, std::uint32_t value) {
+    address = (address & ~std::uint64_t{UINT32_MAX}) | value;
+}
 
 void set_high(std::uint64_t& address, std::uint32_t value) {
     address = (address & UINT32_MAX) | std::uint64_t{value} << 32;
 }
 
-}  // namespace
+} // namespace
 
 std::optional<std::uint64_t> MmioTransport::access(const RegisterAccess& access) {
     last_offset_.set(static_cast<std::uint32_t>(access.offset));
@@ -35,8 +37,8 @@ std::optional<std::uint64_t> MmioTransport::access(const RegisterAccess& access)
     }
     // virtio 1.2, 4.2.2.2: only aligned accesses of 32 bits.
     if (access.size != 4 || access.offset % 4 != 0) {
-        device_.limited_log().warning("access of {} bytes to register {:#x} ignored, 4 are needed", access.size,
-                                      access.offset);
+        device_.limited_log().warning("access of {} bytes to register {:#x} ignored, 4 are needed",
+                                      access.size, access.offset);
         return 0;
     }
     const auto which = static_cast<Register>(access.offset);
@@ -60,7 +62,8 @@ std::uint64_t MmioTransport::read_config(const RegisterAccess& access) const {
 }
 
 const QueueRegisters* MmioTransport::selected() const {
-    return registers_.queue_sel < device_.queue_count() ? &registers_.queues.at(registers_.queue_sel) : nullptr;
+    return registers_.queue_sel < device_.queue_count() ? &registers_.queues.at(registers_.queue_sel)
+                                                        : nullptr;
 }
 
 QueueRegisters* MmioTransport::selected() {
@@ -189,7 +192,8 @@ void MmioTransport::write_queue(Register which, std::uint32_t value) {
     }
 }
 
-std::optional<std::uint64_t> MmioTransport::write_queue_ready(std::uint32_t value, const RegisterAccess& access) {
+std::optional<std::uint64_t> MmioTransport::write_queue_ready(std::uint32_t value,
+                                                              const RegisterAccess& access) {
     auto* queue = selected();
     if (queue == nullptr || value > 1 || value == queue->ready.get()) {
         return 0;
@@ -227,12 +231,12 @@ void MmioTransport::make_queue_ready(QueueRegisters& queue) {
                                    .descriptors = queue.descriptors,
                                    .driver = queue.driver,
                                    .device = queue.device};
-    const auto layout =
-        QueueLayout::create(addresses, device_.max_queue_size(registers_.queue_sel), *device_.context().memory);
+    const auto layout = QueueLayout::create(addresses, device_.max_queue_size(registers_.queue_sel),
+                                            *device_.context().memory);
     if (!layout) {
-        device_.require_reset(std::format("queue {}: {} (size {}, descriptors {:#x}, avail {:#x}, used {:#x})",
-                                 registers_.queue_sel, layout.error(), addresses.size, addresses.descriptors,
-                                 addresses.driver, addresses.device));
+        device_.require_reset(std::format(
+            "queue {}: {} (size {}, descriptors {:#x}, avail {:#x}, used {:#x})", registers_.queue_sel,
+            layout.error(), addresses.size, addresses.descriptors, addresses.driver, addresses.device));
         return;
     }
     layouts_.at(registers_.queue_sel) = *layout;
@@ -245,8 +249,9 @@ bool MmioTransport::accept_features() {
     if (features.is_subset_of(device_.features()) && features.has(FeatureBit::version_1)) {
         return true;
     }
-    device_.limited_log().warning("the driver's features {:#x} refused, offered are {:#x} and VERSION_1 is needed",
-                                  features.bits(), device_.features().bits());
+    device_.limited_log().warning(
+        "the driver's features {:#x} refused, offered are {:#x} and VERSION_1 is needed", features.bits(),
+        device_.features().bits());
     return false;
 }
 
@@ -262,7 +267,8 @@ std::optional<std::uint64_t> MmioTransport::write_status(std::uint32_t value, co
         after &= ~status::features_ok;
     }
     if ((added & status::driver_ok) != 0 && ((after & status::features_ok) == 0 || device_.needs_reset())) {
-        device_.limited_log().warning("DRIVER_OK without FEATURES_OK, or before a reset that is needed, ignored");
+        device_.limited_log().warning(
+            "DRIVER_OK without FEATURES_OK, or before a reset that is needed, ignored");
         after &= ~status::driver_ok;
     }
     registers_.status.set(after);
@@ -304,11 +310,13 @@ std::uint16_t MmioTransport::queue_size(std::size_t queue) const {
     return static_cast<std::uint16_t>(registers_.queues.at(queue).size.get());
 }
 
-bool MmioTransport::queue_ready(std::size_t queue) const { return registers_.queues.at(queue).ready.get() != 0; }
+bool MmioTransport::queue_ready(std::size_t queue) const {
+    return registers_.queues.at(queue).ready.get() != 0;
+}
 
 std::string MmioTransport::last_register() const {
     const auto offset = last_offset_.get();
     return offset == UINT32_MAX ? std::string() : register_name(offset);
 }
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -14,10 +14,10 @@ namespace hvisor::virtio {
 
 /// One access of a driver to a device's window.
 struct RegisterAccess {
-    std::uint64_t offset = 0;  ///< in the window
-    std::uint64_t value = 0;   ///< of a write, masked to `size`
-    std::uint32_t cpu = 0;     ///< who waits for the answer
-    std::uint8_t size = 0;     ///< 1, 2, 4 or 8
+    std::uint64_t offset = 0; ///< in the window
+    std::uint64_t value = 0;  ///< of a write, masked to `size`
+    std::uint32_t cpu = 0;    ///< who waits for the answer
+    std::uint8_t size = 0;    ///< 1, 2, 4 or 8
     bool is_write = false;
     bool needs_answer = false;
 };
@@ -63,7 +63,7 @@ class MmioTransport {
 
     Device& device_;
     RegisterFile registers_;
-    std::array<std::optional<QueueLayout>, max_queues> layouts_;  ///< of the queues that are ready
+    std::array<std::optional<QueueLayout>, max_queues> layouts_; ///< of the queues that are ready
     /// The device lets go of queues. Until then writes are ignored: the driver
     /// has been told nothing yet.
     std::atomic<bool> stopping_{false};
@@ -72,4 +72,4 @@ class MmioTransport {
     Watched<std::uint64_t> accesses_;
 };
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

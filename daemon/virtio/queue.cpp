@@ -20,14 +20,20 @@ constexpr std::size_t ring_flags = 0;
 constexpr std::size_t ring_index = 2;
 constexpr std::size_t ring_entries = 4;
 
-constexpr std::size_t avail_entry(std::size_t n) { return ring_entries + 2 * n; }
-constexpr std::size_t used_entry(std::size_t n) { return ring_entries + 8 * n; }
+constexpr std::size_t avail_entry(std::size_t n) {
+    return ring_entries + 2 * n;
+}
+constexpr std::size_t used_entry(std::size_t n) {
+    return ring_entries + 8 * n;
+}
 
 /// Orders a store before a later load, which nothing weaker does. On both
 /// sides of every suppression flag, or notifications and interrupts get lost.
-void full_fence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+void full_fence() {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
 
-}  // namespace
+} // namespace
 
 std::string_view to_string(QueueFault fault) {
     switch (fault) {
@@ -51,9 +57,13 @@ std::string_view to_string(QueueFault fault) {
     return "fault";
 }
 
-Queue::Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features, QueueIndices& indices)
-    : layout_(layout), memory_(memory), event_idx_(features.has(FeatureBit::ring_event_idx)),
-      indirect_(features.has(FeatureBit::ring_indirect_desc)), indices_(indices) {}
+Queue::Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
+             QueueIndices& indices)
+    : layout_(layout),
+      memory_(memory),
+      event_idx_(features.has(FeatureBit::ring_event_idx)),
+      indirect_(features.has(FeatureBit::ring_indirect_desc)),
+      indices_(indices) {}
 
 std::uint16_t Queue::avail_index() const {
     // Acquire: the entries and descriptors behind the index are read after it.
@@ -64,7 +74,9 @@ std::uint16_t Queue::used_event() const {
     return layout_.avail().load_relaxed<std::uint16_t>(avail_entry(layout_.size()));
 }
 
-bool Queue::has_available() const { return avail_index() != indices_.next_avail.get(); }
+bool Queue::has_available() const {
+    return avail_index() != indices_.next_avail.get();
+}
 
 std::expected<std::optional<Chain>, QueueFault> Queue::pop() {
     const auto next = indices_.next_avail.get();
@@ -94,7 +106,8 @@ std::expected<void, QueueFault> Queue::collect(std::uint16_t head, ChainBuffers&
     // queue, so one more is a loop.
     for (unsigned count = 0; count < layout_.size(); ++count) {
         Descriptor descriptor{};
-        layout_.descriptors().read(descriptor_size * index, std::as_writable_bytes(std::span(&descriptor, 1)));
+        layout_.descriptors().read(descriptor_size * index,
+                                   std::as_writable_bytes(std::span(&descriptor, 1)));
         const bool has_next = (descriptor.flags & desc_next) != 0;
         if ((descriptor.flags & desc_indirect) != 0) {
             // virtio 1.2, 2.7.5.3.1: negotiated, and the last of its chain.
@@ -164,7 +177,8 @@ std::expected<void, QueueFault> Queue::add_buffer(const Descriptor& descriptor, 
     if (descriptor.length == 0) {
         return {};
     }
-    if (!memory_.translate(descriptor.address, descriptor.length, writable ? buffers.writable : buffers.readable)) {
+    if (!memory_.translate(descriptor.address, descriptor.length,
+                           writable ? buffers.writable : buffers.readable)) {
         return std::unexpected(QueueFault::memory);
     }
     return {};
@@ -247,4 +261,4 @@ bool Queue::driver_is_behind() const {
     return distance != 0 && distance <= layout_.size();
 }
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -17,14 +17,14 @@ namespace hvisor::virtio {
 
 /// What a driver did wrong in a queue; the device then needs a reset.
 enum class QueueFault {
-    avail_index,        ///< more entries than the queue has
-    head_index,         ///< a head that is no descriptor
-    next_index,         ///< a next that is no descriptor
-    chain_too_long,     ///< a loop, or more descriptors than the queue has
-    length,             ///< more than 4 GiB in one chain
-    memory,             ///< a buffer outside the zone's memory
-    direction,          ///< device-readable after device-writable
-    indirect,           ///< an indirect descriptor that is not allowed or malformed
+    avail_index,    ///< more entries than the queue has
+    head_index,     ///< a head that is no descriptor
+    next_index,     ///< a next that is no descriptor
+    chain_too_long, ///< a loop, or more descriptors than the queue has
+    length,         ///< more than 4 GiB in one chain
+    memory,         ///< a buffer outside the zone's memory
+    direction,      ///< device-readable after device-writable
+    indirect,       ///< an indirect descriptor that is not allowed or malformed
 };
 
 /// For the log: "descriptor chain with a loop".
@@ -33,9 +33,9 @@ enum class QueueFault {
 /// Where a queue stands: plain data that survives the process, and that other
 /// threads may look at.
 struct QueueIndices {
-    Watched<std::uint16_t> next_avail;  ///< the entry of the avail ring to take next
-    Watched<std::uint16_t> next_used;   ///< the entry of the used ring to publish next
-    Watched<std::uint16_t> signalled;   ///< next_used when the driver was last told
+    Watched<std::uint16_t> next_avail; ///< the entry of the avail ring to take next
+    Watched<std::uint16_t> next_used;  ///< the entry of the used ring to publish next
+    Watched<std::uint16_t> signalled;  ///< next_used when the driver was last told
 
     void clear() {
         next_avail.set(0);
@@ -48,7 +48,8 @@ struct QueueIndices {
 class Queue {
   public:
     /// `indices` and `memory` outlive the queue.
-    Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features, QueueIndices& indices);
+    Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
+          QueueIndices& indices);
     Queue(const Queue&) = delete;
     Queue& operator=(const Queue&) = delete;
     Queue(Queue&&) = delete;
@@ -88,10 +89,10 @@ class Queue {
     static constexpr std::uint32_t max_indirect = 1024;
 
     [[nodiscard]] std::expected<void, QueueFault> collect(std::uint16_t head, ChainBuffers& buffers);
-    [[nodiscard]] std::expected<void, QueueFault> collect_indirect(const Descriptor& descriptor, ChainBuffers& buffers,
-                                                                   std::uint64_t& total);
-    [[nodiscard]] std::expected<void, QueueFault> add_buffer(const Descriptor& descriptor, ChainBuffers& buffers,
-                                                             std::uint64_t& total);
+    [[nodiscard]] std::expected<void, QueueFault>
+    collect_indirect(const Descriptor& descriptor, ChainBuffers& buffers, std::uint64_t& total);
+    [[nodiscard]] std::expected<void, QueueFault> add_buffer(const Descriptor& descriptor,
+                                                             ChainBuffers& buffers, std::uint64_t& total);
     void publish(std::uint16_t head, std::uint32_t written, ChainBuffers buffers);
     void undo_pop(ChainBuffers buffers);
     [[nodiscard]] ChainBuffers take_buffers();
@@ -104,8 +105,8 @@ class Queue {
     bool event_idx_;
     bool indirect_;
     QueueIndices& indices_;
-    std::vector<ChainBuffers> spare_buffers_;  ///< so that no chain allocates in the long run
-    std::vector<Descriptor> indirect_table_;   ///< the copy that is judged and used
+    std::vector<ChainBuffers> spare_buffers_; ///< so that no chain allocates in the long run
+    std::vector<Descriptor> indirect_table_;  ///< the copy that is judged and used
 };
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -31,4 +31,4 @@ std::expected<QueueLayout, std::string_view> QueueLayout::create(const QueueAddr
     return layout;
 }
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -14,8 +14,8 @@ namespace hvisor::virtio {
 struct QueueAddresses {
     std::uint32_t size = 0;
     std::uint64_t descriptors = 0;
-    std::uint64_t driver = 0;  ///< avail ring
-    std::uint64_t device = 0;  ///< used ring
+    std::uint64_t driver = 0; ///< avail ring
+    std::uint64_t device = 0; ///< used ring
 };
 
 /// A split queue (virtio 1.2, 2.7) that has been checked and translated: what
@@ -40,4 +40,4 @@ class QueueLayout {
     guest::GuestSpan used_;
 };
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

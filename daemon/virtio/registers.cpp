@@ -42,14 +42,15 @@ constexpr std::array<std::pair<Register, std::string_view>, 29> names{{
     {Register::config_generation, "ConfigGeneration"},
 }};
 
-}  // namespace
+} // namespace
 
 std::string register_name(std::uint32_t offset) {
     const auto config = std::to_underlying(Register::config);
     if (offset >= config) {
         return std::format("Config+{:#x}", offset - config);
     }
-    const auto* const found = std::ranges::find(names, static_cast<Register>(offset), &decltype(names)::value_type::first);
+    const auto* const found =
+        std::ranges::find(names, static_cast<Register>(offset), &decltype(names)::value_type::first);
     return found != names.end() ? std::string(found->second) : std::format("{:#x}", offset);
 }
 
@@ -72,4 +73,4 @@ void RegisterFile::clear_but_status() {
     }
 }
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -42,7 +42,7 @@ enum class Register : std::uint32_t {
     shm_base_high = 0x0bc,
     queue_reset = 0x0c0,
     config_generation = 0x0fc,
-    config = 0x100,  ///< the device configuration space begins here
+    config = 0x100, ///< the device configuration space begins here
 };
 
 /// "QueueReady", "Config+0x8"; the offset itself where no register is.
@@ -57,7 +57,7 @@ inline constexpr std::uint32_t features_ok = 8;
 inline constexpr std::uint32_t needs_reset = 64;
 inline constexpr std::uint32_t failed = 128;
 inline constexpr std::uint32_t settable = acknowledge | driver | driver_ok | features_ok | failed;
-}  // namespace status
+} // namespace status
 
 /// One queue's registers, as the driver wrote them.
 struct QueueRegisters {
@@ -84,4 +84,4 @@ struct RegisterFile {
     void clear_but_status();
 };
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

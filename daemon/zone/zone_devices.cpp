@@ -30,8 +30,9 @@ Result<void> check_windows(const std::vector<DeviceSettings>& all) {
     std::set<std::uint32_t> interrupts;
     for (auto device = all.begin(); device != all.end(); ++device) {
         if (device->length < smallest_window || !checked_add(device->address, device->length)) {
-            return fail(ErrorCode::invalid_config, "{} at {:#x}: the length {:#x} is less than {:#x} or wraps around",
-                        type_of(*device), device->address, device->length, smallest_window);
+            return fail(ErrorCode::invalid_config,
+                        "{} at {:#x}: the length {:#x} is less than {:#x} or wraps around", type_of(*device),
+                        device->address, device->length, smallest_window);
         }
         const auto other = std::find_if(all.begin(), device, [&](const DeviceSettings& before) {
             return ranges_overlap(before.address, before.length, device->address, device->length);
@@ -43,8 +44,10 @@ Result<void> check_windows(const std::vector<DeviceSettings>& all) {
         interrupts.insert(device->interrupt);
     }
     if (interrupts.size() > max_interrupts) {
-        return fail(ErrorCode::invalid_config, "the devices use {} different interrupts, the hypervisor can take {}; "
-                    "let some share one", interrupts.size(), max_interrupts);
+        return fail(ErrorCode::invalid_config,
+                    "the devices use {} different interrupts, the hypervisor can take {}; "
+                    "let some share one",
+                    interrupts.size(), max_interrupts);
     }
     return {};
 }
@@ -62,13 +65,14 @@ struct Slot {
     std::uint32_t interrupt = 0;
     std::unique_ptr<Reactor> owner;
     std::unique_ptr<virtio::Device> device;
-    devices::console::ConsoleDevice* console = nullptr;  ///< the device, when it is one
+    devices::console::ConsoleDevice* console = nullptr; ///< the device, when it is one
     std::unique_ptr<virtio::MmioTransport> transport;
 };
 
 Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceContext context) {
     if (auto* block = std::get_if<BlockSettings>(&settings.model)) {
-        auto backend = devices::block::FileBackend::open(std::move(block->image), block->path, block->read_only);
+        auto backend =
+            devices::block::FileBackend::open(std::move(block->image), block->path, block->read_only);
         if (!backend) {
             return std::unexpected(std::move(backend).error());
         }
@@ -81,7 +85,7 @@ Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceCont
     return {};
 }
 
-}  // namespace
+} // namespace
 
 struct ZoneDevices::Impl {
     std::vector<Slot> slots;
@@ -128,7 +132,8 @@ Result<std::shared_ptr<ZoneDevices>> ZoneDevices::create(std::uint32_t zone, std
                                      .port = interrupts,
                                      .owner = *slot.owner});
             !made) {
-            return std::unexpected(std::move(made).error().with_context(std::format("{} at {:#x}", type, slot.address)));
+            return std::unexpected(
+                std::move(made).error().with_context(std::format("{} at {:#x}", type, slot.address)));
         }
         slot.transport = std::make_unique<virtio::MmioTransport>(*slot.device);
     }
@@ -198,4 +203,4 @@ Result<UniqueFd> ZoneDevices::open_console(const std::string& id, const ConsoleA
     return fail(ErrorCode::no_such_device, "no console {} in this zone", id.empty() ? "device" : id);
 }
 
-}  // namespace hvisor::zone
+} // namespace hvisor::zone

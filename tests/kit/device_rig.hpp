@@ -84,7 +84,8 @@ struct DeviceRig {
         }
         driver.start();
     }
-    void bring_up(const SplitQueue& queue, virtio::FeatureSet features = {virtio::FeatureBit::version_1}) const {
+    void bring_up(const SplitQueue& queue,
+                  virtio::FeatureSet features = {virtio::FeatureBit::version_1}) const {
         bring_up(std::vector{&queue}, features);
     }
 
@@ -108,4 +109,4 @@ struct DeviceRig {
                       }};
 };
 
-}  // namespace hvisor::kit
+} // namespace hvisor::kit

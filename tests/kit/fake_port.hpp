@@ -52,4 +52,4 @@ class FakePort final : public virtio::GuestPort {
     std::vector<std::pair<std::uint32_t, std::uint64_t>> answers_;
 };
 
-}  // namespace hvisor::kit
+} // namespace hvisor::kit

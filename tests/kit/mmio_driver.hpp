@@ -23,13 +23,19 @@ class MmioDriver {
     [[nodiscard]] std::uint32_t get(virtio::Register which) const {
         return static_cast<std::uint32_t>(read_(std::to_underlying(which), 4));
     }
-    void set(virtio::Register which, std::uint32_t value) const { write_(std::to_underlying(which), 4, value); }
+    void set(virtio::Register which, std::uint32_t value) const {
+        write_(std::to_underlying(which), 4, value);
+    }
     template <class T>
     [[nodiscard]] T config(std::uint64_t offset) const {
         return static_cast<T>(read_(std::to_underlying(virtio::Register::config) + offset, sizeof(T)));
     }
-    [[nodiscard]] std::uint64_t read(std::uint64_t offset, unsigned size) const { return read_(offset, size); }
-    void write(std::uint64_t offset, unsigned size, std::uint64_t value) const { write_(offset, size, value); }
+    [[nodiscard]] std::uint64_t read(std::uint64_t offset, unsigned size) const {
+        return read_(offset, size);
+    }
+    void write(std::uint64_t offset, unsigned size, std::uint64_t value) const {
+        write_(offset, size, value);
+    }
 
     [[nodiscard]] virtio::FeatureSet offered() const {
         virtio::FeatureSet features;
@@ -96,4 +102,4 @@ class MmioDriver {
     Write write_;
 };
 
-}  // namespace hvisor::kit
+} // namespace hvisor::kit

@@ -20,10 +20,14 @@ namespace hvisor::kit {
 class Ram {
   public:
     /// Somebody else's memory.
-    Ram(std::uint64_t address, std::byte* host, std::size_t size) : address_(address), host_(host), size_(size) {}
+    Ram(std::uint64_t address, std::byte* host, std::size_t size)
+        : address_(address), host_(host), size_(size) {}
     /// Memory of its own, cleared.
     Ram(std::uint64_t address, std::size_t size)
-        : address_(address), own_(new(std::align_val_t{4096}) std::byte[size]()), host_(own_.get()), size_(size) {}
+        : address_(address),
+          own_(new(std::align_val_t{4096}) std::byte[size]()),
+          host_(own_.get()),
+          size_(size) {}
 
     [[nodiscard]] std::uint64_t address() const { return address_; }
     [[nodiscard]] std::size_t size() const { return size_; }
@@ -82,4 +86,4 @@ class Ram {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-}  // namespace hvisor::kit
+} // namespace hvisor::kit

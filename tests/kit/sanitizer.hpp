@@ -17,4 +17,4 @@ inline constexpr bool has_thread_sanitizer = false;
 inline constexpr bool has_thread_sanitizer = false;
 #endif
 
-}  // namespace hvisor::kit
+} // namespace hvisor::kit

@@ -34,8 +34,12 @@ class SplitQueue {
     };
 
     SplitQueue(Ram& ram, std::uint16_t size, bool event_idx = false)
-        : ram_(&ram), size_(size), event_idx_(event_idx), descriptors_(ram.allocate(16U * size, 16)),
-          avail_(ram.allocate(6U + 2U * size, 2)), used_(ram.allocate(6U + 8U * size, 4)) {
+        : ram_(&ram),
+          size_(size),
+          event_idx_(event_idx),
+          descriptors_(ram.allocate(16U * size, 16)),
+          avail_(ram.allocate(6U + 2U * size, 2)),
+          used_(ram.allocate(6U + 8U * size, 4)) {
         for (std::uint16_t i = size; i > 0; --i) {
             free_.push_back(static_cast<std::uint16_t>(i - 1));
         }
@@ -132,7 +136,9 @@ class SplitQueue {
     void set_avail_flags(std::uint16_t flags) { ram_->store<std::uint16_t>(avail_, flags); }
     void set_used_event(std::uint16_t index) { ram_->store<std::uint16_t>(avail_ + 4 + 2U * size_, index); }
     [[nodiscard]] std::uint16_t used_flags() const { return ram_->load<std::uint16_t>(used_); }
-    [[nodiscard]] std::uint16_t avail_event() const { return ram_->load<std::uint16_t>(used_ + 4 + 8U * size_); }
+    [[nodiscard]] std::uint16_t avail_event() const {
+        return ram_->load<std::uint16_t>(used_ + 4 + 8U * size_);
+    }
 
   private:
     struct InFlight {
@@ -207,4 +213,4 @@ class ChainBuilder {
     std::vector<std::pair<std::uint64_t, std::uint32_t>> writable_;
 };
 
-}  // namespace hvisor::kit
+} // namespace hvisor::kit

@@ -9,7 +9,8 @@ namespace hvisor::kit {
 /// Wait until `condition()` holds; false when it never does. Tests wait for
 /// what shall happen, never for a time to pass.
 template <class Condition>
-[[nodiscard]] bool eventually(Condition condition, std::chrono::milliseconds timeout = std::chrono::seconds(5)) {
+[[nodiscard]] bool eventually(Condition condition,
+                              std::chrono::milliseconds timeout = std::chrono::seconds(5)) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     while (!condition()) {
         if (std::chrono::steady_clock::now() >= deadline) {
@@ -20,4 +21,4 @@ template <class Condition>
     return true;
 }
 
-}  // namespace hvisor::kit
+} // namespace hvisor::kit

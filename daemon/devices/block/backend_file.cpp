@@ -35,7 +35,7 @@ std::string make_serial(int fd, const struct stat& status) {
         const std::uint64_t values[] = {status.st_rdev};
         return std::format("hv-{:016x}", hash(values));
     }
-    struct statfs system {};
+    struct statfs system{};
     ::fstatfs(fd, &system);
     const std::uint64_t values[] = {status.st_ino, static_cast<std::uint32_t>(system.f_fsid.__val[0]),
                                     static_cast<std::uint32_t>(system.f_fsid.__val[1])};
@@ -74,32 +74,37 @@ int transfer_all(std::uint64_t offset, std::vector<iovec>& pieces, Transfer tran
     return 0;
 }
 
-}  // namespace
+} // namespace
 
 Result<FileBackend> FileBackend::open(UniqueFd image, std::string path, bool read_only) {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(image.get(), &status) != 0) {
         return fail(ErrorCode::io_error, "disk image {}: {}", path, errno_text());
     }
     const int mode = ::fcntl(image.get(), F_GETFL);
     if (!read_only && (mode & O_ACCMODE) != O_RDWR) {
-        return fail(ErrorCode::not_permitted, "disk image {}: not open for writing; make it writable or read-only in "
-                    "the configuration", path);
+        return fail(ErrorCode::not_permitted,
+                    "disk image {}: not open for writing; make it writable or read-only in "
+                    "the configuration",
+                    path);
     }
     FileBackend backend;
     if (S_ISREG(status.st_mode)) {
         backend.size_ = static_cast<std::uint64_t>(status.st_size);
     } else if (S_ISBLK(status.st_mode)) {
         int block_size = 0;
-        if (::ioctl(image.get(), BLKGETSIZE64, &backend.size_) != 0 || ::ioctl(image.get(), BLKSSZGET, &block_size) != 0) {
+        if (::ioctl(image.get(), BLKGETSIZE64, &backend.size_) != 0 ||
+            ::ioctl(image.get(), BLKSSZGET, &block_size) != 0) {
             return fail(ErrorCode::io_error, "block device {}: cannot get its size: {}", path, errno_text());
         }
         backend.block_size_ = static_cast<std::uint32_t>(block_size);
     } else {
-        return fail(ErrorCode::invalid_config, "disk image {}: neither a regular file nor a block device", path);
+        return fail(ErrorCode::invalid_config, "disk image {}: neither a regular file nor a block device",
+                    path);
     }
     if (backend.size_ < backend.block_size_) {
-        return fail(ErrorCode::invalid_config, "disk image {}: {} bytes are less than one sector", path, backend.size_);
+        return fail(ErrorCode::invalid_config, "disk image {}: {} bytes are less than one sector", path,
+                    backend.size_);
     }
     backend.serial_ = make_serial(image.get(), status);
     backend.image_ = std::move(image);
@@ -120,6 +125,8 @@ int FileBackend::write(std::uint64_t offset, std::vector<iovec>& pieces, bool du
     });
 }
 
-int FileBackend::flush() const { return ::fdatasync(image_.get()) == 0 ? 0 : errno; }
+int FileBackend::flush() const {
+    return ::fdatasync(image_.get()) == 0 ? 0 : errno;
+}
 
-}  // namespace hvisor::devices::block
+} // namespace hvisor::devices::block

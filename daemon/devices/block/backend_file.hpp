@@ -41,4 +41,4 @@ class FileBackend {
     bool read_only_ = false;
 };
 
-}  // namespace hvisor::devices::block
+} // namespace hvisor::devices::block

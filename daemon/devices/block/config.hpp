@@ -11,7 +11,7 @@ namespace hvisor::devices::block {
 
 inline constexpr std::uint32_t device_id = 2;
 inline constexpr std::uint16_t queue_size = 256;
-inline constexpr std::uint64_t sector_size = 512;  ///< unit of all sector numbers, whatever blk_size says
+inline constexpr std::uint64_t sector_size = 512; ///< unit of all sector numbers, whatever blk_size says
 
 inline constexpr auto f_seg_max = virtio::FeatureBit{2};
 inline constexpr auto f_read_only = virtio::FeatureBit{5};
@@ -21,7 +21,7 @@ inline constexpr auto f_flush = virtio::FeatureBit{9};
 /// virtio 1.2, 5.2.4: the whole configuration space; a field counts when its
 /// feature is offered.
 struct Config {
-    std::uint64_t capacity;  ///< in sectors
+    std::uint64_t capacity; ///< in sectors
     std::uint32_t size_max;
     std::uint32_t seg_max;
     struct Geometry {
@@ -71,4 +71,4 @@ enum class RequestStatus : std::uint8_t { ok = 0, io_error = 1, unsupported = 2 
 
 inline constexpr std::size_t serial_size = 20;
 
-}  // namespace hvisor::devices::block
+} // namespace hvisor::devices::block

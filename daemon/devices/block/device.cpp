@@ -25,7 +25,7 @@ virtio::DeviceModel make_model(const FileBackend& backend) {
             .config = std::vector(bytes.begin(), bytes.end())};
 }
 
-}  // namespace
+} // namespace
 
 BlockDevice::BlockDevice(virtio::DeviceContext context, FileBackend backend)
     : Device(std::move(context), make_model(backend)), backend_(std::move(backend)), handler_(backend_) {}
@@ -36,12 +36,13 @@ void BlockDevice::do_request(std::size_t, virtio::Chain chain) {
     if (outcome == Outcome::no_status) {
         require_reset(to_string(outcome));
     } else if (outcome == Outcome::backend_error) {
-        limited_log().warning("{}: request of type {} at sector {}: {}", backend_.path(), handler_.header().type,
-                              handler_.header().sector, errno_text(handler_.backend_error()));
+        limited_log().warning("{}: request of type {} at sector {}: {}", backend_.path(),
+                              handler_.header().type, handler_.header().sector,
+                              errno_text(handler_.backend_error()));
     } else if (outcome != Outcome::done && outcome != Outcome::unsupported) {
         limited_log().warning("request of type {} at sector {} refused: {}", handler_.header().type,
                               handler_.header().sector, to_string(outcome));
     }
 }
 
-}  // namespace hvisor::devices::block
+} // namespace hvisor::devices::block

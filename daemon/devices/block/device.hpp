@@ -27,4 +27,4 @@ class BlockDevice final : public virtio::Device {
     RequestHandler handler_;
 };
 
-}  // namespace hvisor::devices::block
+} // namespace hvisor::devices::block

@@ -92,7 +92,7 @@ std::optional<std::uint64_t> RequestHandler::offset_of(std::uint64_t length) con
 }
 
 Outcome RequestHandler::read(virtio::Writer& data) {
-    const auto length = data.remaining() - 1;  // the status is not data
+    const auto length = data.remaining() - 1; // the status is not data
     const auto offset = offset_of(length);
     if (!offset) {
         return Outcome::out_of_range;
@@ -133,9 +133,10 @@ Outcome RequestHandler::get_id(virtio::Writer& data) const {
     // virtio 1.2, 5.2.6.1: 20 bytes, the end filled with NUL.
     std::array<char, serial_size> serial{};
     std::ranges::copy_n(backend_.serial().begin(),
-                        static_cast<std::ptrdiff_t>(std::min(backend_.serial().size(), serial.size())), serial.begin());
+                        static_cast<std::ptrdiff_t>(std::min(backend_.serial().size(), serial.size())),
+                        serial.begin());
     data.write(std::as_bytes(std::span(serial)));
     return Outcome::done;
 }
 
-}  // namespace hvisor::devices::block
+} // namespace hvisor::devices::block

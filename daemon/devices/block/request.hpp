@@ -16,12 +16,12 @@ namespace hvisor::devices::block {
 /// What became of one request.
 enum class Outcome {
     done,
-    unsupported,    ///< a type this device does not know
-    too_short,      ///< no complete header, or a buffer that is too small
-    out_of_range,   ///< beyond the capacity, or not whole sectors
-    read_only,      ///< a write to a read-only disk
-    backend_error,  ///< the image's own error
-    no_status,      ///< no byte for the status: nothing can be said to the driver
+    unsupported,   ///< a type this device does not know
+    too_short,     ///< no complete header, or a buffer that is too small
+    out_of_range,  ///< beyond the capacity, or not whole sectors
+    read_only,     ///< a write to a read-only disk
+    backend_error, ///< the image's own error
+    no_status,     ///< no byte for the status: nothing can be said to the driver
 };
 
 /// What the driver is told; nothing for no_status, which needs a reset.
@@ -52,7 +52,7 @@ class RequestHandler {
     const FileBackend& backend_;
     RequestHeader header_{};
     int backend_error_ = 0;
-    std::vector<iovec> pieces_;  ///< kept, so that no request allocates
+    std::vector<iovec> pieces_; ///< kept, so that no request allocates
 };
 
-}  // namespace hvisor::devices::block
+} // namespace hvisor::devices::block

@@ -12,7 +12,8 @@ void Attachment::pump(const History& history) {
     blocked_ = false;
     while (!deaf_) {
         if (position_ < history.begin()) {
-            missed_ = std::format("\r\n[hvisord: {} bytes of output missed]\r\n", history.begin() - position_);
+            missed_ =
+                std::format("\r\n[hvisord: {} bytes of output missed]\r\n", history.begin() - position_);
             position_ = history.begin();
         }
         if (!missed_.empty()) {
@@ -49,4 +50,4 @@ bool Attachment::write_missed() {
     return !blocked_ && !deaf_;
 }
 
-}  // namespace hvisor::devices::console
+} // namespace hvisor::devices::console

@@ -44,11 +44,11 @@ class Attachment {
     [[nodiscard]] bool write_missed();
 
     UniqueFd fd_;
-    std::uint64_t position_;  ///< of the next byte of the history to write
-    std::string missed_;      ///< what is left of the line about missing bytes
+    std::uint64_t position_; ///< of the next byte of the history to write
+    std::string missed_;     ///< what is left of the line about missing bytes
     bool has_input_;
     bool blocked_ = false;
     bool deaf_ = false;
 };
 
-}  // namespace hvisor::devices::console
+} // namespace hvisor::devices::console

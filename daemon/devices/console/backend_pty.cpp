@@ -30,4 +30,4 @@ Result<Pty> Pty::open() {
     return pty;
 }
 
-}  // namespace hvisor::devices::console
+} // namespace hvisor::devices::console

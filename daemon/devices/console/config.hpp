@@ -13,8 +13,8 @@ inline constexpr std::uint32_t device_id = 3;
 inline constexpr std::uint16_t queue_size = 64;
 
 /// virtio 1.2, 5.3.2: the queues of port 0, the only one.
-inline constexpr std::size_t receive_queue = 0;   ///< to the guest
-inline constexpr std::size_t transmit_queue = 1;  ///< from the guest
+inline constexpr std::size_t receive_queue = 0;  ///< to the guest
+inline constexpr std::size_t transmit_queue = 1; ///< from the guest
 
 inline constexpr auto f_size = virtio::FeatureBit{0};
 
@@ -28,4 +28,4 @@ struct Config {
 static_assert(offsetof(Config, max_nr_ports) == 4);
 static_assert(sizeof(Config) == 12);
 
-}  // namespace hvisor::devices::console
+} // namespace hvisor::devices::console

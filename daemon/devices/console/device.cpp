@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <climits>
 #include <fcntl.h>
+#include <poll.h>
 #include <span>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -31,7 +33,17 @@ virtio::DeviceModel make_model() {
             .config = std::vector(bytes.begin(), bytes.end())};
 }
 
-}  // namespace
+bool is_hung_up(int fd) {
+    pollfd poll_fd{.fd = fd, .events = 0, .revents = 0};
+    return ::poll(&poll_fd, 1, 0) == 1;
+}
+
+bool has_unread(int fd) {
+    int unread = 0;
+    return ::ioctl(fd, FIONREAD, &unread) == 0 && unread != 0;
+}
+
+} // namespace
 
 ConsoleDevice::ConsoleDevice(virtio::DeviceContext context) : Device(std::move(context), make_model()) {
     auto pty = Pty::open();
@@ -88,7 +100,8 @@ Result<void> ConsoleDevice::add(UniqueFd fd, std::uint64_t position, bool has_in
         return fail(ErrorCode::resource_busy, "{} are attached to the console already", attachments_.size());
     }
     const int number = fd.get();
-    if (auto watched = owner().watch(number, 0, [this, number](std::uint32_t events) { handle_event(number, events); });
+    if (auto watched =
+            owner().watch(number, 0, [this, number](std::uint32_t events) { handle_event(number, events); });
         !watched) {
         return watched;
     }
@@ -215,6 +228,11 @@ void ConsoleDevice::settle(int fd) {
     if (attachment == nullptr) {
         return;
     }
+    // Nobody reads there: it may be gone, or only have ended its reading.
+    const bool hung_up = attachment->is_deaf() && is_hung_up(fd);
+    if (hung_up && !has_unread(fd)) {
+        attachment->end_input();
+    }
     const bool is_finished = attachment->is_deaf() || (closing_ && attachment->is_caught_up(history_));
     if (is_finished && !attachment->has_input()) {
         owner().unwatch(fd);
@@ -222,12 +240,12 @@ void ConsoleDevice::settle(int fd) {
         return;
     }
     const bool wants_input = attachment->has_input() && can_take_input();
-    if (attachment->is_deaf() && !wants_input) {
-        // Its hang-up would be reported all the time until there is room for its last words.
+    if (hung_up && !wants_input) {
+        // That would be reported all the time until there is room for its last words.
         owner().pause(fd);
         return;
     }
     owner().rewatch(fd, (wants_input ? EPOLLIN : 0U) | (attachment->is_blocked() ? EPOLLOUT : 0U));
 }
 
-}  // namespace hvisor::devices::console
+} // namespace hvisor::devices::console

@@ -60,8 +60,8 @@ class ConsoleDevice final : public virtio::Device {
     UniqueFd terminal_;
     std::string pty_path_;
     bool closing_ = false;
-    std::size_t unpumped_ = 0;    ///< bytes in the history that nobody was offered yet
-    std::vector<iovec> pieces_;  ///< kept, so that no input allocates
+    std::size_t unpumped_ = 0;  ///< bytes in the history that nobody was offered yet
+    std::vector<iovec> pieces_; ///< kept, so that no input allocates
 };
 
-}  // namespace hvisor::devices::console
+} // namespace hvisor::devices::console

@@ -18,4 +18,4 @@ std::array<iovec, 2> History::from(std::uint64_t position) const {
              {.iov_base = bytes_.get(), .iov_len = length - first}}};
 }
 
-}  // namespace hvisor::devices::console
+} // namespace hvisor::devices::console

@@ -33,4 +33,4 @@ class History {
     std::uint64_t end_ = 0;
 };
 
-}  // namespace hvisor::devices::console
+} // namespace hvisor::devices::console

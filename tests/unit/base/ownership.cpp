@@ -11,9 +11,11 @@ using namespace hvisor;
 
 namespace {
 
-bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+bool is_open(int fd) {
+    return ::fcntl(fd, F_GETFD) >= 0;
+}
 
-}  // namespace
+} // namespace
 
 TEST_CASE("UniqueFd closes what it owns, once") {
     UniqueFd first(::open("/dev/null", O_RDONLY | O_CLOEXEC));

@@ -21,7 +21,7 @@ std::unique_ptr<Reactor> start() {
     return std::move(*reactor);
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("a reactor runs tasks on its own thread, in order") {
     const auto reactor = start();

@@ -50,7 +50,8 @@ TEST_CASE("reads, in one buffer and in many") {
 TEST_CASE("writes change the image, and nothing around") {
     const Image image;
     BlockRig rig(image);
-    auto chain = rig.request(RequestType::out, 5).readable(filled(300, 0xaa)).readable(filled(724, 0xbb)).writable(1);
+    auto chain =
+        rig.request(RequestType::out, 5).readable(filled(300, 0xaa)).readable(filled(724, 0xbb)).writable(1);
     CHECK(rig.send(chain) == 1);
     CHECK(BlockRig::status(chain, 0) == RequestStatus::ok);
     CHECK(image.sector(4) == filled(512, 4));
@@ -65,7 +66,8 @@ TEST_CASE("a request header may be cut too") {
     BlockRig rig(image);
     const RequestHeader header{.type = 0, .reserved = 0, .sector = 3};
     const auto bytes = std::as_bytes(std::span(&header, 1));
-    auto chain = ChainBuilder(rig.queue).readable(bytes.first(5)).readable(bytes.subspan(5)).writable(512).writable(1);
+    auto chain =
+        ChainBuilder(rig.queue).readable(bytes.first(5)).readable(bytes.subspan(5)).writable(512).writable(1);
     CHECK(rig.send(chain) == 513);
     CHECK(chain.written(0) == filled(512, 3));
 }

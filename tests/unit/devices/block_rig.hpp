@@ -19,7 +19,8 @@ inline constexpr std::size_t image_sectors = 64;
 
 /// An image whose sector n is filled with the byte n.
 struct Image {
-    explicit Image(std::size_t size = image_sectors * sector_size) : file(::memfd_create("image", MFD_CLOEXEC)) {
+    explicit Image(std::size_t size = image_sectors * sector_size)
+        : file(::memfd_create("image", MFD_CLOEXEC)) {
         std::vector<std::byte> bytes(size);
         for (std::size_t i = 0; i < size; ++i) {
             bytes[i] = static_cast<std::byte>(i / sector_size);
@@ -55,7 +56,8 @@ struct BlockRig : kit::DeviceRig<BlockDevice> {
 
     [[nodiscard]] kit::ChainBuilder request(RequestType type, std::uint64_t sector) {
         kit::ChainBuilder chain(queue);
-        chain.readable_value(RequestHeader{.type = static_cast<std::uint32_t>(type), .reserved = 0, .sector = sector});
+        chain.readable_value(
+            RequestHeader{.type = static_cast<std::uint32_t>(type), .reserved = 0, .sector = sector});
         return chain;
     }
     /// Sends it and waits; returns the used length.
@@ -75,4 +77,4 @@ struct BlockRig : kit::DeviceRig<BlockDevice> {
     kit::SplitQueue queue{ram, 64};
 };
 
-}  // namespace hvisor::devices::block
+} // namespace hvisor::devices::block

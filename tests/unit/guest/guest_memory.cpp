@@ -21,7 +21,7 @@ std::vector<Region> regions(const std::vector<const kit::Ram*>& all) {
     return result;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("a range is translated when all of it is in one region") {
     kit::Ram low(0x1000, 0x1000);

@@ -42,7 +42,7 @@ class Stuck final : public Hypervisor {
     int finished = 0;
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("requests come in order, and stay in the ring until they are popped") {
     Simulated hypervisor;
@@ -66,7 +66,8 @@ TEST_CASE("a written value is masked to the access size") {
     struct Case {
         std::uint64_t size, value;
     };
-    const auto one = GENERATE(Case{1, 0xef}, Case{2, 0xcdef}, Case{4, 0x89abcdef}, Case{8, 0x0123456789abcdef});
+    const auto one =
+        GENERATE(Case{1, 0xef}, Case{2, 0xcdef}, Case{4, 0x89abcdef}, Case{8, 0x0123456789abcdef});
     hypervisor.push_raw(request(2, one.size, 0x0123456789abcdef));
     CHECK(bridge.front()->value == one.value);
     CHECK(bridge.front()->size == one.size);

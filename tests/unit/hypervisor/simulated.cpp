@@ -26,7 +26,9 @@ struct Config {
 
     [[nodiscard]] std::vector<std::byte> encode() const {
         std::vector<std::byte> bytes(size);
-        const auto put = [&](std::size_t offset, auto value) { std::memcpy(bytes.data() + offset, &value, sizeof value); };
+        const auto put = [&](std::size_t offset, auto value) {
+            std::memcpy(bytes.data() + offset, &value, sizeof value);
+        };
         put(0, id);
         put(8, cpus);
         put(16, std::uint32_t{2});
@@ -43,7 +45,7 @@ struct Config {
     }
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("zones start, are listed and stop") {
     Simulated hypervisor;
@@ -66,7 +68,9 @@ TEST_CASE("zones start, are listed and stop") {
 
 TEST_CASE("what a hypervisor refuses") {
     Simulated hypervisor;
-    const auto code = [&](const Config& config) { return hypervisor.start_zone(config.encode()).error().code; };
+    const auto code = [&](const Config& config) {
+        return hypervisor.start_zone(config.encode()).error().code;
+    };
     CHECK(code({.size = 3136}) == ErrorCode::hypervisor_refused);
     CHECK(code({.id = 0}) == ErrorCode::hypervisor_refused);
     CHECK(code({.id = 32}) == ErrorCode::hypervisor_refused);

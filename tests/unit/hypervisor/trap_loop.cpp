@@ -43,7 +43,8 @@ class Registers final : public TrapHandler {
 struct Rig {
     explicit Rig(Simulated::Options options = {}, TrapLoop::Policy policy = {})
         : hypervisor(options), loop(hypervisor, policy) {
-        hypervisor.add_zone(1, "linux2", 0xc, {{.address = base, .size = 0x200}, {.address = base + 0x1000, .size = 0x1000}});
+        hypervisor.add_zone(1, "linux2", 0xc,
+                            {{.address = base, .size = 0x200}, {.address = base + 0x1000, .size = 0x1000}});
         loop.add_zone(1, registers);
     }
     ~Rig() { CHECK(hypervisor.panicked().empty()); }
@@ -57,7 +58,7 @@ struct Rig {
     TrapLoop loop;
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("accesses are answered with the zone's registers") {
     Rig rig;
@@ -81,8 +82,14 @@ TEST_CASE("zones and addresses of which nothing is known read 0") {
 
 TEST_CASE("a malformed request is answered when it can be, and dispatched never") {
     Rig rig;
-    DeviceRequest bad{.src_cpu = 2, .address = base, .size = 3, .value = 0, .src_zone = 1, .is_write = 0,
-                      .need_interrupt = 0, .padding = 0};
+    DeviceRequest bad{.src_cpu = 2,
+                      .address = base,
+                      .size = 3,
+                      .value = 0,
+                      .src_zone = 1,
+                      .is_write = 0,
+                      .need_interrupt = 0,
+                      .padding = 0};
     rig.hypervisor.push_raw(bad);
     bad.src_cpu = 77;
     bad.size = 4;
@@ -221,8 +228,14 @@ TEST_CASE("zones come and go while others work") {
 TEST_CASE("drain() waits for what is in the ring") {
     Rig rig;
     for (int i = 0; i < 20; ++i) {
-        rig.hypervisor.push_raw({.src_cpu = 2, .address = base + 0x50, .size = 4, .value = 0, .src_zone = 1,
-                                 .is_write = 1, .need_interrupt = 1, .padding = 0});
+        rig.hypervisor.push_raw({.src_cpu = 2,
+                                 .address = base + 0x50,
+                                 .size = 4,
+                                 .value = 0,
+                                 .src_zone = 1,
+                                 .is_write = 1,
+                                 .need_interrupt = 1,
+                                 .padding = 0});
     }
     REQUIRE(rig.loop.drain());
     CHECK(rig.registers->accesses == 20);

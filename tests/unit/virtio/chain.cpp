@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kit/ram.hpp"
 #include "virtio/chain.hpp"
+#include "kit/ram.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -14,7 +14,7 @@ struct Pieces {
     std::vector<guest::GuestSpan> spans{{ram.at(0), 3}, {ram.at(100), 5}, {ram.at(200), 8}};
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("a reader takes bytes across pieces, each once") {
     Pieces pieces;

@@ -59,4 +59,4 @@ class TestDevice final : public Device {
 
 using Fixture = kit::DeviceRig<TestDevice>;
 
-}  // namespace hvisor::virtio
+} // namespace hvisor::virtio

@@ -51,7 +51,7 @@ struct Rig {
 constexpr FeatureSet plain{FeatureBit::version_1};
 constexpr FeatureSet event_idx{FeatureBit::version_1, FeatureBit::ring_event_idx};
 
-}  // namespace
+} // namespace
 
 TEST_CASE("an empty queue gives nothing") {
     Rig rig;

@@ -19,9 +19,8 @@ struct Hostile : Fixture {
         driver.kick(0);
         REQUIRE(kit::eventually([&] { return needs_reset(); }));
         // virtio 1.2, 2.1.2: the driver is told.
-        CHECK(kit::eventually([&] {
-            return (driver.get(Register::interrupt_status) & interrupt_config_change) != 0;
-        }));
+        CHECK(kit::eventually(
+            [&] { return (driver.get(Register::interrupt_status) & interrupt_config_change) != 0; }));
         CHECK(device.requests().empty());
 
         queue.reset();
@@ -36,7 +35,7 @@ struct Hostile : Fixture {
     kit::SplitQueue queue{ram, test_queue_size};
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("D5: an avail index ahead by more than the queue") {
     Hostile rig;
@@ -52,15 +51,18 @@ TEST_CASE("D5: a head outside the table") {
 
 TEST_CASE("D5: a next outside the table") {
     Hostile rig;
-    rig.queue.set_descriptor(0, {.address = rig.ram.address(), .length = 1, .flags = kit::desc_next, .next = 99});
+    rig.queue.set_descriptor(
+        0, {.address = rig.ram.address(), .length = 1, .flags = kit::desc_next, .next = 99});
     rig.queue.publish(0);
     rig.expect_fault();
 }
 
 TEST_CASE("a loop of descriptors") {
     Hostile rig;
-    rig.queue.set_descriptor(0, {.address = rig.ram.address(), .length = 1, .flags = kit::desc_next, .next = 1});
-    rig.queue.set_descriptor(1, {.address = rig.ram.address(), .length = 1, .flags = kit::desc_next, .next = 0});
+    rig.queue.set_descriptor(0,
+                             {.address = rig.ram.address(), .length = 1, .flags = kit::desc_next, .next = 1});
+    rig.queue.set_descriptor(1,
+                             {.address = rig.ram.address(), .length = 1, .flags = kit::desc_next, .next = 0});
     rig.queue.publish(0);
     rig.expect_fault();
 }
@@ -86,7 +88,9 @@ TEST_CASE("a length that wraps the address around") {
 TEST_CASE("a chain of more than 4 GiB") {
     Hostile rig;
     for (std::uint16_t i = 0; i < 3; ++i) {
-        rig.queue.set_descriptor(i, {.address = rig.ram.address(), .length = 0x80000, .flags = kit::desc_next,
+        rig.queue.set_descriptor(i, {.address = rig.ram.address(),
+                                     .length = 0x80000,
+                                     .flags = kit::desc_next,
                                      .next = static_cast<std::uint16_t>(i + 1)});
     }
     rig.queue.set_descriptor(3, {.address = rig.ram.address(), .length = UINT32_MAX, .flags = 0, .next = 0});

@@ -39,7 +39,8 @@ TEST_CASE("registers take aligned accesses of 32 bits only") {
 
 TEST_CASE("write-only and absent registers read 0, writes to read-only ones do nothing") {
     const Fixture rig;
-    for (const auto offset : {0x00cU, 0x010U, 0x014U, 0x024U, 0x028U, 0x030U, 0x03cU, 0x040U, 0x050U, 0x064U, 0x0c0U}) {
+    for (const auto offset :
+         {0x00cU, 0x010U, 0x014U, 0x024U, 0x028U, 0x030U, 0x03cU, 0x040U, 0x050U, 0x064U, 0x0c0U}) {
         if (offset != 0x00c && offset != 0x010) {
             CHECK(rig.driver.read(offset, 4) == 0);
         }
@@ -85,7 +86,7 @@ TEST_CASE("DeviceFeatures is masked to the word that is selected") {
 TEST_CASE("D7: FEATURES_OK is refused for a bit that was not offered") {
     const Fixture rig;
     CHECK_FALSE(rig.driver.negotiate({FeatureBit::version_1, FeatureBit{7}}));
-    CHECK_FALSE(rig.driver.negotiate({f_test}));  // without VERSION_1
+    CHECK_FALSE(rig.driver.negotiate({f_test})); // without VERSION_1
     CHECK(rig.driver.negotiate({FeatureBit::version_1, f_test}));
 }
 
@@ -183,9 +184,10 @@ TEST_CASE("D4: a queue that is misplaced or misaligned does not become ready") {
         std::uint64_t descriptors, avail, used;
     };
     constexpr auto at = Fixture::ram_address;
-    const auto bad = GENERATE_COPY(Case{0, at, at}, Case{at, 0, at}, Case{at, at, 0}, Case{at + 8, at, at},
-                                   Case{at, at + 1, at}, Case{at, at, at + 2}, Case{end - 16, at, at},
-                                   Case{at, end - 4, at}, Case{at, at, end - 8}, Case{UINT64_MAX - 15, at, at});
+    const auto bad =
+        GENERATE_COPY(Case{0, at, at}, Case{at, 0, at}, Case{at, at, 0}, Case{at + 8, at, at},
+                      Case{at, at + 1, at}, Case{at, at, at + 2}, Case{end - 16, at, at},
+                      Case{at, end - 4, at}, Case{at, at, end - 8}, Case{UINT64_MAX - 15, at, at});
     REQUIRE(rig.driver.negotiate({FeatureBit::version_1}));
     rig.driver.write_queue(0, test_queue_size, bad.descriptors, bad.avail, bad.used);
     rig.driver.set(queue_ready, 1);
@@ -196,7 +198,7 @@ TEST_CASE("D4: a queue that is misplaced or misaligned does not become ready") {
 TEST_CASE("D2: a notification of any number is harmless") {
     Fixture rig;
     const kit::SplitQueue queue(rig.ram, test_queue_size);
-    rig.driver.kick(0);  // before DRIVER_OK
+    rig.driver.kick(0); // before DRIVER_OK
     rig.bring_up(queue);
     for (const auto number : {1U, 2U, 31U, 32U, 0xffffU, 0xffffffffU}) {
         rig.driver.kick(number);

@@ -29,7 +29,7 @@ struct InFlight : Fixture {
     std::promise<void> release;
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("a reset is answered when no request of the old driver is in flight") {
     InFlight rig;

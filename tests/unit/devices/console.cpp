@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/console/config.hpp"
+#include "devices/console/device.hpp"
+#include "kit/device_rig.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <fcntl.h>
+#include <poll.h>
+#include <string>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+using namespace hvisor;
+using namespace hvisor::devices::console;
+using namespace std::chrono_literals;
+using kit::ChainBuilder;
+
+namespace {
+
+/// Whatever comes within `timeout` after the last byte, up to `limit` bytes.
+std::string read_for(int fd, std::chrono::milliseconds timeout, std::size_t limit = SIZE_MAX) {
+    std::string text;
+    pollfd poll_fd{.fd = fd, .events = POLLIN, .revents = 0};
+    while (text.size() < limit && ::poll(&poll_fd, 1, static_cast<int>(timeout.count())) == 1) {
+        std::array<char, 65536> buffer{};
+        const auto count = ::read(fd, buffer.data(), std::min(buffer.size(), limit - text.size()));
+        if (count <= 0) {
+            break;
+        }
+        text.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    return text;
+}
+
+/// Exactly `size` bytes, however long they take.
+std::string read_exactly(int fd, std::size_t size) {
+    return read_for(fd, 5s, size);
+}
+
+bool at_end(int fd) {
+    pollfd poll_fd{.fd = fd, .events = POLLIN, .revents = 0};
+    char byte = 0;
+    return ::poll(&poll_fd, 1, 5000) == 1 && ::read(fd, &byte, 1) == 0;
+}
+
+/// A Linux console's driver: prints, and gives buffers for input.
+struct ConsoleRig : kit::DeviceRig<ConsoleDevice> {
+    explicit ConsoleRig(virtio::FeatureSet wanted = {virtio::FeatureBit::version_1}) : features(wanted) {
+        start();
+    }
+
+    void start() { bring_up({&receive, &transmit}, features); }
+
+    void print(std::string_view text) {
+        while (!text.empty()) {
+            const auto part = text.substr(0, 4096);
+            // Many prints fit because the memory of one is used again for the next.
+            ram.write(print_buffer, std::as_bytes(std::span(part)));
+            ChainBuilder(transmit).at(print_buffer, static_cast<std::uint32_t>(part.size()), 0).add();
+            if (transmit.needs_kick()) {
+                driver.kick(transmit_queue);
+            }
+            REQUIRE(kit::eventually([&] { return transmit.take_used().has_value(); }));
+            text.remove_prefix(part.size());
+        }
+    }
+    ChainBuilder give_buffer(std::uint32_t size = 64) {
+        ChainBuilder buffer(receive);
+        buffer.writable(size);
+        buffer.add();
+        driver.kick(receive_queue);
+        return buffer;
+    }
+    std::string receive_into(const ChainBuilder& buffer) {
+        std::optional<kit::SplitQueue::Used> used;
+        REQUIRE(kit::eventually([&] { return (used = receive.take_used()).has_value(); }));
+        return kit::to_text(buffer.written(0)).substr(0, used->length);
+    }
+    UniqueFd attach(std::size_t replay = SIZE_MAX, bool read_only = false) {
+        auto fd = device.attach(replay, read_only);
+        REQUIRE(fd);
+        return std::move(*fd);
+    }
+    [[nodiscard]] UniqueFd open_pty() const {
+        return UniqueFd(::open(device.backend_name().c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    }
+
+    virtio::FeatureSet features;
+    kit::SplitQueue receive{ram, 16};
+    kit::SplitQueue transmit{ram, 16};
+    std::uint64_t print_buffer = ram.allocate(4096);
+};
+
+void type(const UniqueFd& fd, std::string_view text) {
+    REQUIRE(::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+}
+
+} // namespace
+
+TEST_CASE("a console says what it is") {
+    const ConsoleRig rig;
+    CHECK(rig.driver.get(virtio::Register::device_id) == 3);
+    CHECK(rig.driver.config<std::uint16_t>(0) == 80);
+    CHECK(rig.driver.config<std::uint16_t>(2) == 25);
+    CHECK(rig.driver.offered() == (virtio::FeatureSet{f_size} | virtio::transport_features));
+}
+
+TEST_CASE("whoever attaches gets the history first, then what comes") {
+    ConsoleRig rig;
+    rig.print("boot log\r\n");
+    const auto all = rig.attach();
+    const auto last = rig.attach(5);
+    const auto none = rig.attach(0);
+    rig.print("login: ");
+    CHECK(read_exactly(all.get(), 17) == "boot log\r\nlogin: ");
+    CHECK(read_exactly(last.get(), 12) == "log\r\nlogin: ");
+    CHECK(read_exactly(none.get(), 7) == "login: ");
+}
+
+TEST_CASE("the history keeps the last 64 KiB") {
+    ConsoleRig rig;
+    rig.print(std::string(History::capacity, 'a'));
+    rig.print("the end");
+    const auto text = read_exactly(rig.attach().get(), History::capacity);
+    CHECK(text.size() == History::capacity);
+    CHECK(text.ends_with("aaathe end"));
+}
+
+TEST_CASE("a chain longer than the history leaves its end") {
+    ConsoleRig rig;
+    const auto big = rig.ram.allocate(3 * History::capacity);
+    rig.ram.write(big, std::vector(3 * History::capacity, std::byte{'x'}));
+    rig.ram.write(big + 3 * History::capacity - 1, kit::to_bytes("!"));
+    ChainBuilder(rig.transmit).at(big, 3 * History::capacity, 0).add();
+    rig.driver.kick(transmit_queue);
+    REQUIRE(kit::eventually([&] { return rig.transmit.take_used().has_value(); }));
+    CHECK(read_exactly(rig.attach().get(), History::capacity).ends_with("x!"));
+}
+
+TEST_CASE("what is typed reaches the guest") {
+    ConsoleRig rig;
+    const auto fd = rig.attach();
+    const auto buffer = rig.give_buffer();
+    type(fd, "ls\n");
+    CHECK(rig.receive_into(buffer) == "ls\n");
+    CHECK(rig.port.wait_for_injections(1));
+}
+
+TEST_CASE("D11: what is typed waits until the guest has a buffer") {
+    ConsoleRig rig;
+    const auto fd = rig.attach();
+    type(fd, "0123456789");
+    rig.settle();
+    // In pieces, when the buffers are small; nothing is lost.
+    std::string received;
+    while (received.size() < 10) {
+        const auto buffer = rig.give_buffer(4);
+        received += rig.receive_into(buffer);
+    }
+    CHECK(received == "0123456789");
+}
+
+TEST_CASE("what is typed before the guest is up, and across its reset, waits too") {
+    ConsoleRig rig;
+    const auto fd = rig.attach();
+    rig.driver.reset();
+    type(fd, "early");
+    rig.settle();
+    rig.receive.reset();
+    rig.transmit.reset();
+    rig.start();
+    const auto buffer = rig.give_buffer();
+    CHECK(rig.receive_into(buffer) == "early");
+}
+
+TEST_CASE("everything typed arrives with EVENT_IDX and few buffers") {
+    ConsoleRig rig(virtio::transport_features);
+    rig.receive = kit::SplitQueue(rig.ram, 2, true);
+    rig.driver.reset();
+    rig.transmit.reset();
+    rig.start();
+    const auto fd = rig.attach();
+    std::string sent;
+    for (int i = 0; i < 3000; ++i) {
+        sent += std::to_string(i) + "\n";
+    }
+    std::jthread typist([&] { type(fd, sent); });
+    std::string received;
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (received.size() < sent.size() && std::chrono::steady_clock::now() < deadline) {
+        const auto address = rig.ram.allocate(32);
+        ChainBuilder(rig.receive).at(address, 32, kit::desc_write).add();
+        if (rig.receive.needs_kick()) {
+            rig.driver.kick(receive_queue);
+        }
+        std::optional<kit::SplitQueue::Used> used;
+        REQUIRE(kit::eventually([&] { return (used = rig.receive.take_used()).has_value(); }));
+        received += kit::to_text(rig.ram.read(address, used->length));
+    }
+    CHECK(received == sent);
+}
+
+TEST_CASE("who types and leaves at once is heard") {
+    ConsoleRig rig;
+    {
+        const auto fd = rig.attach();
+        type(fd, "bye");
+    }
+    rig.settle();
+    const auto buffer = rig.give_buffer();
+    CHECK(rig.receive_into(buffer) == "bye");
+}
+
+TEST_CASE("who ends the input still reads the output") {
+    ConsoleRig rig;
+    const auto fd = rig.attach();
+    type(fd, "x");
+    REQUIRE(::shutdown(fd.get(), SHUT_WR) == 0);
+    CHECK(rig.receive_into(rig.give_buffer()) == "x");
+    rig.print("still here");
+    CHECK(read_exactly(fd.get(), 10) == "still here");
+}
+
+TEST_CASE("a read-only reader cannot type") {
+    ConsoleRig rig;
+    const auto fd = rig.attach(SIZE_MAX, true);
+    CHECK(::send(fd.get(), "x", 1, MSG_NOSIGNAL) == -1);
+    rig.print("ok");
+    CHECK(read_exactly(fd.get(), 2) == "ok");
+}
+
+TEST_CASE("a reader that does not read stops neither the guest nor the others, and is told what it missed") {
+    ConsoleRig rig;
+    const auto lazy = rig.attach();
+    const auto eager = rig.attach();
+    std::string got;
+    std::string sent;
+    // More than the socket's buffer and the history hold.
+    for (int i = 0; i < 1200; ++i) {
+        const auto line = std::string(4094, static_cast<char>('a' + i % 26)) + "\r\n";
+        rig.print(line);
+        sent += line;
+        got += read_exactly(eager.get(), line.size());
+    }
+    CHECK(got == sent);
+    const auto late = read_for(lazy.get(), 200ms);
+    CHECK(late.size() < sent.size());
+    CHECK(late.contains("bytes of output missed]"));
+    CHECK(sent.ends_with(late.substr(late.size() - 1000)));
+}
+
+TEST_CASE("readers come and go while the guest prints") {
+    ConsoleRig rig;
+    for (int i = 0; i < 200; ++i) {
+        const auto fd = rig.attach(10);
+        rig.print("some text\n");
+        CHECK(read_exactly(fd.get(), 10).size() == 10);
+    }
+    // Those who left are gone: there is room for new ones.
+    std::vector<UniqueFd> many;
+    REQUIRE(kit::eventually([&] {
+        auto fd = rig.device.attach(0, false);
+        if (fd) {
+            many.push_back(std::move(*fd));
+        }
+        return many.size() == ConsoleDevice::max_attachments - 1;
+    }));
+    CHECK(rig.device.attach(0, false).error().code == ErrorCode::resource_busy);
+}
+
+TEST_CASE("the pty works like any reader, in raw mode") {
+    ConsoleRig rig;
+    REQUIRE(rig.device.backend_name().starts_with("/dev/pts/"));
+    const auto pty = rig.open_pty();
+    REQUIRE(pty);
+    rig.print("line\n");
+    CHECK(read_exactly(pty.get(), 5) == "line\n");
+    type(pty, "\x03q\r");
+    CHECK(rig.receive_into(rig.give_buffer()) == "\x03q\r");
+}
+
+TEST_CASE("a pty that nobody reads stops nothing, and costs no time") {
+    ConsoleRig rig;
+    for (int i = 0; i < 100; ++i) {
+        rig.print(std::string(4096, 'z'));
+    }
+    const auto fd = rig.attach(3);
+    rig.print("!");
+    CHECK(read_exactly(fd.get(), 4) == "zzz!");
+    // Its thread sleeps: it would use all of this time otherwise.
+    timespec before{};
+    timespec after{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    std::this_thread::sleep_for(200ms);
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    const auto used = (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
+    CHECK(used < 100);
+    CHECK(read_for(rig.open_pty().get(), 200ms).ends_with("z!"));
+}
+
+TEST_CASE("a receive buffer that cannot be written needs a reset") {
+    ConsoleRig rig;
+    const auto fd = rig.attach();
+    ChainBuilder(rig.receive).readable("wrong way").add();
+    rig.driver.kick(receive_queue);
+    type(fd, "x");
+    CHECK(kit::eventually([&] { return rig.needs_reset(); }));
+    rig.receive.reset();
+    rig.transmit.reset();
+    rig.start();
+    CHECK(rig.receive_into(rig.give_buffer()) == "x");
+}
+
+TEST_CASE("after quiesce the history can be read, then it ends") {
+    ConsoleRig rig;
+    const auto before = rig.attach();
+    rig.print("last words\r\n");
+    rig.device.quiesce();
+    CHECK(read_exactly(before.get(), 12) == "last words\r\n");
+    CHECK(at_end(before.get()));
+    const auto after = rig.attach();
+    CHECK(read_exactly(after.get(), 12) == "last words\r\n");
+    CHECK(at_end(after.get()));
+}
