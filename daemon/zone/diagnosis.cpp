@@ -104,8 +104,16 @@ std::string diagnose_device(const DiagnosisInput& input, const DeviceState& devi
 } // namespace
 
 std::string diagnose(const DiagnosisInput& input, std::span<const DeviceState> devices) {
-    if (input.running < boot_time || devices.empty()) {
+    if (input.running < boot_time) {
         return {};
+    }
+    if (devices.empty()) {
+        return input.has_virtio_regions
+                   ? std::format("zone {} has regions of the type \"virtio\" and no devices in them: start "
+                                 "it together with its "
+                                 "virtio configuration (hvisorctl zone start ZONE.json --virtio VIRTIO.json)",
+                                 input.zone)
+                   : "";
     }
     if (std::ranges::all_of(devices, [](const DeviceState& device) { return device.accesses == 0; })) {
         return untouched(input, devices.front(), true);

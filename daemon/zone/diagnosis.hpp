@@ -14,6 +14,7 @@ namespace hvisor::zone {
 struct DiagnosisInput {
     std::string_view zone;
     std::chrono::milliseconds running{0}; ///< since the zone was started
+    bool has_virtio_regions = false;      ///< its guest is meant to find devices
     bool has_gic = false;                 ///< interrupt 32 + n is the guest device tree's SPI n
 };
 

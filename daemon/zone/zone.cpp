@@ -239,6 +239,8 @@ ZoneState Zone::inspect() const {
         const auto running = std::chrono::steady_clock::now() - started;
         zone.diagnosis = diagnose({.zone = name(),
                                    .running = std::chrono::duration_cast<std::chrono::milliseconds>(running),
+                                   .has_virtio_regions = std::ranges::contains(
+                                       config_.memory_regions, RegionType::virtio, &MemoryRegion::type),
                                    .has_gic = std::holds_alternative<Aarch64Config>(config_.arch)},
                                   zone.devices);
     }

@@ -66,10 +66,18 @@ std::vector<std::uint32_t> cpu_list(std::uint64_t mask) {
     return cpus;
 }
 
+/// The name of a zone that another tool started, who may write there what he
+/// likes, as what the bus can carry.
+std::string foreign_name(const hypervisor::ZoneInfo& info) {
+    std::string name = info.name;
+    std::ranges::replace_if(name, [](char c) { return c < ' ' || c > '~'; }, '?');
+    return name.empty() ? std::format("zone-{}", info.id) : name;
+}
+
 ZoneState foreign_state(const hypervisor::ZoneInfo& info) {
     ZoneState zone;
     zone.id = info.id;
-    zone.name = info.name;
+    zone.name = foreign_name(info);
     zone.state = info.has_error ? State::failed : State::running;
     zone.cpus = cpu_list(info.cpus);
     if (info.has_error) {
@@ -184,7 +192,7 @@ Result<void> ZoneManager::Impl::shutdown_foreign(const std::string& name) {
     if (!list) {
         return std::unexpected(list.error());
     }
-    const auto info = std::ranges::find(*list, name, &hypervisor::ZoneInfo::name);
+    const auto info = std::ranges::find(*list, name, foreign_name);
     if (info == list->end()) {
         return fail(ErrorCode::no_such_zone,
                     "there is no zone called {}; hvisorctl zone list shows those that are there", name);

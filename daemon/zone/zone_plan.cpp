@@ -9,21 +9,18 @@
 namespace hvisor::zone {
 namespace {
 
-/// All that can be known before a file is opened, so that a person hears of it at once.
+/// All that can be known before a file is opened. A zone that is sound in
+/// itself is compared with its devices and the machine at once, so that a person hears of both.
 Result<void> check_all(const ZoneFile& zone, const VirtioSource* virtio, const Machine& machine) {
-    Result<void> all = check_zone(zone);
-    const auto add = [&all](Result<void> more) {
-        if (all) {
-            all = std::move(more);
-        } else if (!more) {
-            all.error().message += "\n" + more.error().message;
-        }
-    };
-    if (virtio != nullptr) {
-        add(check_devices(zone, virtio->file));
+    if (auto checked = check_zone(zone); !checked) {
+        return checked;
     }
-    add(check_machine(zone, machine));
-    return all;
+    Result<void> all = virtio != nullptr ? check_devices(zone, virtio->file) : Result<void>{};
+    auto fits = check_machine(zone, machine);
+    if (!all && !fits) {
+        all.error().message += "\n" + fits.error().message;
+    }
+    return all ? fits : all;
 }
 
 } // namespace

@@ -24,7 +24,8 @@ DeviceState device(std::uint32_t status, std::string last_register, std::uint64_
 }
 
 std::string sentence(const std::vector<DeviceState>& devices, std::chrono::milliseconds running = 10s) {
-    return diagnose({.zone = "linux2", .running = running, .has_gic = true}, devices);
+    return diagnose({.zone = "linux2", .running = running, .has_virtio_regions = false, .has_gic = true},
+                    devices);
 }
 
 const DeviceState working = device(0xf, "QueueNotify", 100);
@@ -38,6 +39,14 @@ TEST_CASE("a zone that works, that boots still, or that has no devices, gets no 
     DeviceState busy = working;
     busy.unacknowledged = 1999ms;
     CHECK(sentence({busy}).empty());
+}
+
+TEST_CASE("a zone that was started without its virtio file is told so") {
+    const DiagnosisInput input{.zone = "linux2", .running = 10s, .has_virtio_regions = true, .has_gic = true};
+    CHECK(diagnose(input, {}) ==
+          "zone linux2 has regions of the type \"virtio\" and no devices in them: start it "
+          "together with its virtio configuration (hvisorctl zone start ZONE.json --virtio "
+          "VIRTIO.json)");
 }
 
 TEST_CASE("a guest that touches nothing has another device tree, or does not run") {
@@ -92,6 +101,7 @@ TEST_CASE("an interrupt that is never acknowledged is a wrong number in the gues
     CHECK(sentence({deaf}) == "the guest does not see interrupt 78 (SPI 46) of the block device at "
                               "0xa003c00, sent 191 times and not acknowledged for "
                               "12 s: its device tree names another interrupt for this address, or masks it");
-    CHECK(diagnose({.zone = "linux2", .running = 10s, .has_gic = false}, std::vector{deaf})
+    CHECK(diagnose({.zone = "linux2", .running = 10s, .has_virtio_regions = true, .has_gic = false},
+                   std::vector{deaf})
               .starts_with("the guest does not see interrupt 78 of the block device"));
 }

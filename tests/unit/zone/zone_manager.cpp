@@ -148,6 +148,13 @@ TEST_CASE("the root zone and the zones of other tools are listed, not managed") 
     CHECK(root.error().code == ErrorCode::wrong_state);
     CHECK(bench.manager.shutdown("other"));
     CHECK(bench.manager.zones().size() == 1);
+
+    // Other tools write into a name what they like.
+    bench.hypervisor.real().add_zone(2, "a\xff\n", 0x8, {});
+    CHECK(bench.manager.zones().at(1).name == "a??");
+    CHECK(bench.manager.shutdown("a??"));
+    bench.hypervisor.real().add_zone(2, "", 0x8, {});
+    CHECK(bench.manager.shutdown("zone-2"));
 }
 
 TEST_CASE("a start that fails leaves nothing behind, whatever step it fails at") {
@@ -175,6 +182,16 @@ TEST_CASE("a start that fails leaves nothing behind, whatever step it fails at")
         zone = changed(zone, "[2, 3]", "[0, 3]");
         expected = "z.json:3:12: /cpus/0: CPU 0 belongs to the root zone";
     }
+    SECTION("checking more than one thing") {
+        zone = changed(zone, "[2, 3]", "[0, 3]");
+        virtio = changed(virtio, "78", "79");
+        expected = "v.json:5:66: /zones/0/devices/1/irq: interrupt 79 is not in the list \"interrupts\" of "
+                   "zone linux2; add it there\n";
+    }
+    SECTION("checking a zone that is wrong in itself") {
+        zone = changed(zone, "\"zone_id\": 1", "\"zone_id\": 0");
+        expected = "z.json:2:14: /zone_id: zone 0 is the root zone, which runs already; expected 1 to 31";
+    }
     SECTION("opening the kernel") {
         std::filesystem::remove(bench.directory.path() / "Image");
         expected = "z.json:10:22: /kernel_filepath: Image: No such file or directory";
@@ -185,7 +202,7 @@ TEST_CASE("a start that fails leaves nothing behind, whatever step it fails at")
     }
     SECTION("mapping the guest's RAM") {
         bench.hypervisor.fail_map = hvisor::Error{ErrorCode::invalid_config, "not reserved"};
-        expected = "v.json:2:38: /zones/0/memory_region/0/zone0_ipa: not reserved";
+        expected = "v.json:2:37: /zones/0/memory_region/0/zone0_ipa: not reserved";
     }
     SECTION("mapping the guest's RAM, without a memory_region") {
         bench.hypervisor.fail_map = hvisor::Error{ErrorCode::invalid_config, "not reserved"};
