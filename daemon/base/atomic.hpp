@@ -42,7 +42,7 @@ template <Atomic T>
 class Watched {
   public:
     constexpr Watched() = default;
-    constexpr Watched(T value) : value_(value) {} // NOLINT(google-explicit-constructor)
+    constexpr explicit Watched(T value) : value_(value) {}
 
     [[nodiscard]] T get() const { return load_relaxed(value_); }
     void set(T value) { store_relaxed(value_, value); }

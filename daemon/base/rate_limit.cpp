@@ -3,29 +3,26 @@
 
 namespace hvisor {
 
-bool RateLimit::admit(Clock::time_point now) {
+std::optional<std::uint64_t> RateLimit::admit(Clock::time_point now) {
     const std::scoped_lock guard(lock_);
     if (now - begin_ >= window) {
-        if (suppressed_in_window_ != 0) {
-            // This line is one of the new window's.
-            log::warning(fields_, "{} similar messages suppressed", suppressed_in_window_);
-        }
-        written_ = suppressed_in_window_ != 0 ? 1 : 0;
-        suppressed_in_window_ = 0;
         begin_ = now;
+        // The line that counts what was left out is one of the new window's.
+        written_ = suppressed_ != 0 ? 1 : 0;
     }
-    if (written_ < burst) {
-        ++written_;
-        return true;
+    if (written_ >= burst) {
+        ++suppressed_;
+        return std::nullopt;
     }
-    ++suppressed_in_window_;
-    ++suppressed_;
-    return false;
+    ++written_;
+    return std::exchange(suppressed_, 0);
 }
 
-std::uint64_t RateLimit::suppressed() const {
-    const std::scoped_lock guard(lock_);
-    return suppressed_;
+void RateLimit::write(std::string_view message, std::uint64_t suppressed) const {
+    if (suppressed != 0) {
+        log::warning(fields_, "{} messages left out", suppressed);
+    }
+    log::warning(fields_, "{}", message);
 }
 
 } // namespace hvisor

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <format>
 #include <mutex>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 namespace hvisor {
@@ -24,24 +26,23 @@ class RateLimit {
 
     template <class... Args>
     void warning(std::format_string<Args...> format, Args&&... args) {
-        if (admit(Clock::now())) {
-            log::warning(fields_, "{}", std::format(format, std::forward<Args>(args)...));
+        if (const auto suppressed = admit(Clock::now())) {
+            write(std::format(format, std::forward<Args>(args)...), *suppressed);
         }
     }
 
-    /// Whether one more message may be written now; writes the count of those
-    /// that were not when a new window begins.
-    [[nodiscard]] bool admit(Clock::time_point now);
+    /// Whether one more message may be written now: nothing, or how many were
+    /// left out before it, which write() wants to know. Never blocks.
+    [[nodiscard]] std::optional<std::uint64_t> admit(Clock::time_point now);
+    void write(std::string_view message, std::uint64_t suppressed) const;
 
     [[nodiscard]] const log::Fields& fields() const { return fields_; }
-    [[nodiscard]] std::uint64_t suppressed() const;
 
   private:
     log::Fields fields_;
-    mutable std::mutex lock_;
+    std::mutex lock_;
     Clock::time_point begin_;
     unsigned written_ = 0;
-    std::uint64_t suppressed_in_window_ = 0;
     std::uint64_t suppressed_ = 0;
 };
 

@@ -75,8 +75,9 @@ Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path) 
     if (!device) {
         const auto code =
             errno == EACCES || errno == EPERM ? ErrorCode::not_permitted : ErrorCode::no_hypervisor;
-        return fail(code, "{}: {}; is the kernel module hvisor loaded, and is this the root zone?", path,
-                    errno_text());
+        return fail(
+            code, "{}: {}; load the kernel module with 'modprobe hvisor', which works in the root zone only",
+            path, errno_text());
     }
     hvisor_version version{};
     const bool is_upstream = ::ioctl(device.get(), HVISOR_GET_VERSION, &version) != 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/trap_loop.hpp"
 
+#include "base/log.hpp"
 #include "base/thread.hpp"
 
 #include <algorithm>
@@ -60,6 +61,7 @@ void TrapLoop::add_zone(std::uint32_t id, std::shared_ptr<TrapHandler> handler) 
         handlers_.at(id).store(handler.get());
         owners_.at(id) = std::move(handler);
         zone_count_.fetch_add(1);
+        strangers_.fetch_and(~(1U << id));
     }
     // It may have gone to sleep for longer than is right with a zone.
     wake();
@@ -128,29 +130,37 @@ void TrapLoop::handle(const TrapRequest& request) {
 
 std::optional<std::uint64_t> TrapLoop::access(const TrapRequest& request) {
     auto* handler = request.zone < max_zones ? handlers_.at(request.zone).load() : nullptr;
-    if (handler == nullptr || request.size == 0) {
-        unknown_.add(1);
-        limit_.warning("access to {:#x} by CPU {} of zone {}, of which nothing is known, answered with 0",
-                       request.address, request.cpu, request.zone);
-        return 0;
+    if (handler != nullptr && request.size != 0) {
+        return handler->access(request);
     }
-    return handler->access(request);
+    unknown_.add(1);
+    if (handler == nullptr && request.zone < max_zones && (strangers_.load() >> request.zone & 1) == 0) {
+        // Once a zone: a journal that hangs must not hold up this thread again and again.
+        strangers_.fetch_or(1U << request.zone);
+        log::warning("zone {} accesses {:#x}, but has no virtio devices here: it reads 0", request.zone,
+                     request.address);
+    }
+    return 0;
 }
 
 bool TrapLoop::poll_for_request() {
     const auto begin = Clock::now();
-    const auto window = std::clamp(poll_window_, min_poll, policy_.max_poll);
     do {
         for (int i = 0; i < 32; ++i) {
             if (!bridge_.is_idle()) {
-                poll_window_ = std::min(window * 2, policy_.max_poll);
                 return true;
             }
             relax();
         }
-    } while (Clock::now() - begin < window);
-    poll_window_ = window / 2;
+    } while (Clock::now() - begin < poll_window_);
     return false;
+}
+
+/// Polling pays when the next request comes within the time that it may take:
+/// then sleeping and waking would have been dearer than waiting.
+void TrapLoop::adapt_polling(std::chrono::nanoseconds slept) {
+    poll_window_ = slept < policy_.max_poll ? std::min(std::max(poll_window_ * 4, min_poll), policy_.max_poll)
+                                            : std::max(poll_window_ / 2, min_poll);
 }
 
 void TrapLoop::sleep() {
@@ -159,11 +169,13 @@ void TrapLoop::sleep() {
         return;
     }
     sleeps_.add(1);
+    const auto begin = Clock::now();
     const auto limit = zone_count_.load() != 0 ? policy_.max_sleep_with_zones : policy_.max_sleep_without;
     std::array<pollfd, 2> fds{{{.fd = wakeup_fd_, .events = POLLIN, .revents = 0},
                                {.fd = kick_fd_.get(), .events = POLLIN, .revents = 0}}};
     const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(limit.count()));
     bridge_.end_sleep();
+    adapt_polling(Clock::now() - begin);
     if (ready == 0 && !bridge_.is_idle()) {
         missed_wakeups_.add(1);
     }

@@ -93,6 +93,7 @@ class TrapLoop final : public virtio::GuestPort {
     [[nodiscard]] std::optional<std::uint64_t> access(const TrapRequest& request);
     /// Wait for a request without sleeping, for a time that grows while that pays.
     [[nodiscard]] bool poll_for_request();
+    void adapt_polling(std::chrono::nanoseconds slept);
     void sleep();
     void wake();
 
@@ -107,6 +108,7 @@ class TrapLoop final : public virtio::GuestPort {
         owners_; ///< keeps handlers_ alive; under owners_lock_
     std::mutex owners_lock_;
     std::atomic<std::uint32_t> zone_count_{0};
+    std::atomic<std::uint32_t> strangers_{0};    ///< bit n: zone n has been complained about
     std::atomic<std::uint64_t> access_phase_{0}; ///< odd while an access runs
     std::atomic<std::uint64_t> drain_wanted_{0};
     std::atomic<std::uint64_t> drain_done_{0};

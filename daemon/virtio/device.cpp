@@ -76,10 +76,15 @@ void Device::kick(std::size_t queue) {
 }
 
 void Device::require_reset(std::string_view reason) {
-    limit_.warning("needs a reset: {}", reason);
+    warn("needs a reset: {}", reason);
     if (!needs_reset_.exchange(true)) {
         context_.owner.post([this] { report_fault(); });
     }
+}
+
+void Device::post_warning(std::string message, std::uint64_t suppressed) {
+    context_.owner.post(
+        [this, message = std::move(message), suppressed] { limit_.write(message, suppressed); });
 }
 
 void Device::report_fault() {

@@ -13,12 +13,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <format>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hvisor::virtio {
@@ -99,8 +101,15 @@ class Device {
     [[nodiscard]] Interrupt& interrupt() { return interrupt_; }
     [[nodiscard]] const Interrupt& interrupt() const { return interrupt_; }
     [[nodiscard]] const QueueIndices& indices(std::size_t queue) const { return indices_.at(queue); }
-    /// Messages that the guest can cause.
-    [[nodiscard]] RateLimit& limited_log() { return limit_; }
+    /// A message that the guest can cause: rate limited, and written by the
+    /// owner thread, because a journal that hangs must not hold up TrapLoop.
+    template <class... Args>
+    void warn(std::format_string<Args...> format, Args&&... args) {
+        if (const auto suppressed = limit_.admit(RateLimit::Clock::now())) {
+            post_warning(std::format(format, std::forward<Args>(args)...), *suppressed);
+        }
+    }
+    [[nodiscard]] const log::Fields& log_fields() const { return limit_.fields(); }
 
     /// "block", "console".
     [[nodiscard]] virtual std::string_view type_name() const = 0;
@@ -133,6 +142,7 @@ class Device {
   private:
     void start_queues(FeatureSet features, const std::array<std::optional<QueueLayout>, max_queues>& layouts);
     void stop_queues();
+    void post_warning(std::string message, std::uint64_t suppressed);
     void take_kicks();
     void repair_interrupt();
     void report_fault();

@@ -29,16 +29,15 @@ std::optional<std::uint64_t> MmioTransport::access(const RegisterAccess& access)
     accesses_.add(1);
     if (access.offset >= config_space) {
         if (access.is_write) {
-            device_.limited_log().warning("write to the configuration space at {:#x} ignored",
-                                          access.offset - config_space);
+            device_.warn("write to the configuration space at {:#x} ignored", access.offset - config_space);
             return 0;
         }
         return read_config(access);
     }
     // virtio 1.2, 4.2.2.2: only aligned accesses of 32 bits.
     if (access.size != 4 || access.offset % 4 != 0) {
-        device_.limited_log().warning("access of {} bytes to register {:#x} ignored, 4 are needed",
-                                      access.size, access.offset);
+        device_.warn("access of {} bytes to register {:#x} ignored, 4 are needed", access.size,
+                     access.offset);
         return 0;
     }
     const auto which = static_cast<Register>(access.offset);
@@ -135,7 +134,7 @@ std::optional<std::uint64_t> MmioTransport::write(Register which, const Register
         if (value < device_.queue_count()) {
             device_.kick(value);
         } else {
-            device_.limited_log().warning("notification of queue {}, which is not there, ignored", value);
+            device_.warn("notification of queue {}, which is not there, ignored", value);
         }
         return 0;
     case Register::interrupt_ack:
@@ -157,7 +156,7 @@ void MmioTransport::write_driver_features(std::uint32_t value) {
     features.set_word(registers_.driver_features_sel, value);
     registers_.driver_features = features.bits();
     if (registers_.driver_features_sel > 1 && value != 0) {
-        device_.limited_log().warning("feature bits {} and above do not exist", 32 * 2);
+        device_.warn("feature bits {} and above do not exist", 32 * 2);
     }
 }
 
@@ -224,7 +223,7 @@ std::optional<std::uint64_t> MmioTransport::write_queue_ready(std::uint32_t valu
 void MmioTransport::make_queue_ready(QueueRegisters& queue) {
     // virtio 1.2, 3.1.1: queues are set up before DRIVER_OK, for good.
     if ((registers_.status.get() & status::driver_ok) != 0) {
-        device_.limited_log().warning("queue {} became ready after DRIVER_OK: ignored", registers_.queue_sel);
+        device_.warn("queue {} became ready after DRIVER_OK: ignored", registers_.queue_sel);
         return;
     }
     const QueueAddresses addresses{.size = queue.size.get(),
@@ -249,9 +248,8 @@ bool MmioTransport::accept_features() {
     if (features.is_subset_of(device_.features()) && features.has(FeatureBit::version_1)) {
         return true;
     }
-    device_.limited_log().warning(
-        "the driver's features {:#x} refused, offered are {:#x} and VERSION_1 is needed", features.bits(),
-        device_.features().bits());
+    device_.warn("the driver's features {:#x} refused, offered are {:#x} and VERSION_1 is needed",
+                 features.bits(), device_.features().bits());
     return false;
 }
 
@@ -267,8 +265,7 @@ std::optional<std::uint64_t> MmioTransport::write_status(std::uint32_t value, co
         after &= ~status::features_ok;
     }
     if ((added & status::driver_ok) != 0 && ((after & status::features_ok) == 0 || device_.needs_reset())) {
-        device_.limited_log().warning(
-            "DRIVER_OK without FEATURES_OK, or before a reset that is needed, ignored");
+        device_.warn("DRIVER_OK without FEATURES_OK, or before a reset that is needed, ignored");
         after &= ~status::driver_ok;
     }
     registers_.status.set(after);

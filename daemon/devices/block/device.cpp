@@ -36,12 +36,11 @@ void BlockDevice::do_request(std::size_t, virtio::Chain chain) {
     if (outcome == Outcome::no_status) {
         require_reset(to_string(outcome));
     } else if (outcome == Outcome::backend_error) {
-        limited_log().warning("{}: request of type {} at sector {}: {}", backend_.path(),
-                              handler_.header().type, handler_.header().sector,
-                              errno_text(handler_.backend_error()));
+        warn("{}: request of type {} at sector {}: {}", backend_.path(), handler_.header().type,
+             handler_.header().sector, errno_text(handler_.backend_error()));
     } else if (outcome != Outcome::done && outcome != Outcome::unsupported) {
-        limited_log().warning("request of type {} at sector {} refused: {}", handler_.header().type,
-                              handler_.header().sector, to_string(outcome));
+        warn("request of type {} at sector {} refused: {}", handler_.header().type, handler_.header().sector,
+             to_string(outcome));
     }
 }
 

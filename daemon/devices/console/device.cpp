@@ -48,18 +48,18 @@ bool has_unread(int fd) {
 ConsoleDevice::ConsoleDevice(virtio::DeviceContext context) : Device(std::move(context), make_model()) {
     auto pty = Pty::open();
     if (!pty) {
-        log::warning(limited_log().fields(), "{}; the console is reachable without one", pty.error().message);
+        log::warning(log_fields(), "{}; the console is reachable without one", pty.error().message);
         return;
     }
     terminal_ = std::move(pty->terminal);
     pty_path_ = std::move(pty->path);
     owner().call([this, &pty] {
         if (auto added = add(std::move(pty->master), 0, true); !added) {
-            log::warning(limited_log().fields(), "{}", added.error().message);
+            log::warning(log_fields(), "{}", added.error().message);
         }
     });
     // Scripts look for these very words.
-    log::info(limited_log().fields(), "char device redirected to {}", pty_path_);
+    log::info(log_fields(), "char device redirected to {}", pty_path_);
 }
 
 ConsoleDevice::~ConsoleDevice() {
