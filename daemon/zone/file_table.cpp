@@ -40,7 +40,7 @@ std::optional<OpenFile> open_file(const FileTable& table, const JsonDocument& do
         problems.add(pointer,
                      error == EBADF ? std::format("{}: the caller passed no open file for this path", path)
                                     : std::format("{}: {}", path, errno_text(error)),
-                     error_code_of_errno(error));
+                     error == EBADF ? ErrorCode::not_found : error_code_of_errno(error));
         return std::nullopt;
     }
     struct stat status = {};
