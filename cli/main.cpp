@@ -28,7 +28,9 @@ int run(int argc, char** argv) {
 
     CLI::App app("Start, shut down and look at the zones of an hvisor machine", "hvisorctl");
     app.set_version_flag("--version", "hvisorctl " HVISORD_VERSION, "Print the version");
-    app.add_option("--bus", bus, "The message bus: system, session or an address")->type_name("BUS");
+    app.add_option("--bus", bus, "The message bus: system, session or an address")
+        ->type_name("BUS")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.set_help_flag("-h,--help", "Print this help");
     app.require_subcommand(1);
     add_zone_commands(app, command);

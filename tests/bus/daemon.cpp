@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon.hpp"
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <csignal>
@@ -8,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iterator>
+#include <poll.h>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -40,7 +42,9 @@ std::string program(const char* name) {
     return path;
 }
 
-Daemon::Daemon() : notify_socket_(listen_for_notifications(files_.path("notify"))) {
+Daemon::Daemon()
+    : notify_socket_(listen_for_notifications(files_.path("notify"))),
+      listener_([this](const std::stop_token& stop) { listen(stop); }) {
     process_ = std::make_unique<Process>(
         std::vector<std::string>{program("HVISORD"), "--simulated", "--bus=session",
                                  "--config-dir=" + files_.folder()},
@@ -56,6 +60,8 @@ Daemon::~Daemon() {
         INFO(log());
         CHECK(status == 0);
     }
+    listener_.request_stop();
+    listener_.join();
     close(notify_socket_);
 }
 
@@ -64,13 +70,28 @@ std::string Daemon::log() const {
 }
 
 std::string Daemon::notifications() {
+    const std::lock_guard guard(lock_);
+    return notifications_;
+}
+
+std::string Daemon::status() {
+    const std::string all = notifications();
+    const auto begin = all.rfind("STATUS=");
+    return begin == std::string::npos ? "" : all.substr(begin + 7, all.find('\n', begin) - begin - 7);
+}
+
+// All the time, as a service manager does: the socket holds few messages, and
+// then the sender waits.
+void Daemon::listen(const std::stop_token& stop) {
     std::array<char, 4096> buffer{};
-    for (;;) {
-        const auto count = recv(notify_socket_, buffer.data(), buffer.size(), 0);
-        if (count <= 0) {
-            return notifications_;
+    while (!stop.stop_requested()) {
+        pollfd event = {.fd = notify_socket_, .events = POLLIN, .revents = 0};
+        if (poll(&event, 1, 50) != 1) {
+            continue;
         }
-        notifications_.append(buffer.data(), static_cast<std::size_t>(count));
+        const auto count = recv(notify_socket_, buffer.data(), buffer.size(), 0);
+        const std::lock_guard guard(lock_);
+        notifications_.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
         notifications_ += '\n';
     }
 }

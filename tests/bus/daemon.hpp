@@ -6,7 +6,10 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace hvisor::test {
@@ -36,6 +39,8 @@ class Daemon {
     /// What it logged so far, and what it told its service manager.
     [[nodiscard]] std::string log() const;
     [[nodiscard]] std::string notifications();
+    /// The last of its status lines.
+    [[nodiscard]] std::string status();
 
     [[nodiscard]] std::size_t open_files() const;
 
@@ -46,9 +51,13 @@ class Daemon {
     [[nodiscard]] Finished ctl(const std::vector<std::string>& arguments, int input = -1) const;
 
   private:
+    void listen(const std::stop_token& stop);
+
     ZoneFiles files_;
     int notify_socket_ = -1;
-    std::string notifications_;
+    std::mutex lock_;
+    std::string notifications_; ///< under lock_
+    std::jthread listener_;
     std::unique_ptr<Process> process_;
     bool is_stopped_ = false;
 };

@@ -27,6 +27,8 @@ TEST_CASE("bad input is refused by name, and leaves nothing behind", "[errors]")
     const Daemon daemon;
     const auto connection = sdbus::createSessionBusConnection();
     Manager manager(*connection);
+    // sdbus-c++ opens two files for good when it first makes a dictionary.
+    manager.ListZones();
     const auto before = daemon.open_files();
 
     const auto input = GENERATE(values<BadInput>({
@@ -40,7 +42,7 @@ TEST_CASE("bad input is refused by name, and leaves nothing behind", "[errors]")
         {"a CPU of the root zone", {{"[2, 3]", "[1, 2]"}}, {}, "ResourceBusy", {"zone.json", "cpus", "1"}},
         {"RAM that is not for zones",
          {{R"("ram", "physical_start": "0x50000000")", R"("ram", "physical_start": "0x40000000")"},
-          {"\"0x50400000\", \"", "\"0x40400000\", \""}},
+          {R"("kernel_load_paddr": "0x50400000")", R"("kernel_load_paddr": "0x40400000")"}},
          {{"\"zone0_ipa\": \"0x50000000\"", "\"zone0_ipa\": \"0x40000000\""}},
          "InvalidConfig",
          {"0x40000000"}},
@@ -75,7 +77,7 @@ TEST_CASE("bad input is refused by name, and leaves nothing behind", "[errors]")
     }
     CHECK(manager.ListZones().size() == 1);
     CHECK_FALSE(managed_objects(manager).contains(guest_path));
-    CHECK(daemon.open_files() == before);
+    CHECK(eventually([&] { return daemon.open_files() == before; }));
 }
 
 TEST_CASE("what a zone's state does not allow is refused", "[errors]") {
@@ -85,7 +87,7 @@ TEST_CASE("what a zone's state does not allow is refused", "[errors]") {
 
     CHECK(error_of([&] { manager.ShutdownZone("nobody", {}); }) == "NoSuchZone");
     CHECK(error_of([&] { manager.ShutdownZone("root-linux", {}); }) == "WrongState");
-    CHECK(error_of([&] { static_cast<void>(manager.StartZone("nobody", {})); }) == "NotFound");
+    CHECK(error_of([&] { static_cast<void>(manager.StartZone("nobody", {})); }) == "NoSuchZone");
 
     start_guest(manager, daemon.files());
     CHECK(error_of([&] { start_guest(manager, daemon.files()); }) == "ZoneExists");
@@ -109,7 +111,7 @@ TEST_CASE("names that are no file names open no files", "[errors]") {
          {outside + "/camera", daemon.files().path("camera"), std::string("."), std::string()}) {
         CAPTURE(name);
         const auto error = error_of([&] { static_cast<void>(manager.StartZone(name, {})); });
-        CHECK((error == "NotFound" || error == "InvalidConfig"));
+        CHECK(error == "NoSuchZone");
     }
 }
 

@@ -55,7 +55,7 @@ TEST_CASE("a zone is started from texts and open files", "[zones]") {
     CHECK(zone.Reason().empty());
     CHECK(zone.Diagnosis().empty());
     CHECK(manager.ListZones().size() == 2);
-    CHECK(eventually([&] { return daemon.notifications().contains("STATUS=1 zone running, 2 devices"); }));
+    CHECK(eventually([&] { return daemon.status() == "1 zone running, 2 devices"; }));
 }
 
 TEST_CASE("devices tell what helps at bring-up", "[zones]") {
@@ -134,9 +134,8 @@ TEST_CASE("a zone can be started, shut down and started again", "[zones]") {
         manager.ShutdownZone("guest1", {});
         REQUIRE(zone.State() == "stopped");
     }
-    CHECK(daemon.open_files() == before);
-    CHECK(
-        eventually([&] { return daemon.notifications().ends_with("STATUS=0 zones running, 0 devices\n"); }));
+    CHECK(eventually([&] { return daemon.open_files() == before; }));
+    CHECK(eventually([&] { return daemon.status() == "0 zones running, 0 devices"; }));
 }
 
 TEST_CASE("a configured zone is started by its name", "[zones]") {
