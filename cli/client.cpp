@@ -35,20 +35,22 @@ Client::Client(std::string bus) : bus_(std::move(bus)) {}
 
 sdbus::IConnection& Client::connection() {
     if (!connection_) {
-        if (bus_ == "system")
+        if (bus_ == "system") {
             connection_ = sdbus::createSystemBusConnection();
-        else if (bus_ == "session")
+        } else if (bus_ == "session") {
             connection_ = sdbus::createSessionBusConnection();
-        else
+        } else {
             connection_ = sdbus::createSessionBusConnectionWithAddress(bus_);
+        }
     }
     return *connection_;
 }
 
 Outcome<std::vector<ZoneRow>> Client::zones() {
     auto list = manager([](ManagerProxy& proxy) { return proxy.ListZones(); });
-    if (!list)
+    if (!list) {
         return std::unexpected(std::move(list.error()));
+    }
     std::vector<ZoneRow> rows;
     rows.reserve(list->size());
     for (const auto& zone : *list) {
@@ -63,8 +65,9 @@ Outcome<std::vector<ZoneRow>> Client::zones() {
 
 Outcome<ZoneRow> Client::find_zone(const std::string& name_or_id) {
     auto rows = zones();
-    if (!rows)
+    if (!rows) {
         return std::unexpected(std::move(rows.error()));
+    }
     auto found = std::ranges::find(*rows, name_or_id, &ZoneRow::name);
     if (found == rows->end()) {
         found = std::ranges::find_if(

@@ -45,18 +45,23 @@ class Copy {
             }};
             const bool draining = sends_input_ && !input_open_ && unsent_.empty();
             const int ready = poll(fds.data(), fds.size(), draining ? quiet_after_input_ms : -1);
-            if (ready < 0 && errno != EINTR)
+            if (ready < 0 && errno != EINTR) {
                 return fail(1, std::format("cannot wait for the console: {}", std::strerror(errno)));
-            if ((ready == 0 && draining) || fds[2].revents != 0)
-                return {};
-            if ((fds[0].revents & POLLOUT) != 0)
-                send_input();
-            if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
-                if (auto written = receive(); !written)
-                    return written;
             }
-            if (fds[1].revents != 0)
+            if ((ready == 0 && draining) || fds[2].revents != 0) {
+                return {};
+            }
+            if ((fds[0].revents & POLLOUT) != 0) {
+                send_input();
+            }
+            if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+                if (auto written = receive(); !written) {
+                    return written;
+                }
+            }
+            if (fds[1].revents != 0) {
                 read_input();
+            }
         }
         return {};
     }
@@ -68,8 +73,9 @@ class Copy {
 
     Outcome<void> receive() {
         const auto count = recv(stream_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-        if (count < 0 && is_transient(errno))
+        if (count < 0 && is_transient(errno)) {
             return {};
+        }
         if (count <= 0) {
             done_ = true;
             return {};
@@ -77,8 +83,9 @@ class Copy {
         std::span<const char> rest(buffer_.data(), static_cast<std::size_t>(count));
         while (!rest.empty()) {
             const auto written = write(STDOUT_FILENO, rest.data(), rest.size());
-            if (written < 0 && !is_transient(errno))
+            if (written < 0 && !is_transient(errno)) {
                 return fail(1, std::format("cannot write the console's output: {}", std::strerror(errno)));
+            }
             if (written < 0 && errno == EAGAIN) {
                 pollfd wait = {.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
                 poll(&wait, 1, -1);
@@ -90,8 +97,9 @@ class Copy {
 
     void read_input() {
         const auto count = read(STDIN_FILENO, buffer_.data(), buffer_.size());
-        if (count < 0 && is_transient(errno))
+        if (count < 0 && is_transient(errno)) {
             return;
+        }
         if (count <= 0) {
             input_open_ = false;
             // A terminal that is gone takes its user with it.
@@ -111,10 +119,11 @@ class Copy {
 
     void send_input() {
         const auto count = send(stream_, unsent_.data(), unsent_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (count > 0)
+        if (count > 0) {
             unsent_.erase(unsent_.begin(), unsent_.begin() + count);
-        else if (count < 0 && !is_transient(errno))
+        } else if (count < 0 && !is_transient(errno)) {
             unsent_.clear(); // The other side is gone; receive() sees its end.
+        }
     }
 
     int stream_;
@@ -131,16 +140,18 @@ class Copy {
 
 Outcome<void> copy_console(int stream, const ConsoleOptions& options) {
     const bool interactive = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
-    if (interactive)
+    if (interactive) {
         std::println(stderr, "Connected to {}. Press ^] three times within a second to leave.",
                      options.title);
+    }
     Outcome<void> outcome;
     {
         const RawTerminal terminal(interactive);
         outcome = Copy(stream, options, terminal).run();
     }
-    if (interactive)
+    if (interactive) {
         std::println(stderr, "\nDisconnected from {}.", options.title);
+    }
     return outcome;
 }
 

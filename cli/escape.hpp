@@ -27,8 +27,9 @@ class EscapeDetector {
                 count_ = 0;
                 first_ = now;
             }
-            if (++count_ == presses)
+            if (++count_ == presses) {
                 return true;
+            }
         }
         return false;
     }

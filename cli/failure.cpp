@@ -45,8 +45,9 @@ std::unexpected<Failure> fail(Error error) {
 
 std::unexpected<Failure> fail(const sdbus::Error& error) {
     const std::string_view name = error.getName();
-    if (const auto* row = error_row(name))
+    if (const auto* row = error_row(name)) {
         return fail(row->exit_status, error.getMessage());
+    }
     if (name == "org.freedesktop.DBus.Error.AccessDenied") {
         return fail(error_row(ErrorCode::not_permitted).exit_status,
                     "not permitted: be root, or a member of the group hvisor");

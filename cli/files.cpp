@@ -26,16 +26,19 @@ std::unexpected<Failure> fail_errno(std::string_view what, int error) {
 
 Outcome<std::string> read_text(const std::filesystem::path& path) {
     const sdbus::UnixFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY), sdbus::adopt_fd);
-    if (!fd.isValid())
+    if (!fd.isValid()) {
         return fail_errno(path.native(), errno);
+    }
     std::string text;
     std::array<char, 16384> buffer{};
     for (;;) {
         const auto count = read(fd.get(), buffer.data(), buffer.size());
-        if (count < 0)
+        if (count < 0) {
             return fail_errno(path.native(), errno);
-        if (count == 0)
+        }
+        if (count == 0) {
             return text;
+        }
         text.append(buffer.data(), static_cast<std::size_t>(count));
         if (text.size() > max_config_size) {
             return fail(Error{
@@ -49,19 +52,22 @@ Outcome<std::string> read_text(const std::filesystem::path& path) {
 
 Outcome<OpenedConfig> open_config(const std::filesystem::path& path) {
     auto text = read_text(path);
-    if (!text)
+    if (!text) {
         return std::unexpected(std::move(text.error()));
+    }
     auto references = zone::referenced_files({.name = path.native(), .text = *text});
-    if (!references)
+    if (!references) {
         return fail(std::move(references.error()));
+    }
 
     OpenedConfig config{.name = path.native(), .text = std::move(*text), .files = {}};
     for (const auto& reference : *references) {
         const auto file = path.parent_path() / reference.path;
         const int mode = reference.writable ? O_RDWR : O_RDONLY;
         sdbus::UnixFd fd(open(file.c_str(), mode | O_CLOEXEC | O_NOCTTY), sdbus::adopt_fd);
-        if (!fd.isValid())
+        if (!fd.isValid()) {
             return fail_errno(std::format("{}: cannot open {}", reference.location, file.native()), errno);
+        }
         config.files.insert_or_assign(reference.path, std::move(fd));
     }
     return config;
@@ -71,8 +77,9 @@ Outcome<std::map<std::string, sdbus::UnixFd>> merge_files(OpenedConfig& zone, Op
     auto files = std::move(virtio.files);
     for (auto& [path, fd] : zone.files) {
         const auto [other, is_new] = files.try_emplace(path, std::move(fd));
-        if (is_new)
+        if (is_new) {
             continue;
+        }
         // One table cannot tell two files of one name apart; the same file is
         // fine, and stays open as the virtio configuration needs it.
         struct stat ours{};

@@ -13,12 +13,14 @@ std::string cpu_list(std::span<const std::uint32_t> cpus) {
     std::string text;
     for (std::size_t first = 0; first < cpus.size();) {
         std::size_t last = first;
-        while (last + 1 < cpus.size() && cpus[last + 1] == cpus[last] + 1)
+        while (last + 1 < cpus.size() && cpus[last + 1] == cpus[last] + 1) {
             ++last;
+        }
         text += text.empty() ? "" : ",";
         text += std::to_string(cpus[first]);
-        if (last > first)
+        if (last > first) {
             text += '-' + std::to_string(cpus[last]);
+        }
         first = last + 1;
     }
     return text.empty() ? "none" : text;
@@ -33,8 +35,9 @@ std::string status_names(std::uint32_t status) {
         {64, "DEVICE_NEEDS_RESET"},
         {128, "FAILED"},
     }};
-    if (status == 0)
+    if (status == 0) {
         return "RESET";
+    }
     std::string text;
     for (const auto& [bit, name] : bits) {
         if ((status & bit) != 0) {
@@ -43,19 +46,23 @@ std::string status_names(std::uint32_t status) {
             status &= ~bit;
         }
     }
-    if (status != 0)
+    if (status != 0) {
         text += std::format("{}{:#x}", text.empty() ? "" : "|", status);
+    }
     return text;
 }
 
 std::string duration(std::uint64_t microseconds) {
     const auto value = static_cast<double>(microseconds);
-    if (microseconds < 1000)
+    if (microseconds < 1000) {
         return std::format("{} us", microseconds);
-    if (microseconds < 1'000'000)
+    }
+    if (microseconds < 1'000'000) {
         return std::format("{:.1f} ms", value / 1e3);
-    if (microseconds < 60'000'000)
+    }
+    if (microseconds < 60'000'000) {
         return std::format("{:.1f} s", value / 1e6);
+    }
     return std::format("{} min {} s", microseconds / 60'000'000, microseconds / 1'000'000 % 60);
 }
 
@@ -78,8 +85,9 @@ std::string Table::text() const {
     std::vector<std::string> titles;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         std::size_t width = columns_[i].title.size();
-        for (const auto& row : rows_)
+        for (const auto& row : rows_) {
             width = std::max(width, row[i].size());
+        }
         widths.push_back(width);
         titles.push_back(columns_[i].title);
     }

@@ -17,8 +17,9 @@ namespace {
 /// number is "-id", which any option parser reads as "-i -d".
 std::vector<std::string> arguments(int argc, char** argv) {
     std::vector<std::string> result;
-    for (int i = argc - 1; i > 0; --i)
+    for (int i = argc - 1; i > 0; --i) {
         result.emplace_back(std::string_view(argv[i]) == "-id" ? "--id" : argv[i]);
+    }
     return result;
 }
 

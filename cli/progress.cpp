@@ -28,8 +28,9 @@ bool sleep_for(const std::stop_token& stop, std::chrono::milliseconds time) {
 void count_on_terminal(const std::stop_token& stop, std::string_view what) {
     static constexpr std::string_view spinner = "|/-\\";
     const auto start = std::chrono::steady_clock::now();
-    if (!sleep_for(stop, 2s))
+    if (!sleep_for(stop, 2s)) {
         return;
+    }
     std::size_t turn = 0;
     do {
         const auto elapsed =
@@ -52,10 +53,11 @@ void say_now_and_then(const std::stop_token& stop, std::string_view what) {
 
 Progress::Progress(std::string what)
     : thread_([what = std::move(what)](const std::stop_token& stop) {
-          if (isatty(STDERR_FILENO) == 1)
+          if (isatty(STDERR_FILENO) == 1) {
               count_on_terminal(stop, what);
-          else
+          } else {
               say_now_and_then(stop, what);
+          }
       }) {}
 
 } // namespace hvisor::cli

@@ -11,23 +11,27 @@ namespace hvisor::cli {
 RawTerminal::RawTerminal(bool wanted) {
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
         sigaddset(&signals, signal);
+    }
     sigprocmask(SIG_BLOCK, &signals, nullptr);
     signal_fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 
-    if (!wanted || tcgetattr(STDIN_FILENO, &saved_) != 0)
+    if (!wanted || tcgetattr(STDIN_FILENO, &saved_) != 0) {
         return;
+    }
     termios raw = saved_;
     cfmakeraw(&raw);
     active_ = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
 }
 
 RawTerminal::~RawTerminal() {
-    if (active_)
+    if (active_) {
         tcsetattr(STDIN_FILENO, TCSADRAIN, &saved_);
-    if (signal_fd_ >= 0)
+    }
+    if (signal_fd_ >= 0) {
         close(signal_fd_);
+    }
 }
 
 } // namespace hvisor::cli

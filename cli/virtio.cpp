@@ -14,14 +14,16 @@ namespace {
 
 Outcome<void> start(Client& client, const std::string& path) {
     const auto config = open_config(path);
-    if (!config)
+    if (!config) {
         return std::unexpected(config.error());
+    }
     const Progress progress(std::format("setting the devices of {}", path));
     const auto zones = client.manager([&](ManagerProxy& proxy) {
         return proxy.ConfigureVirtio(config->name, config->text, config->files, {});
     });
-    if (!zones)
+    if (!zones) {
         return std::unexpected(zones.error());
+    }
     return {};
 }
 

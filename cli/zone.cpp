@@ -15,20 +15,23 @@ namespace {
 
 Outcome<void> list_zones(Client& client) {
     const auto rows = client.zones();
-    if (!rows)
+    if (!rows) {
         return std::unexpected(rows.error());
+    }
     Table table(
         {{.title = "ID", .align_right = true}, {.title = "NAME"}, {.title = "STATE"}, {.title = "CPUS"}});
-    for (const auto& row : *rows)
+    for (const auto& row : *rows) {
         table.add({std::to_string(row.id), row.name, row.state, cpu_list(row.cpus)});
+    }
     std::print("{}", table.text());
     return {};
 }
 
 Outcome<void> shut_down(Client& client, const std::string& zone) {
     const auto row = client.find_zone(zone);
-    if (!row)
+    if (!row) {
         return std::unexpected(row.error());
+    }
     return client.manager([&](ManagerProxy& proxy) { proxy.ShutdownZone(row->name, {}); });
 }
 
@@ -45,8 +48,9 @@ void add_zone_shutdown(CLI::App& zone, Command& command) {
     auto* id = verb->add_option("--id", *name, "Number of the zone; also written -id")->type_name("N");
     positional->excludes(id);
     verb->callback([&command, name] {
-        if (name->empty())
+        if (name->empty()) {
             throw CLI::RequiredError("zone");
+        }
         command = [name](Client& client) { return shut_down(client, *name); };
     });
 }

@@ -21,17 +21,21 @@ struct Arguments {
 
 Outcome<void> open_console(Client& client, const Arguments& arguments) {
     const auto row = client.find_zone(arguments.zone);
-    if (!row)
+    if (!row) {
         return std::unexpected(row.error());
+    }
     Dictionary options;
-    if (arguments.replay)
+    if (arguments.replay) {
         options["replay"] = sdbus::Variant(*arguments.replay);
-    if (arguments.read_only)
+    }
+    if (arguments.read_only) {
         options["read-only"] = sdbus::Variant(true);
+    }
     const auto opened = client.zone(
         row->path, [&](ZoneProxy& proxy) { return proxy.OpenConsole(arguments.device, options); });
-    if (!opened)
+    if (!opened) {
         return std::unexpected(opened.error());
+    }
     const auto& [stream, results] = *opened;
     return copy_console(stream.get(), {.title = row->name + ' ' + value_of<std::string>(results, "Device"),
                                        .read_only = arguments.read_only});

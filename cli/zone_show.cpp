@@ -22,8 +22,9 @@ void print_field(std::string_view name, std::string_view value) {
 }
 
 std::string queue_line(const Dictionary& queue) {
-    if (!value_of<bool>(queue, "Ready"))
+    if (!value_of<bool>(queue, "Ready")) {
         return "not ready";
+    }
     return std::format("{} entries, took {}, published {}", value_of<std::uint16_t>(queue, "Size"),
                        value_of<std::uint16_t>(queue, "AvailIndex"),
                        value_of<std::uint16_t>(queue, "UsedIndex"));
@@ -32,8 +33,9 @@ std::string queue_line(const Dictionary& queue) {
 std::string interrupt_line(const Properties& device) {
     std::string line = std::format("{} sent, {} repeated", value_of<std::uint64_t>(device, "InterruptsSent"),
                                    value_of<std::uint64_t>(device, "InterruptsRepeated"));
-    if (const auto age = value_of<std::uint64_t>(device, "UnacknowledgedUSec"); age != 0)
+    if (const auto age = value_of<std::uint64_t>(device, "UnacknowledgedUSec"); age != 0) {
         line += std::format(", not acknowledged for {}", duration(age));
+    }
     return line;
 }
 
@@ -48,8 +50,9 @@ void print_device(const Properties& device) {
     print_field("Backend", value_of<std::string>(device, "Backend"));
     print_field("Status", std::format("{} ({:#x})", status_names(status), status));
     int index = 0;
-    for (const auto& queue : value_of<std::vector<Dictionary>>(device, "Queues"))
+    for (const auto& queue : value_of<std::vector<Dictionary>>(device, "Queues")) {
         print_field(std::format("Queue {}", index++), queue_line(queue));
+    }
     print_field("Last register", last_register.empty() ? "none was touched" : last_register);
     print_field("Accesses", std::to_string(value_of<std::uint64_t>(device, "Accesses")));
     print_field("Interrupts", interrupt_line(device));
@@ -59,31 +62,38 @@ void print_zone(const Properties& zone) {
     std::println("{} (zone {})", printable(value_of<std::string>(zone, "Name")),
                  value_of<std::uint32_t>(zone, "Id"));
     print_field("State", value_of<std::string>(zone, "State"));
-    if (const auto reason = value_of<std::string>(zone, "Reason"); !reason.empty())
+    if (const auto reason = value_of<std::string>(zone, "Reason"); !reason.empty()) {
         print_field("Reason", reason);
+    }
     print_field("CPUs", cpu_list(value_of<std::vector<std::uint32_t>>(zone, "Cpus")));
     print_field("Started by", value_of<bool>(zone, "Managed") ? "hvisord" : "others");
-    if (const auto diagnosis = value_of<std::string>(zone, "Diagnosis"); !diagnosis.empty())
+    if (const auto diagnosis = value_of<std::string>(zone, "Diagnosis"); !diagnosis.empty()) {
         print_field("Diagnosis", diagnosis);
+    }
 }
 
 Outcome<void> show(Client& client, const std::string& name) {
     const auto row = client.find_zone(name);
-    if (!row)
+    if (!row) {
         return std::unexpected(row.error());
+    }
     const auto objects = client.objects();
-    if (!objects)
+    if (!objects) {
         return std::unexpected(objects.error());
+    }
     const std::string device_prefix = row->path + "/device/";
     const sdbus::InterfaceName zone_interface{ZoneProxy::INTERFACE_NAME};
     const sdbus::InterfaceName device_interface{org::syswonder::hvisor1::Device_proxy::INTERFACE_NAME};
     for (const auto& [path, interfaces] : *objects) {
         // A path sorts before the paths below it, so the zone comes first.
-        if (const auto zone = interfaces.find(zone_interface); zone != interfaces.end() && path == row->path)
+        if (const auto zone = interfaces.find(zone_interface);
+            zone != interfaces.end() && path == row->path) {
             print_zone(zone->second);
+        }
         const auto device = interfaces.find(device_interface);
-        if (device != interfaces.end() && path.starts_with(device_prefix))
+        if (device != interfaces.end() && path.starts_with(device_prefix)) {
             print_device(device->second);
+        }
     }
     return {};
 }

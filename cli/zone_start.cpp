@@ -22,8 +22,9 @@ bool names_a_file(const std::string& argument) {
 }
 
 Outcome<void> discard_path(Outcome<sdbus::ObjectPath> path) {
-    if (!path)
+    if (!path) {
         return std::unexpected(std::move(path.error()));
+    }
     return {};
 }
 
@@ -34,18 +35,21 @@ Outcome<void> start_configured(Client& client, const std::string& name) {
 
 Outcome<void> start_file(Client& client, const Arguments& arguments) {
     auto zone = open_config(arguments.zone);
-    if (!zone)
+    if (!zone) {
         return std::unexpected(std::move(zone.error()));
+    }
     OpenedConfig virtio;
     if (!arguments.virtio.empty()) {
         auto opened = open_config(arguments.virtio);
-        if (!opened)
+        if (!opened) {
             return std::unexpected(std::move(opened.error()));
+        }
         virtio = std::move(*opened);
     }
     const auto files = merge_files(*zone, virtio);
-    if (!files)
+    if (!files) {
         return std::unexpected(files.error());
+    }
     const Progress progress(std::format("starting {}", arguments.zone));
     return discard_path(client.manager([&](ManagerProxy& proxy) {
         return proxy.StartZoneFromConfig(zone->name, zone->text, virtio.name, virtio.text, *files, {});
@@ -67,9 +71,10 @@ void add_zone_start(CLI::App& zone, Command& command) {
             command = [arguments](Client& client) { return start_file(client, *arguments); };
             return;
         }
-        if (!arguments->virtio.empty())
+        if (!arguments->virtio.empty()) {
             throw CLI::ValidationError("--virtio",
                                        "needs a zone JSON file, not the name of a configured zone");
+        }
         command = [arguments](Client& client) { return start_configured(client, arguments->zone); };
     });
 }

@@ -21,8 +21,9 @@ inline constexpr std::string_view dbus_error_prefix = "org.syswonder.hvisor1.Err
 
 /// The row of a D-Bus error name, nullptr when it is none of ours.
 [[nodiscard]] constexpr const ErrorRow* error_row(std::string_view dbus_name) {
-    if (!dbus_name.starts_with(dbus_error_prefix))
+    if (!dbus_name.starts_with(dbus_error_prefix)) {
         return nullptr;
+    }
     dbus_name.remove_prefix(dbus_error_prefix.size());
     const auto* row = std::ranges::find(error_rows, dbus_name, &ErrorRow::dbus_name);
     return row == std::end(error_rows) ? nullptr : row;
