@@ -79,7 +79,7 @@ TEST_CASE("a file that cannot be used is named by file and key") {
           std::string(kernel_at) + "folder: this is no regular file");
     CHECK(directory.problems(with_kernel("empty")) == std::string(kernel_at) + "empty: the file is empty");
     directory.files.may_open = false;
-    CHECK(directory.problems(with_kernel("Image"), ErrorCode::io_error) ==
+    CHECK(directory.problems(with_kernel("Image"), ErrorCode::not_found) ==
           std::string(kernel_at) +
               "Image: the caller passed no open file for this path\n"
               "z.json:12:19: /dtb_filepath: zone1.dtb: the caller passed no open file for this path");
