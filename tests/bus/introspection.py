@@ -8,9 +8,9 @@ less, and every member there is documented.
 import re
 import subprocess
 import sys
-import tempfile
-import time
 import xml.etree.ElementTree as ElementTree
+
+import support
 
 NAME = "org.syswonder.hvisor1"
 ROOT = "/org/syswonder/hvisor1"
@@ -70,45 +70,11 @@ def read_daemon():
     return interfaces
 
 
-def start_zone(config_dir):
-    with open(f"{config_dir}/guest1.json", "w", encoding="utf-8") as file:
-        file.write(ZONE)
-    with open(f"{config_dir}/guest1.virtio.json", "w", encoding="utf-8") as file:
-        file.write(VIRTIO)
-    busctl("call", NAME, ROOT, f"{NAME}.Manager", "StartZone", "sa{sv}", "guest1", "0")
-
-
-ZONE = """{ "name": "guest1", "zone_id": 1, "cpus": [2],
-  "memory_regions": [
-    { "type": "ram", "physical_start": "0x50000000", "virtual_start": "0x50000000", "size": "0x1000000" },
-    { "type": "virtio", "physical_start": "0xa003800", "virtual_start": "0xa003800", "size": "0x200" } ],
-  "interrupts": [76], "ivc_configs": [],
-  "kernel_filepath": "null", "kernel_load_paddr": "0x50400000",
-  "dtb_filepath": "null", "dtb_load_paddr": "0x50000000", "entry_point": "0x50400000",
-  "arch_config": { "gic_version": "v3", "gicd_base": "0x8000000", "gicd_size": "0x10000",
-    "gicr_base": "0x80a0000", "gicr_size": "0xf60000", "gits_base": "0x8080000", "gits_size": "0x20000" },
-  "pci_config": [] }"""
-VIRTIO = """{ "zones": [ { "id": 1,
-  "memory_region": [ { "zone0_ipa": "0x50000000", "zonex_ipa": "0x50000000", "size": "0x1000000" } ],
-  "devices": [ { "type": "console", "addr": "0xa003800", "len": "0x200", "irq": 76, "status": "enable" } ] } ] }"""
-
-
 def main(hvisord, *paths):
     wanted, problems = read_files(paths)
-    with tempfile.TemporaryDirectory() as config_dir:
-        daemon = subprocess.Popen([hvisord, "--simulated", "--bus=session", f"--config-dir={config_dir}"])
-        try:
-            deadline = time.monotonic() + 20
-            while NAME not in busctl("list", "--acquired"):
-                if time.monotonic() > deadline:
-                    sys.exit("hvisord did not take its name")
-                time.sleep(0.05)
-            start_zone(config_dir)
-            found = read_daemon()
-        finally:
-            daemon.terminate()
-            if daemon.wait(20) != 0:
-                problems.append(f"hvisord ended with status {daemon.returncode}")
+    with support.Daemon(hvisord) as daemon:
+        busctl("call", NAME, ROOT, f"{NAME}.Manager", "StartZone", "sa{sv}", daemon.zone, "0")
+        found = read_daemon()
 
     for name in sorted(wanted.keys() | found.keys()):
         expected, present = set(wanted.get(name, [])), set(found.get(name, []))

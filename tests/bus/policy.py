@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
+
+import support
 
 # The rules of Debian's system bus, as far as they matter here.
 BUS_CONFIG = """<busconfig>
@@ -46,14 +47,6 @@ CASES = [
 ]
 
 
-def wait_until(condition, what):
-    deadline = time.monotonic() + 20
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"{what} did not come up")
-        time.sleep(0.05)
-
-
 def main(hvisord, hvisorctl, policy):
     if os.geteuid() != 0:
         sys.exit(77)
@@ -72,9 +65,9 @@ def main(hvisord, hvisorctl, policy):
 
         processes = [subprocess.Popen(["dbus-daemon", "--nofork", f"--config-file={folder}/bus.conf"])]
         try:
-            wait_until(lambda: os.path.exists(f"{folder}/bus"), "dbus-daemon")
+            support.wait_until(lambda: os.path.exists(f"{folder}/bus"), "dbus-daemon did not come up")
             processes.append(subprocess.Popen([hvisord, "--simulated", bus, f"--config-dir={folder}"]))
-            wait_until(lambda: ctl(["zone", "list"]).returncode == 0, "hvisord")
+            support.wait_until(lambda: ctl(["zone", "list"]).returncode == 0, "hvisord did not come up")
             for arguments, for_root, for_others in CASES:
                 for who, expected in (({}, for_root), (NOBODY, for_others)):
                     result = ctl(arguments, **who)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An hvisord with a simulated hypervisor and one configured zone."""
+
+import subprocess
+import tempfile
+import time
+
+ZONE = """{ "name": "guest1", "zone_id": 1, "cpus": [2],
+  "memory_regions": [
+    { "type": "ram", "physical_start": "0x50000000", "virtual_start": "0x50000000", "size": "0x1000000" },
+    { "type": "virtio", "physical_start": "0xa003800", "virtual_start": "0xa003800", "size": "0x200" } ],
+  "interrupts": [76], "ivc_configs": [],
+  "kernel_filepath": "null", "kernel_load_paddr": "0x50400000",
+  "dtb_filepath": "null", "dtb_load_paddr": "0x50000000", "entry_point": "0x50400000",
+  "arch_config": { "gic_version": "v3", "gicd_base": "0x8000000", "gicd_size": "0x10000",
+    "gicr_base": "0x80a0000", "gicr_size": "0xf60000", "gits_base": "0x8080000", "gits_size": "0x20000" },
+  "pci_config": [] }"""
+VIRTIO = """{ "zones": [ { "id": 1,
+  "memory_region": [ { "zone0_ipa": "0x50000000", "zonex_ipa": "0x50000000", "size": "0x1000000" } ],
+  "devices": [ { "type": "console", "addr": "0xa003800", "len": "0x200", "irq": 76, "status": "enable" } ] } ] }"""
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.02)
+
+
+class Daemon:
+    """Runs on the session bus for the length of a with statement, and must end in order."""
+
+    zone = "guest1"
+
+    def __init__(self, hvisord):
+        self._hvisord = hvisord
+
+    def __enter__(self):
+        self._folder = tempfile.TemporaryDirectory()
+        for name, text in ((f"{self.zone}.json", ZONE), (f"{self.zone}.virtio.json", VIRTIO)):
+            with open(f"{self._folder.name}/{name}", "w", encoding="utf-8") as file:
+                file.write(text)
+        self._process = subprocess.Popen(
+            [self._hvisord, "--simulated", "--bus=session", f"--config-dir={self._folder.name}"])
+        wait_until(self._has_name, "hvisord did not take its name")
+        return self
+
+    @staticmethod
+    def _has_name():
+        names = subprocess.run(["busctl", "--user", "list", "--acquired"], check=True, capture_output=True, text=True)
+        return "org.syswonder.hvisor1" in names.stdout
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        status = self._process.wait(20)
+        self._folder.cleanup()
+        if status != 0:
+            raise RuntimeError(f"hvisord ended with status {status}")

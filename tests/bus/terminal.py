@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A console on a terminal: raw mode while it is open, the terminal as it was
+after it, however it ends.
+
+    terminal.py HVISORD HVISORCTL
+"""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+
+import support
+
+
+class Session:
+    """hvisorctl zone console on a pseudoterminal of its own."""
+
+    def __init__(self, hvisorctl, zone):
+        self._main, terminal = pty.openpty()
+        self.before = termios.tcgetattr(terminal)
+        self._terminal = terminal
+        self._process = subprocess.Popen([hvisorctl, "--bus=session", "zone", "console", zone],
+                                         stdin=terminal, stdout=terminal, stderr=terminal)
+        self.output = b""
+
+    def wait_for(self, text):
+        deadline = time.monotonic() + 20
+        while text not in self.output:
+            if not select.select([self._main], [], [], deadline - time.monotonic())[0]:
+                sys.exit(f"{text} did not come, only {self.output}")
+            self.output += os.read(self._main, 4096)
+
+    def modes(self):
+        return termios.tcgetattr(self._terminal)
+
+    def is_raw(self):
+        return not self.modes()[3] & (termios.ECHO | termios.ICANON | termios.ISIG)
+
+    def send(self, data):
+        os.write(self._main, data)
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def end(self):
+        status = self._process.wait(20)
+        if self.modes() != self.before:
+            sys.exit("the terminal is not as it was")
+        os.close(self._main)
+        os.close(self._terminal)
+        return status
+
+
+def main(hvisord, hvisorctl):
+    endings = {
+        "the escape": lambda session: session.send(b"ls\r\x1d\x1d\x1d"),
+        "SIGTERM": lambda session: session.signal(signal.SIGTERM),
+        "SIGHUP": lambda session: session.signal(signal.SIGHUP),
+    }
+
+    def ctl(*arguments):
+        subprocess.run([hvisorctl, "--bus=session", *arguments], check=True)
+
+    with support.Daemon(hvisord) as daemon:
+        ctl("zone", "start", daemon.zone)
+        for name, end in endings.items():
+            session = Session(hvisorctl, daemon.zone)
+            session.wait_for(b"^]")
+            support.wait_until(session.is_raw, f"raw mode did not come before {name}")
+            end(session)
+            session.wait_for(b"Disconnected")
+            if (status := session.end()) != 0:
+                sys.exit(f"{name} ended hvisorctl with status {status}")
+
+        # A zone that is started again takes its console's clients off.
+        session = Session(hvisorctl, daemon.zone)
+        session.wait_for(b"^]")
+        ctl("zone", "shutdown", daemon.zone)
+        ctl("zone", "start", daemon.zone)
+        session.wait_for(b"Disconnected")
+        session.end()
+
+
+main(*sys.argv[1:])
