@@ -212,7 +212,6 @@ ZoneManager::ZoneManager(hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoo
 ZoneManager::~ZoneManager() {
     for (const auto& [name, zone] : impl_->zones_now()) {
         if (zone->state() != State::stopped) {
-            log::warning({.zone = name, .device = {}}, "its devices end while it runs");
             impl_->trap_loop.remove_zone(zone->id());
         }
         zone->release();
