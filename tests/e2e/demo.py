@@ -18,8 +18,8 @@ QUIT = b"\x01x"
 HINTS = f"""
 This is the root zone's shell. Some things to try:
 
-    hvisorctl zone console {linux2.NAME}      the second Linux; ^] three times to come back
-    hvisorctl zone show {linux2.NAME}         its devices, and what they are doing
+    hvisorctl zone console {linux2.NAME}       the second Linux; ^] three times to come back
+    hvisorctl zone show {linux2.NAME}          its devices, and what they are doing
     busctl tree org.syswonder.hvisor1   the same over D-Bus
 
 `poweroff` switches the board off, Ctrl-A and then x does so at once.
@@ -47,8 +47,7 @@ def start_zone(board: Board):
     show(board, "systemctl start hvisord")
     show(board, f"hvisorctl zone start {linux2.NAME}")
     say("waiting for the zone's first words on its virtio console")
-    linux2.wait_marker(board, nonce)
-    print(f"zone-marker: {nonce}", flush=True)
+    print(linux2.wait_marker(board, nonce), flush=True)
     say("the zone runs from its virtio disk")
     show(board, "hvisorctl zone list")
 

@@ -41,11 +41,12 @@ def start(board: Board, nonce: str):
     wait_marker(board, nonce)
 
 
-def wait_marker(board: Board, nonce: str, seconds: int = BOOT_SECONDS):
-    """Wait until the zone has printed what only its disk can have told it."""
+def wait_marker(board: Board, nonce: str, seconds: int = BOOT_SECONDS) -> str:
+    """Wait until the zone has printed what only its disk can have told it; the line."""
     output = console_until(board, r"^zone-marker: [0-9a-z]+$", seconds)
     found = re.findall(r"^zone-marker: (\S+)$", output, re.MULTILINE)
     expect(found[-1] == nonce, f"the zone's marker has {found[-1]}, its disk {nonce}")
+    return output.splitlines()[-1]
 
 
 def console_until(board: Board, pattern: str, seconds: int) -> str:
