@@ -179,13 +179,15 @@ void Reactor::run_ready() {
             fenced(task);
         }
     }
-    // By index: a callback may add to, or take from, the lists.
+    // A callback may add to, or take from, the lists.
+    // NOLINTNEXTLINE(modernize-loop-convert)
     for (std::size_t i = 0; i < wakers_.size(); ++i) {
         if (wakers_[i]->pending_.exchange(false)) {
             fenced(wakers_[i]->callback_);
         }
     }
     const auto now = Clock::now();
+    // NOLINTNEXTLINE(modernize-loop-convert)
     for (std::size_t i = 0; i < timers_.size(); ++i) {
         if (timers_[i]->due_ && *timers_[i]->due_ <= now) {
             timers_[i]->due_.reset();

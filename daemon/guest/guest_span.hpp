@@ -35,22 +35,20 @@ class GuestSpan {
         return {data_ + offset, std::min(length, size_ - offset)};
     }
 
-    /// Copy out of, or into, guest RAM; returns the number of bytes copied.
-    std::size_t read(std::size_t offset, std::span<std::byte> to) const {
+    /// Copy out of, or into, guest RAM.
+    void read(std::size_t offset, std::span<std::byte> to) const {
         const auto from = part(offset, to.size());
         if (!from.empty()) {
             std::memcpy(to.data(), from.data_, from.size_);
             // The compiler may not look at guest RAM again instead of at the copy.
             std::atomic_signal_fence(std::memory_order_seq_cst);
         }
-        return from.size_;
     }
-    std::size_t write(std::size_t offset, std::span<const std::byte> from) const {
+    void write(std::size_t offset, std::span<const std::byte> from) const {
         const auto to = part(offset, from.size());
         if (!to.empty()) {
             std::memcpy(to.data_, from.data(), to.size_);
         }
-        return to.size_;
     }
 
     /// Single-copy atomic accesses, little-endian like every architecture here;

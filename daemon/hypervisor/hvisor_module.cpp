@@ -29,22 +29,21 @@ std::uint64_t to_user_pointer(const void* pointer) {
     return reinterpret_cast<std::uintptr_t>(pointer);
 }
 
-Error refused(int error, std::string_view what) {
+std::unexpected<Error> refused(int error, std::string_view what) {
     switch (error) {
     case EPERM:
-        return {ErrorCode::not_permitted,
-                std::format("{}: not permitted; hvisord runs as root in the root zone", what)};
+        return fail(ErrorCode::not_permitted, "{}: not permitted; hvisord runs as root in the root zone",
+                    what);
     case EBUSY:
-        return {ErrorCode::resource_busy,
-                std::format("{}: busy, a CPU belongs to another zone or still runs", what)};
+        return fail(ErrorCode::resource_busy, "{}: busy, a CPU belongs to another zone or still runs", what);
     case EACCES:
-        return {ErrorCode::invalid_config,
-                std::format("{}: the memory is not reserved for zones; it must lie in one no-map child of "
-                            "/reserved-memory or in the module's parameter zone_ram=",
-                            what)};
+        return fail(ErrorCode::invalid_config,
+                    "{}: the memory is not reserved for zones; it must lie in one no-map child of "
+                    "/reserved-memory or in the module's parameter zone_ram=",
+                    what);
     default:
-        return {ErrorCode::hypervisor_refused,
-                std::format("{}: {}; the kernel log may say why", what, errno_text(error))};
+        return fail(ErrorCode::hypervisor_refused, "{}: {}; the kernel log may say why", what,
+                    errno_text(error));
     }
 }
 
@@ -130,7 +129,7 @@ Result<std::vector<ZoneInfo>> HvisorModule::list_zones() {
     hvisor_zone_list list{.cnt = infos.size(), .zones = to_user_pointer(infos.data())};
     const int count = ::ioctl(device_.get(), HVISOR_ZONE_LIST, &list);
     if (count < 0) {
-        return std::unexpected(refused(errno, "cannot list the zones"));
+        return refused(errno, "cannot list the zones");
     }
     std::vector<ZoneInfo> zones;
     for (const auto& info : std::span(infos).first(std::min(static_cast<std::size_t>(count), infos.size()))) {
@@ -152,8 +151,8 @@ Result<void> HvisorModule::load(std::uint64_t address, std::span<const std::byte
             if (errno == EINTR) {
                 continue;
             }
-            return std::unexpected(
-                refused(errno, std::format("cannot load {:#x} bytes to {:#x}", chunk.size(), address)));
+            const int error = errno;
+            return refused(error, std::format("cannot load {:#x} bytes to {:#x}", chunk.size(), address));
         }
         address += chunk.size();
         bytes = bytes.subspan(chunk.size());
@@ -173,7 +172,7 @@ Result<void> HvisorModule::start_zone(std::span<const std::byte> config) {
         result = ::ioctl(device_.get(), HVISOR_ZONE_START_SIZED, &args);
     }
     if (result != 0) {
-        return std::unexpected(refused(errno, "the hypervisor did not start the zone"));
+        return refused(errno, "the hypervisor did not start the zone");
     }
     return {};
 }
@@ -183,7 +182,8 @@ Result<void> HvisorModule::shutdown_zone(std::uint32_t id) {
         if (errno == EINVAL) {
             return fail(ErrorCode::no_such_zone, "the hypervisor has no zone {} that can be shut down", id);
         }
-        return std::unexpected(refused(errno, std::format("the hypervisor did not shut down zone {}", id)));
+        const int error = errno;
+        return refused(error, std::format("the hypervisor did not shut down zone {}", id));
     }
     return {};
 }
@@ -197,8 +197,8 @@ Result<Mapping> HvisorModule::map_ram(std::uint64_t address, std::uint64_t size)
     void* mapped =
         ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, device_.get(), static_cast<off_t>(offset));
     if (mapped == MAP_FAILED) {
-        return std::unexpected(
-            refused(errno, std::format("cannot map guest memory {:#x} at {:#x}", size, address)));
+        const int error = errno;
+        return refused(error, std::format("cannot map guest memory {:#x} at {:#x}", size, address));
     }
     return Mapping(mapped, size);
 }

@@ -113,7 +113,7 @@ struct Simulated::Impl {
         }
     }
 
-    bool in_zone_ram(std::uint64_t address, std::uint64_t size) const {
+    [[nodiscard]] bool in_zone_ram(std::uint64_t address, std::uint64_t size) const {
         return range_inside(address, size, options.ram_address, options.ram_size);
     }
 
@@ -126,7 +126,7 @@ struct Simulated::Impl {
     bool refuses_pinning = false;
     UniqueFd ram;
     UniqueFd wakeup;
-    alignas(page) BridgePage bridge{};
+    BridgePage bridge{};
 
     std::mutex ring_lock; ///< producers of the request ring
     std::mutex lock;      ///< everything below

@@ -25,7 +25,7 @@ struct ChainBuffers {
 /// A position in a list of buffers; what Reader and Writer have in common.
 class BufferCursor {
   public:
-    explicit BufferCursor(std::span<const guest::GuestSpan> buffers);
+    BufferCursor(std::span<const guest::GuestSpan> buffers);
 
     [[nodiscard]] std::size_t remaining() const { return remaining_; }
     /// Appends the next `length` bytes as pieces for a system call, without moving on.
@@ -98,8 +98,8 @@ class [[nodiscard]] Chain {
     ~Chain();
 
     /// The parts, each from its beginning; valid as long as the chain.
-    [[nodiscard]] Reader reader() const { return Reader(buffers_.readable); }
-    [[nodiscard]] Writer writer() const { return Writer(buffers_.writable); }
+    [[nodiscard]] Reader reader() const { return {buffers_.readable}; }
+    [[nodiscard]] Writer writer() const { return {buffers_.writable}; }
 
     /// How many bytes from the start of the writable part have been written:
     /// what the driver is told (virtio 1.2, 2.7.8.2).

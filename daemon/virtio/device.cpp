@@ -38,10 +38,10 @@ void Device::read_config(std::size_t offset, std::span<std::byte> to) const {
     }
 }
 
-void Device::activate(FeatureSet features, std::array<std::optional<QueueLayout>, max_queues> layouts) {
+void Device::activate(FeatureSet features,
+                      const std::array<std::optional<QueueLayout>, max_queues>& layouts) {
     active_ = true;
-    context_.owner.post(
-        [this, features, layouts = std::move(layouts)] { fenced([&] { start_queues(features, layouts); }); });
+    context_.owner.post([this, features, layouts] { fenced([&] { start_queues(features, layouts); }); });
 }
 
 bool Device::reset(std::function<void()> done) {
@@ -148,8 +148,8 @@ void Device::take_kicks() {
     }
 }
 
-Queue* Device::queue(std::size_t queue) {
-    auto& found = queues_.at(queue);
+Queue* Device::queue(std::size_t index) {
+    auto& found = queues_.at(index);
     return found && running_ && !needs_reset() ? &*found : nullptr;
 }
 

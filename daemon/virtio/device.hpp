@@ -80,7 +80,7 @@ class Device {
     void read_config(std::size_t offset, std::span<std::byte> to) const;
 
     /// DRIVER_OK: the queues that have a layout run from now on.
-    void activate(FeatureSet features, std::array<std::optional<QueueLayout>, max_queues> layouts);
+    void activate(FeatureSet features, const std::array<std::optional<QueueLayout>, max_queues>& layouts);
     /// Stop the queues and forget the driver. True when that is done already;
     /// else `done` is called, on the owner thread, once no request of the old
     /// driver is in flight any more.
@@ -129,13 +129,13 @@ class Device {
     virtual void do_quiesce() {}
 
     /// Hand every available chain to do_request(), with one interrupt a batch.
-    void serve(std::size_t queue);
+    void serve(std::size_t index);
     /// The running queue, or null: not set up, reset, failed or quiesced.
-    [[nodiscard]] Queue* queue(std::size_t queue);
+    [[nodiscard]] Queue* queue(std::size_t index);
     /// The next chain of a queue; faults become require_reset().
-    [[nodiscard]] std::optional<Chain> pop(std::size_t queue);
+    [[nodiscard]] std::optional<Chain> pop(std::size_t index);
     /// Interrupt the driver if it wants to hear of what was published.
-    void signal(std::size_t queue);
+    void signal(std::size_t index);
     [[nodiscard]] bool negotiated(FeatureBit bit) const { return negotiated_.has(bit); }
     [[nodiscard]] Reactor& owner() { return context_.owner; }
 

@@ -103,10 +103,10 @@ struct ZoneDevices::Impl {
     }
 };
 
-Result<std::shared_ptr<ZoneDevices>> ZoneDevices::create(std::uint32_t zone, std::string zone_name,
-                                                         std::shared_ptr<const guest::GuestMemory> memory,
-                                                         std::vector<DeviceSettings> settings,
-                                                         hypervisor::TrapLoop& interrupts) {
+Result<std::shared_ptr<ZoneDevices>>
+ZoneDevices::create(std::uint32_t zone, const std::string& zone_name,
+                    const std::shared_ptr<const guest::GuestMemory>& memory,
+                    std::vector<DeviceSettings> settings, hypervisor::TrapLoop& interrupts) {
     if (auto checked = check_windows(settings); !checked) {
         return std::unexpected(std::move(checked).error());
     }

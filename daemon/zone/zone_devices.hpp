@@ -39,30 +39,31 @@ struct DeviceSettings {
 struct QueueState {
     std::uint16_t size = 0;
     bool ready = false;
-    std::uint16_t avail_index = 0;  ///< next entry this side will take
-    std::uint16_t used_index = 0;   ///< next entry this side will publish
+    std::uint16_t avail_index = 0; ///< next entry this side will take
+    std::uint16_t used_index = 0;  ///< next entry this side will publish
 };
 
 /// One device at one moment; everything a person at the board asks first.
 struct DeviceState {
-    std::string id;    ///< unique in the zone: "block-a003c00"
-    std::string type;  ///< "block", "console"
+    std::string id;   ///< unique in the zone: "block-a003c00"
+    std::string type; ///< "block", "console"
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
-    std::uint32_t status = 0;              ///< virtio 1.2, 2.1; 0xf is a working driver
-    std::string last_register;             ///< name of the register touched last, "" when none was
-    std::uint64_t accesses = 0;            ///< register accesses so far
+    std::uint32_t status = 0;   ///< virtio 1.2, 2.1; 0xf is a working driver
+    std::string last_register;  ///< name of the register touched last, "" when none was
+    std::uint64_t accesses = 0; ///< register accesses so far
     std::vector<QueueState> queues;
-    std::optional<std::chrono::milliseconds> unacknowledged;  ///< age of an interrupt the guest has not acknowledged
+    std::optional<std::chrono::milliseconds>
+        unacknowledged; ///< age of an interrupt the guest has not acknowledged
     std::uint64_t interrupts_sent = 0;
-    std::uint64_t interrupts_repeated = 0;  ///< sent again because the guest did not see the first
-    std::string backend;                    ///< image path, or the console's /dev/pts/N
+    std::uint64_t interrupts_repeated = 0; ///< sent again because the guest did not see the first
+    std::string backend;                   ///< image path, or the console's /dev/pts/N
 };
 
 /// How to attach to a console.
 struct ConsoleAttach {
-    std::size_t replay = SIZE_MAX;  ///< bytes of history to receive first
+    std::size_t replay = SIZE_MAX; ///< bytes of history to receive first
     bool read_only = false;
 };
 
@@ -73,8 +74,9 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     /// `memory` must outlive nothing: it is shared with the devices. Errors
     /// name the zone's device by type and address.
     [[nodiscard]] static Result<std::shared_ptr<ZoneDevices>>
-    create(std::uint32_t zone, std::string zone_name, std::shared_ptr<const guest::GuestMemory> memory,
-           std::vector<DeviceSettings> settings, hypervisor::TrapLoop& interrupts);
+    create(std::uint32_t zone, const std::string& zone_name,
+           const std::shared_ptr<const guest::GuestMemory>& memory, std::vector<DeviceSettings> settings,
+           hypervisor::TrapLoop& interrupts);
 
     ~ZoneDevices() override;
 
@@ -99,4 +101,4 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace hvisor::zone
+} // namespace hvisor::zone

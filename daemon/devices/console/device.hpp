@@ -28,6 +28,10 @@ class ConsoleDevice final : public virtio::Device {
   public:
     /// Opens the pty and logs its path; without one the console works all the same.
     explicit ConsoleDevice(virtio::DeviceContext context);
+    ConsoleDevice(const ConsoleDevice&) = delete;
+    ConsoleDevice& operator=(const ConsoleDevice&) = delete;
+    ConsoleDevice(ConsoleDevice&&) = delete;
+    ConsoleDevice& operator=(ConsoleDevice&&) = delete;
     ~ConsoleDevice() override;
 
     /// A stream socket: the last `replay` bytes of the history, then what comes;
