@@ -28,7 +28,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint64_t page = 4096;
+constexpr std::uint64_t page_bytes = 4096;
 constexpr std::uint64_t ram_file_size = std::uint64_t{1} << 40;
 constexpr std::uint64_t queue_notify = 0x50;
 constexpr std::chrono::seconds answer_timeout{10};
@@ -60,7 +60,7 @@ T field(std::span<const std::byte> config, std::size_t offset) {
 UniqueFd make_ram(bool& refuses_pinning) {
     UniqueFd fd(static_cast<int>(::syscall(SYS_memfd_secret, O_CLOEXEC)));
     if (fd && ::ftruncate(fd.get(), ram_file_size) == 0 &&
-        Mapping::map_shared(fd.get(), 0, page, "simulated memory")) {
+        Mapping::map_shared(fd.get(), 0, page_bytes, "simulated memory")) {
         refuses_pinning = true;
         return fd;
     }
@@ -154,7 +154,7 @@ Result<std::vector<ZoneInfo>> Simulated::list_zones() {
 }
 
 Result<Mapping> Simulated::map_ram(std::uint64_t address, std::uint64_t size) {
-    if (address % page != 0 || size == 0 || !impl_->in_zone_ram(address, size)) {
+    if (address % page_bytes != 0 || size == 0 || !impl_->in_zone_ram(address, size)) {
         return fail(
             ErrorCode::invalid_config,
             "cannot map guest memory {:#x} at {:#x}: it is not reserved for zones ({:#x} at {:#x} is)", size,
@@ -164,7 +164,7 @@ Result<Mapping> Simulated::map_ram(std::uint64_t address, std::uint64_t size) {
 }
 
 Result<void> Simulated::load(std::uint64_t address, std::span<const std::byte> bytes) {
-    const auto begin = address / page * page;
+    const auto begin = address / page_bytes * page_bytes;
     auto mapping = map_ram(begin, address - begin + bytes.size());
     if (!mapping) {
         return std::unexpected(std::move(mapping).error());

@@ -140,7 +140,8 @@ TEST_CASE("the loop sleeps, and a request wakes it") {
     for (int i = 0; i < 5; ++i) {
         const auto sleeps = rig.loop.counts().sleeps;
         REQUIRE(kit::eventually([&] {
-            return rig.loop.counts().sleeps > sleeps && rig.hypervisor.bridge_page().need_wakeup == 1;
+            return rig.loop.counts().sleeps > sleeps &&
+                   load_acquire(rig.hypervisor.bridge_page().need_wakeup) == 1;
         }));
         CHECK(rig.hypervisor.guest_read(2, base, 4) == 0U);
     }
@@ -150,7 +151,7 @@ TEST_CASE("the loop sleeps, and a request wakes it") {
 TEST_CASE("a lost wake-up costs at most the bounded sleep") {
     Rig rig({.lose_wakeups = 1});
     for (int i = 0; i < 3; ++i) {
-        REQUIRE(kit::eventually([&] { return rig.hypervisor.bridge_page().need_wakeup == 1; }));
+        REQUIRE(kit::eventually([&] { return load_acquire(rig.hypervisor.bridge_page().need_wakeup) == 1; }));
         const auto begin = std::chrono::steady_clock::now();
         CHECK(rig.hypervisor.guest_read(2, base, 4) == 0U);
         CHECK(std::chrono::steady_clock::now() - begin < 1s);
