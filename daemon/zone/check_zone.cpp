@@ -115,7 +115,7 @@ std::vector<GuestRange> guest_ranges(const ZoneConfig& zone, Problems& problems)
 void check_memory(const ZoneConfig& zone, Problems& problems) {
     if (std::ranges::find(zone.memory_regions, RegionType::ram, &MemoryRegion::type) ==
         zone.memory_regions.end()) {
-        problems.add("/memory_regions", "the zone has no RAM; expected a region of the type \"ram\"");
+        problems.add("/memory_regions", R"(the zone has no RAM; expected a region of the type "ram")");
     }
     const std::vector<GuestRange> ranges = guest_ranges(zone, problems);
     for (std::size_t i = 0; i < ranges.size(); ++i) {
@@ -204,7 +204,7 @@ void check_interrupts(const ZoneConfig& zone, const std::vector<VirtioDevice>& d
         if (!std::ranges::contains(zone.interrupts, device.interrupt)) {
             problems.add(
                 device.pointer + "/irq",
-                std::format("interrupt {} is not in the list \"interrupts\" of zone {}; add it there",
+                std::format(R"(interrupt {} is not in the list "interrupts" of zone {}; add it there)",
                             device.interrupt, zone.name));
         }
         if (!std::ranges::contains(distinct, device.interrupt)) {

@@ -38,7 +38,7 @@ Result<ConfigFiles> find_config(std::span<const fs::path> directories, const std
     // The name comes from a caller of the bus; it must not lead out of the directories.
     if (name.empty() || name.starts_with('.') || name.contains('/') || name.contains('\0')) {
         return fail(ErrorCode::no_such_zone,
-                    "\"{}\" is no name of a configured zone; expected NAME of a file NAME.json", name);
+                    R"("{}" is no name of a configured zone; expected NAME of a file NAME.json)", name);
     }
     for (const fs::path& directory : directories) {
         const fs::path zone = directory / (name + ".json");

@@ -151,10 +151,10 @@ std::optional<std::uint64_t> ConfigReader::number(std::uint64_t limit) const {
         number = whole_number();
     } else if (!is(JsonValue::Kind::string)) {
         problem(
-            std::format("expected a number such as 4096 or \"0x1000\", found {}", describe(value_->kind)));
+            std::format(R"(expected a number such as 4096 or "0x1000", found {})", describe(value_->kind)));
     } else if (number = parse_number(value_->text); !number) {
         problem(
-            std::format("\"{}\" is not a number of at most 64 bits; expected one such as 4096 or \"0x1000\"",
+            std::format(R"("{}" is not a number of at most 64 bits; expected one such as 4096 or "0x1000")",
                         value_->text));
     }
     if (number > limit) {

@@ -102,7 +102,7 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
     /// No value of a configuration can hold one: names and paths end at a NUL.
     bool accept(const std::string& characters) {
         if (characters.contains('\0')) {
-            refusal_ = "a string contains the character \\u0000";
+            refusal_ = R"(a string contains the character \u0000)";
         }
         return refusal_ == nullptr;
     }

@@ -37,13 +37,13 @@ Aarch64Config read_aarch64(const ConfigReader& arch) {
     Aarch64Config config;
     // Files from before 2025-09 have no gic_version and mean version 3.
     const auto version = arch.find("gic_version");
-    const auto word = version ? version->string("\"v2\" or \"v3\"") : "v3";
+    const auto word = version ? version->string(R"("v2" or "v3")") : "v3";
     if (word == "v2") {
         config.gic = read_gic_v2(arch);
     } else if (word == "v3") {
         config.gic = read_gic_v3(arch);
     } else if (word) {
-        version->problem(std::format("\"{}\" is no GIC version; expected \"v2\" or \"v3\"", *word));
+        version->problem(std::format(R"("{}" is no GIC version; expected "v2" or "v3")", *word));
     }
     if (const auto aarch32 = arch.find("is_aarch32")) {
         config.is_aarch32 = aarch32->boolean();

@@ -19,7 +19,7 @@ bool is_unsupported_type(std::string_view word) {
 }
 
 std::optional<DeviceType> read_type(const ConfigReader& device) {
-    constexpr std::string_view types = "\"blk\" or \"console\"";
+    constexpr std::string_view types = R"("blk" or "console")";
     const auto value = device.require("type", types);
     const auto word = value ? value->string(types) : std::nullopt;
     if (word == "blk") {
@@ -30,10 +30,10 @@ std::optional<DeviceType> read_type(const ConfigReader& device) {
     }
     if (word && is_unsupported_type(*word)) {
         value->problem(std::format(
-            "this version has no {} device; expected {}, or the status \"disable\" for this device", *word,
+            R"(this version has no {} device; expected {}, or the status "disable" for this device)", *word,
             types));
     } else if (word) {
-        value->problem(std::format("\"{}\" is no type of device; expected {}", *word, types));
+        value->problem(std::format(R"("{}" is no type of device; expected {})", *word, types));
     }
     return std::nullopt;
 }
@@ -42,7 +42,7 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) 
     if (!value.require_object("type, addr, len, irq and status")) {
         return;
     }
-    if (value.read_string("status", "\"enable\" or \"disable\"") == "disable") {
+    if (value.read_string("status", R"("enable" or "disable")") == "disable") {
         return;
     }
     VirtioDevice device;
@@ -103,7 +103,7 @@ VirtioZone read_zone(const ConfigReader& value) {
 }
 
 void read_zones(const ConfigReader& root, VirtioConfig& config) {
-    if (!root.require_object("the array \"zones\"")) {
+    if (!root.require_object(R"(the array "zones")")) {
         return;
     }
     const auto zones = root.require("zones", "an array of zones with their devices");

@@ -34,7 +34,7 @@ MemoryRegion read_region(const ConfigReader& value) {
     if (!value.require_object("type, physical_start, virtual_start and size")) {
         return region;
     }
-    constexpr std::string_view types = "\"ram\", \"io\" or \"virtio\"";
+    constexpr std::string_view types = R"("ram", "io" or "virtio")";
     if (const auto type = value.require("type", types)) {
         const auto word = type->string(types);
         if (word == "ram") {
@@ -44,7 +44,7 @@ MemoryRegion read_region(const ConfigReader& value) {
         } else if (word == "virtio") {
             region.type = RegionType::virtio;
         } else if (word) {
-            type->problem(std::format("\"{}\" is no type of region; expected {}", *word, types));
+            type->problem(std::format(R"("{}" is no type of region; expected {})", *word, types));
         }
     }
     value.read("physical_start", region.physical_start);
@@ -72,13 +72,13 @@ IvcConfig read_ivc(const ConfigReader& value) {
 void read_image(const ConfigReader& parent, ImageRole role, std::string_view path_name,
                 std::string_view address_name, std::uint64_t& load_paddr, std::vector<ImageFile>& images) {
     parent.read(address_name, load_paddr);
-    const auto value = parent.require(path_name, "the path of a file, or \"null\" for none");
+    const auto value = parent.require(path_name, R"(the path of a file, or "null" for none)");
     if (!value) {
         return;
     }
-    const auto path = value->string("the path of a file, or \"null\" for none");
+    const auto path = value->string(R"(the path of a file, or "null" for none)");
     if (path && path->empty()) {
-        value->problem("the path is empty; expected the path of a file, or \"null\" for none");
+        value->problem(R"(the path is empty; expected the path of a file, or "null" for none)");
     } else if (path && *path != no_file) {
         images.push_back({role, *path, load_paddr, value->pointer(), parent.key(address_name)});
     }

@@ -59,8 +59,8 @@ std::string_view to_string(State state) {
     std::unreachable();
 }
 
-Zone::Zone(const ZoneConfig& config, hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop)
-    : config_(config), hypervisor_(hypervisor), trap_loop_(trap_loop) {}
+Zone::Zone(ZoneConfig config, hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop)
+    : config_(std::move(config)), hypervisor_(hypervisor), trap_loop_(trap_loop) {}
 
 Result<std::shared_ptr<const guest::GuestMemory>> Zone::map_memory(const ZonePlan& plan) {
     std::vector<guest::Region> regions;

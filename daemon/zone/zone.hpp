@@ -22,7 +22,7 @@ namespace hvisor::zone {
 class Zone {
   public:
     /// In state starting. Both references outlive the zone.
-    Zone(const ZoneConfig& config, hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop);
+    Zone(ZoneConfig config, hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop);
 
     [[nodiscard]] std::uint32_t id() const { return config_.zone_id; }
     [[nodiscard]] const std::string& name() const { return config_.name; }

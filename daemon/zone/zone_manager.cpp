@@ -38,7 +38,7 @@ struct ZoneManager::Impl {
     void notify();
     Zones zones_now();
     std::shared_ptr<const VirtioSource> remembered_for(std::uint32_t id);
-    std::shared_ptr<Zone> replace(const std::string& name, std::shared_ptr<Zone> zone);
+    std::shared_ptr<Zone> replace(const std::string& name, const std::shared_ptr<Zone>& zone);
 
     hypervisor::Hypervisor& hypervisor;
     hypervisor::TrapLoop& trap_loop;
@@ -123,7 +123,7 @@ std::shared_ptr<const VirtioSource> ZoneManager::Impl::remembered_for(std::uint3
 }
 
 /// Put a zone, or none, in the place of that name; returns what was there.
-std::shared_ptr<Zone> ZoneManager::Impl::replace(const std::string& name, std::shared_ptr<Zone> zone) {
+std::shared_ptr<Zone> ZoneManager::Impl::replace(const std::string& name, const std::shared_ptr<Zone>& zone) {
     const std::scoped_lock guard(lock);
     auto old = std::exchange(zones[name], zone);
     if (!zone) {
@@ -169,7 +169,7 @@ Result<std::string> ZoneManager::Impl::start(ZoneFile file, std::shared_ptr<cons
     if (!plan) {
         return std::unexpected(std::move(plan).error());
     }
-    const std::string name = plan->zone.config.name;
+    std::string name = plan->zone.config.name;
     const auto zone = std::make_shared<Zone>(plan->zone.config, hypervisor, trap_loop);
     // Its last run ends here, with disks and memory that the new one needs.
     if (const auto old = replace(name, zone)) {

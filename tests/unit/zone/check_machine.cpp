@@ -75,7 +75,7 @@ TEST_CASE("an id or a name that is there already is told alone") {
 
 TEST_CASE("RAM outside of reserved memory is named by file and key") {
     auto error =
-        problems(board(), changed(good_zone, "\"0x50000000\", \"virtual", "\"0x40000000\", \"virtual"));
+        problems(board(), changed(good_zone, R"("0x50000000", "virtual)", R"("0x40000000", "virtual)"));
     CHECK(error.code == ErrorCode::invalid_config);
     CHECK(
         error.message ==
@@ -109,7 +109,8 @@ TEST_CASE("reserved memory is read from the device tree the kernel shows") {
     node("hvisor@40400000", "\0\0\0\0\x40\x40\0\0\x10\0\0\0"s, true);
     node("hypervisor@1", "\0\0\0\0\0\0\0\1\x10\0\0\0"s, true);
     node("broken@0", "\0\0\0"s, true);
-    const auto parameter = tree.write("zone_ram", "(null)\n");
+    const auto parameter = tree.path() / "zone_ram";
+    tree.write("zone_ram", "(null)\n");
     const auto ranges = reserved_memory(tree.path(), parameter);
     REQUIRE(ranges);
     REQUIRE(ranges->size() == 3);

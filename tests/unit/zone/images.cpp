@@ -71,7 +71,7 @@ TEST_CASE("a file that cannot be used is named by file and key") {
     std::filesystem::create_directory(directory.directory.path() / "folder");
     directory.directory.write("empty", "");
     const auto with_kernel = [](const char* path) {
-        return changed(good_zone, "\"Image\"", std::format("\"{}\"", path));
+        return changed(good_zone, R"("Image")", std::format(R"("{}")", path));
     };
     CHECK(directory.problems(with_kernel("none"), ErrorCode::not_found) ==
           std::string(kernel_at) + "none: No such file or directory");
@@ -120,11 +120,11 @@ TEST_CASE("a kernel that no CPU can start in is found out") {
                   "Image is an ELF file (vmlinux); expected the raw Image"},
              Case{riscv, "Image is a kernel for riscv64, which this zone's arch_config is not for"},
          }) {
-        Directory directory;
+        const Directory directory;
         directory.directory.write("Image", test.content);
         CHECK(directory.problems(std::string(good_zone)) == std::string(kernel_at) + test.message);
     }
-    Directory directory;
+    const Directory directory;
     directory.directory.write("zone1.dtb", "/dts-v1/;\n");
     CHECK(directory.problems(std::string(good_zone)) ==
           "z.json:12:19: /dtb_filepath: zone1.dtb is no device tree blob; expected what dtc -O dtb writes");
@@ -149,7 +149,7 @@ TEST_CASE("images lie in RAM, and apart") {
     }
     SECTION("a device tree in the kernel's bss") {
         const auto text =
-            changed(good_zone, "\"dtb_load_paddr\": \"0x50000000\"", "\"dtb_load_paddr\": \"0x50402000\"");
+            changed(good_zone, R"("dtb_load_paddr": "0x50000000")", R"("dtb_load_paddr": "0x50402000")");
         CHECK(directory.problems(text) ==
               "z.json:13:21: /dtb_load_paddr: zone1.dtb at 0x50402000, size 0x5, overlaps Image at "
               "0x50400000, size 0x3000; load them apart");
@@ -157,7 +157,7 @@ TEST_CASE("images lie in RAM, and apart") {
 }
 
 TEST_CASE("images of more than a chunk arrive whole") {
-    Directory directory;
+    const Directory directory;
     std::string kernel = test::arm64_image(0);
     for (std::size_t i = kernel.size(); i < (2 * 1024 * 1024) + 17; ++i) {
         kernel += static_cast<char>((i * 31) >> 3U);
@@ -177,7 +177,7 @@ TEST_CASE("images of more than a chunk arrive whole") {
     CHECK(bytes(0x400000, kernel.size()) == kernel);
 
     SECTION("and one that shrinks while it is read is told") {
-        std::filesystem::resize_file(directory.directory.path() / "Image", 1024 * 1024);
+        std::filesystem::resize_file(directory.directory.path() / "Image", 1024UL * 1024);
         const auto loaded = load_images(zone, *images, hypervisor);
         REQUIRE_FALSE(loaded);
         CHECK(loaded.error().message.ends_with("z.json:11:24: /kernel_load_paddr: loading Image to "

@@ -10,7 +10,6 @@
 
 using hvisor::zone::ConfigText;
 using hvisor::zone::JsonDocument;
-using hvisor::zone::JsonValue;
 
 namespace {
 
@@ -42,7 +41,7 @@ TEST_CASE("every value knows its line and column") {
     const Case test = GENERATE(
         Case{"", "f:1:1"}, Case{"/a", "f:2:8: /a"}, Case{"/a/0", "f:2:9: /a/0"}, Case{"/a/1", "f:2:12: /a/1"},
         Case{"/a/2", "f:2:21: /a/2"}, Case{"/b", "f:3:8: /b"}, Case{"/b/c", "f:3:15: /b/c"},
-        Case{"/b/d", "f:3:26: /b/d"}, Case{"/b/e", "f:3:37: /b/e"}, Case{"/quo\"te", "f:4:14: /quo\"te"},
+        Case{"/b/d", "f:3:26: /b/d"}, Case{"/b/e", "f:3:37: /b/e"}, Case{R"(/quo"te)", R"(f:4:14: /quo"te)"},
         Case{"/f", "f:4:31: /f"},
         // A column counts characters, not bytes.
         Case{"/\xc3\xa4", "f:5:8: /\xc3\xa4"}, Case{"/g/0", "f:5:18: /g/0"}, Case{"/g/1", "f:5:21: /g/1"},
@@ -81,11 +80,11 @@ TEST_CASE("a text that is no configuration is refused with its place") {
     CHECK(refusal("") == "f:1:1: not valid JSON: the document is empty");
     CHECK(refusal("{\n \"a\": 1\n \"b\": 2}") ==
           "f:3:2: not valid JSON: missing a comma or '}' after an object member");
-    CHECK(refusal("{\"a\": \"x") == "f:1:9: not valid JSON: missing a closing quotation mark in string");
-    CHECK(refusal("{\"a\": nul}") == "f:1:10: not valid JSON: invalid value");
+    CHECK(refusal(R"({"a": "x)") == "f:1:9: not valid JSON: missing a closing quotation mark in string");
+    CHECK(refusal(R"({"a": nul})") == "f:1:10: not valid JSON: invalid value");
     CHECK(refusal("[\"\xff\"]") == "f:1:3: not valid JSON: invalid encoding in string");
-    CHECK(refusal("[\"a\\u0000b\"]") == "f:1:12: a string contains the character \\u0000");
-    CHECK(refusal("{\"a\\u0000b\": 1}") == "f:1:12: a string contains the character \\u0000");
+    CHECK(refusal(R"(["a\u0000b"])") == R"(f:1:12: a string contains the character \u0000)");
+    CHECK(refusal(R"({"a\u0000b": 1})") == R"(f:1:12: a string contains the character \u0000)");
     CHECK(refusal(std::string(100, '[')) ==
           "f:1:34: arrays and objects are nested too deep for a configuration");
     CHECK(refusal(std::string((1024 * 1024) + 1, ' ')) ==

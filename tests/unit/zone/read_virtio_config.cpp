@@ -53,40 +53,40 @@ TEST_CASE("what is wrong with a virtio file is said with its place, key and what
         const char* message;
     };
     const Change changes[] = {
-        {"\"zones\"", "\"zone\"",
+        {R"("zones")", R"("zone")",
          "v.json:1:1: /zones: this key is missing; expected an array of zones with their devices"},
-        {"\"id\": 1", "\"id\": 32", "v.json:1:22: /zones/0/id: 32 is too large; expected at most 31"},
-        {"\"id\": 1", "\"id\": 0",
+        {R"("id": 1)", R"("id": 32)", "v.json:1:22: /zones/0/id: 32 is too large; expected at most 31"},
+        {R"("id": 1)", R"("id": 0)",
          "v.json:1:22: /zones/0/id: zone 0 is the root zone, which has its devices from the machine; "
          "expected 1 to 31"},
-        {"\"zonex_ipa\": \"0x50000000\", ", "",
+        {R"("zonex_ipa": "0x50000000", )", "",
          "v.json:2:22: /zones/0/memory_region/0/zonex_ipa: this key is missing; expected a number such as "
          "4096 or "
          "\"0x1000\""},
-        {"\"type\": \"console\", ", "",
-         "v.json:4:5: /zones/0/devices/0/type: this key is missing; expected \"blk\" or \"console\""},
-        {"\"console\"", "\"gpu\"",
+        {R"("type": "console", )", "",
+         R"(v.json:4:5: /zones/0/devices/0/type: this key is missing; expected "blk" or "console")"},
+        {R"("console")", R"("gpu")",
          "v.json:4:15: /zones/0/devices/0/type: this version has no gpu device; expected \"blk\" or "
          "\"console\", or the "
          "status \"disable\" for this device"},
-        {"\"console\"", "\"tty\"",
+        {R"("console")", R"("tty")",
          "v.json:4:15: /zones/0/devices/0/type: \"tty\" is no type of device; expected \"blk\" or "
          "\"console\""},
-        {"\"0xa003800\"", "0", "v.json:4:34: /zones/0/devices/0/addr: this is 0; expected a number above 0"},
+        {R"("0xa003800")", "0", "v.json:4:34: /zones/0/devices/0/addr: this is 0; expected a number above 0"},
         {"76", "4294967296",
          "v.json:4:70: /zones/0/devices/0/irq: 4294967296 is above 2147483647, which upstream's tool "
          "would take instead; write it as a string, in decimal or as \"0x...\""},
-        {"76", "\"0x100000000\"",
+        {"76", R"("0x100000000")",
          "v.json:4:70: /zones/0/devices/0/irq: 0x100000000 is too large; expected at most 4294967295"},
-        {", \"status\": \"enable\" },", "},",
-         "v.json:4:5: /zones/0/devices/0/status: this key is missing; expected \"enable\" or \"disable\""},
-        {"\"img\": \"disk.img\", ", "",
+        {R"(, "status": "enable" },)", "},",
+         R"(v.json:4:5: /zones/0/devices/0/status: this key is missing; expected "enable" or "disable")"},
+        {R"("img": "disk.img", )", "",
          "v.json:5:5: /zones/0/devices/1/img: this key is missing; expected the path of a disk image or "
          "block device"},
         {"disk.img", "",
          "v.json:5:77: /zones/0/devices/1/img: the path is empty; expected the path of a disk image or block "
          "device"},
-        {"\"zones\": [", "\"zones\": [ {\"id\": 1, \"memory_region\": [], \"devices\": []},",
+        {R"("zones": [)", R"("zones": [ {"id": 1, "memory_region": [], "devices": []},)",
          "v.json:1:61: /zones/1: zone 1 is described a second time; expected one element a zone"},
     };
     for (const Change& change : changes) {
@@ -104,7 +104,7 @@ TEST_CASE("a disabled device is not looked at") {
 }
 
 TEST_CASE("a memory region of size 0 is skipped, as upstream does") {
-    CHECK(read(changed(good_virtio, "\"0x30000000\"", "0")).zones[0].memory.empty());
+    CHECK(read(changed(good_virtio, R"("0x30000000")", "0")).zones[0].memory.empty());
 }
 
 TEST_CASE("the files a configuration names are listed for hvisorctl") {
@@ -116,7 +116,7 @@ TEST_CASE("the files a configuration names are listed for hvisorctl") {
     CHECK(virtio->front().location == "v.json:5:77: /zones/0/devices/1/img");
 
     const auto zone = referenced_files(ConfigText{
-        "z.json", changed(good_zone, "\"pci_config\": []",
+        "z.json", changed(good_zone, R"("pci_config": [])",
                           R"("modules": [ { "name": "a", "filepath": "initrd", "load_paddr": "0x58000000" },
                                           { "name": "b", "filepath": "Image", "load_paddr": "0x5a000000" } ])")});
     REQUIRE(zone);

@@ -27,12 +27,11 @@ class TemporaryDirectory {
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
-    /// Write a file, its directories made as they are needed; returns its path.
-    std::filesystem::path write(const std::string& name, std::string_view content) const {
+    /// Write a file, its directories made as they are needed.
+    void write(const std::string& name, std::string_view content) const {
         const auto file = path_ / name;
         std::filesystem::create_directories(file.parent_path());
         std::ofstream(file, std::ios::binary) << content;
-        return file;
     }
 
   private:

@@ -14,7 +14,7 @@ inline std::string arm64_image(std::uint64_t memory) {
     for (std::size_t i = 0; i < sizeof(memory); ++i) {
         header[0x10 + i] = static_cast<char>(memory >> (8 * i));
     }
-    return header.replace(0x38, 4, "ARM\x64");
+    return header.replace(0x38, 4, "ARMd");
 }
 
 /// What a device tree blob starts with.

@@ -189,7 +189,7 @@ TEST_CASE("a start that fails leaves nothing behind, whatever step it fails at")
                    "zone linux2; add it there\n";
     }
     SECTION("checking a zone that is wrong in itself") {
-        zone = changed(zone, "\"zone_id\": 1", "\"zone_id\": 0");
+        zone = changed(zone, R"("zone_id": 1)", R"("zone_id": 0)");
         expected = "z.json:2:14: /zone_id: zone 0 is the root zone, which runs already; expected 1 to 31";
     }
     SECTION("opening the kernel") {
@@ -280,10 +280,10 @@ TEST_CASE("a zone is refused in the wrong state") {
 TEST_CASE("RAM of a running zone is not given to another") {
     Bench bench;
     REQUIRE(bench.start(changed(good_zone, "[2, 3]", "[2]")));
-    std::string zone = changed(good_zone, "\"linux2\"", "\"linux3\"");
-    zone = changed(zone, "\"zone_id\": 1", "\"zone_id\": 2");
+    std::string zone = changed(good_zone, R"("linux2")", R"("linux3")");
+    zone = changed(zone, R"("zone_id": 1)", R"("zone_id": 2)");
     zone = changed(zone, "[2, 3]", "[3]");
-    const auto started = bench.start(zone, changed(good_virtio, "\"id\": 1", "\"id\": 2"));
+    const auto started = bench.start(zone, changed(good_virtio, R"("id": 1)", R"("id": 2)"));
     REQUIRE_FALSE(started);
     CHECK(started.error().message.contains("overlaps RAM 0x50000000, size 0x30000000, of zone linux2"));
 }
