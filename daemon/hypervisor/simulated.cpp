@@ -56,11 +56,13 @@ T field(std::span<const std::byte> config, std::size_t offset) {
 }
 
 /// Memory that can be copied to and from and not pinned is what a board has:
-/// memfd_secret() is the one kind of it that needs neither root nor a driver.
-UniqueFd make_ram(bool& refuses_pinning) {
+/// memfd_secret() is the one kind of it that needs neither root nor a driver,
+/// but it counts as locked memory, of which others than root have little: so
+/// all that zones may use is tried at once.
+UniqueFd make_ram(std::uint64_t size, bool& refuses_pinning) {
     UniqueFd fd(static_cast<int>(::syscall(SYS_memfd_secret, O_CLOEXEC)));
     if (fd && ::ftruncate(fd.get(), ram_file_size) == 0 &&
-        Mapping::map_shared(fd.get(), 0, page_bytes, "simulated memory")) {
+        Mapping::map_shared(fd.get(), 0, size, "simulated memory")) {
         refuses_pinning = true;
         return fd;
     }
@@ -85,7 +87,7 @@ struct Simulated::Impl {
         std::set<std::uint32_t> active;  ///< interrupts whose handler runs
     };
 
-    explicit Impl(Options chosen) : options(chosen), ram(make_ram(refuses_pinning)) {
+    explicit Impl(Options chosen) : options(chosen), ram(make_ram(options.ram_size, refuses_pinning)) {
         wakeup.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
         zones.push_back({.id = 0,
                          .name = "root-linux",
