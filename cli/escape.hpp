@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
-#include <cstddef>
 #include <span>
 
 namespace hvisor::cli {
@@ -18,23 +18,22 @@ class EscapeDetector {
 
     /// Whether `input`, which arrived at `now`, completes the escape.
     [[nodiscard]] bool feed(std::span<const char> input, Clock::time_point now) {
-        for (const char c : input) {
-            if (c != escape) {
-                count_ = 0;
-                continue;
-            }
-            if (count_ == 0 || now - first_ > window) {
-                count_ = 0;
-                first_ = now;
-            }
-            if (++count_ == presses) {
-                return true;
-            }
-        }
-        return false;
+        return std::ranges::any_of(input, [&](char c) { return press(c, now); });
     }
 
   private:
+    bool press(char c, Clock::time_point now) {
+        if (c != escape) {
+            count_ = 0;
+            return false;
+        }
+        if (count_ == 0 || now - first_ > window) {
+            count_ = 0;
+            first_ = now;
+        }
+        return ++count_ == presses;
+    }
+
     int count_ = 0;
     Clock::time_point first_;
 };
