@@ -13,28 +13,28 @@ namespace hvisor {
 /// What kind of failure an Error is. Each has one row in error_table(), which
 /// the daemon, hvisorctl, the documentation and the tests share.
 enum class ErrorCode {
-    failed,                ///< nothing more precise is known
-    invalid_config,        ///< a configuration file or its contents are wrong
-    no_such_zone,          ///< no zone of that name or number
-    no_such_device,        ///< the zone has no such device
-    zone_exists,           ///< a zone of that name or number is already there
-    wrong_state,           ///< not possible in the state the zone is in
-    resource_busy,         ///< a CPU, interrupt, image or range belongs to another
-    not_found,             ///< a file does not exist
-    not_permitted,         ///< the caller may not do this
-    no_hypervisor,         ///< /dev/hvisor is not there, or this is not the root zone
-    incompatible,          ///< hypervisor or module of another version
-    hypervisor_refused,    ///< the hypervisor answered with an error
-    io_error,              ///< reading or writing failed
-    timed_out,             ///< no answer in time
+    failed,             ///< nothing more precise is known
+    invalid_config,     ///< a configuration file or its contents are wrong
+    no_such_zone,       ///< no zone of that name or number
+    no_such_device,     ///< the zone has no such device
+    zone_exists,        ///< a zone of that name or number is already there
+    wrong_state,        ///< not possible in the state the zone is in
+    resource_busy,      ///< a CPU, interrupt, image or range belongs to another
+    not_found,          ///< a file does not exist
+    not_permitted,      ///< the caller may not do this
+    no_hypervisor,      ///< /dev/hvisor is not there, or this is not the root zone
+    incompatible,       ///< hypervisor or module of another version
+    hypervisor_refused, ///< the hypervisor answered with an error
+    io_error,           ///< reading or writing failed
+    timed_out,          ///< no answer in time
 };
 
 /// How an ErrorCode appears to each side of the house.
 struct ErrorRow {
     ErrorCode code;
-    std::string_view dbus_name;  ///< the last part of org.syswonder.hvisor1.Error.NAME
-    int errno_value;             ///< the nearest errno
-    int exit_status;             ///< exit status of hvisorctl
+    std::string_view dbus_name; ///< the last part of org.syswonder.hvisor1.Error.NAME
+    int errno_value;            ///< the nearest errno
+    int exit_status;            ///< exit status of hvisorctl
 };
 
 /// 0 is success and 2 wrong usage; 5 is "daemon unreachable", which no Error carries.
@@ -73,8 +73,9 @@ using Result = std::expected<T, Error>;
 
 /// `return fail(ErrorCode::not_found, "kernel {}: …", path);`
 template <class... Args>
-[[nodiscard]] std::unexpected<Error> fail(ErrorCode code, std::format_string<Args...> format, Args&&... args) {
+[[nodiscard]] std::unexpected<Error> fail(ErrorCode code, std::format_string<Args...> format,
+                                          Args&&... args) {
     return std::unexpected(Error{code, std::format(format, std::forward<Args>(args)...)});
 }
 
-}  // namespace hvisor
+} // namespace hvisor

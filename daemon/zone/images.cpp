@@ -77,7 +77,7 @@ std::string_view packed_form(const Header& header) {
 /// The architecture of a Linux Image, where its header has the mark of one.
 constexpr std::size_t image_mark = 0x38;
 bool is_arm64_image(const Header& header) {
-    return has(header, image_mark, "ARM\x64");
+    return has(header, image_mark, "ARMd");
 }
 bool is_riscv_image(const Header& header) {
     return has(header, image_mark, "RSC\x05");

@@ -9,39 +9,6 @@
 #include <utility>
 
 namespace hvisor::zone {
-namespace {
-
-/// What a device may reach, and the place in the files that says so.
-struct MemoryRange {
-    RamMapping range;
-    const JsonDocument* document;
-};
-
-/// The ranges of the virtio JSON, or, where it has none, the zone's RAM.
-std::vector<MemoryRange> memory_ranges(const ZonePlan& plan) {
-    std::vector<MemoryRange> ranges;
-    if (plan.devices.empty()) {
-        return ranges;
-    }
-    for (const RamMapping& mapping : plan.virtio->file.config.zone(plan.zone.config.zone_id)->memory) {
-        ranges.push_back({mapping, &plan.virtio->file.document});
-        ranges.back().range.pointer += "/zone0_ipa";
-    }
-    if (!ranges.empty()) {
-        return ranges;
-    }
-    const auto& regions = plan.zone.config.memory_regions;
-    for (std::size_t i = 0; i < regions.size(); ++i) {
-        if (regions[i].type == RegionType::ram) {
-            ranges.push_back({{regions[i].physical_start, regions[i].virtual_start, regions[i].size,
-                               std::format("/memory_regions/{}/physical_start", i)},
-                              &plan.zone.document});
-        }
-    }
-    return ranges;
-}
-
-} // namespace
 
 std::string_view to_string(State state) {
     switch (state) {
@@ -62,9 +29,9 @@ std::string_view to_string(State state) {
 Zone::Zone(ZoneConfig config, hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop)
     : config_(std::move(config)), hypervisor_(hypervisor), trap_loop_(trap_loop) {}
 
-Result<std::shared_ptr<const guest::GuestMemory>> Zone::map_memory(const ZonePlan& plan) {
+Result<std::shared_ptr<const guest::GuestMemory>> Zone::map_memory(const std::vector<MemoryRange>& ranges) {
     std::vector<guest::Region> regions;
-    for (const MemoryRange& memory : memory_ranges(plan)) {
+    for (const MemoryRange& memory : ranges) {
         auto mapping = hypervisor_.map_ram(memory.range.zone0_ipa, memory.range.size);
         if (!mapping) {
             return std::unexpected(
@@ -79,12 +46,13 @@ Result<std::shared_ptr<const guest::GuestMemory>> Zone::map_memory(const ZonePla
     return std::make_shared<const guest::GuestMemory>(std::move(*memory));
 }
 
-Result<void> Zone::create_devices(ZonePlan& plan) {
-    auto memory = map_memory(plan);
+Result<void> Zone::create_devices(std::vector<DeviceSettings> settings,
+                                  const std::vector<MemoryRange>& ranges) {
+    auto memory = map_memory(ranges);
     if (!memory) {
         return std::unexpected(std::move(memory).error());
     }
-    auto devices = ZoneDevices::create(id(), name(), std::move(*memory), std::move(plan.devices), trap_loop_);
+    auto devices = ZoneDevices::create(id(), name(), *memory, std::move(settings), trap_loop_);
     if (!devices) {
         return std::unexpected(std::move(devices).error());
     }
@@ -115,7 +83,8 @@ Result<void> Zone::run(const ZonePlan& plan) {
 }
 
 Result<void> Zone::start(ZonePlan plan) {
-    if (auto created = create_devices(plan); !created) {
+    const auto ranges = memory_ranges(plan);
+    if (auto created = create_devices(std::move(plan.devices), ranges); !created) {
         return created;
     }
     Result<void> result = load_images(plan.zone, plan.images, hypervisor_);
@@ -132,13 +101,30 @@ Result<void> Zone::start(ZonePlan plan) {
         release();
         return result;
     }
-    {
-        const std::scoped_lock guard(lock_);
-        started_ = std::chrono::steady_clock::now();
-        state_ = State::running;
-    }
+    set_running();
     log::info({.zone = name(), .device = {}}, "started");
     return {};
+}
+
+Result<void> Zone::adopt(std::vector<DeviceSettings> settings, const std::vector<MemoryRange>& ranges) {
+    if (auto created = create_devices(std::move(settings), ranges); !created) {
+        return created;
+    }
+    trap_loop_.add_zone(id(), devices());
+    set_running();
+    log::info({.zone = name(), .device = {}}, "runs already and has its devices from now on");
+    return {};
+}
+
+void Zone::abandon() {
+    trap_loop_.remove_zone(id());
+    release();
+}
+
+void Zone::set_running() {
+    const std::scoped_lock guard(lock_);
+    started_ = std::chrono::steady_clock::now();
+    state_ = State::running;
 }
 
 Result<void> Zone::shutdown() {

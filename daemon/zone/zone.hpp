@@ -16,9 +16,9 @@
 
 namespace hvisor::zone {
 
-/// A zone that this daemon starts, from its plan to its end. What changes it
-/// (start(), shutdown(), observe()) is called by one thread at a time and may
-/// block; looking at it never waits for that.
+/// A zone that this daemon starts, or gives its devices, until its end. What
+/// changes it (start(), adopt(), shutdown(), observe()) is called by one thread
+/// at a time and may block; looking at it never waits for that.
 class Zone {
   public:
     /// In state starting. Both references outlive the zone.
@@ -30,6 +30,15 @@ class Zone {
     /// Map the guest's RAM, create the devices, load the images and start. On
     /// failure all of it is undone and the zone is of no more use.
     [[nodiscard]] Result<void> start(ZonePlan plan);
+
+    /// Serve the devices of a zone that somebody else has started. Until then
+    /// they read as 0, so its drivers have to look at them again. On failure
+    /// nothing stays behind.
+    [[nodiscard]] Result<void> adopt(std::vector<DeviceSettings> settings,
+                                     const std::vector<MemoryRange>& ranges);
+
+    /// Take the devices back from a zone that goes on running.
+    void abandon();
 
     /// Stop the devices, then the zone: its CPUs may be waiting for a register,
     /// so those are answered until it is gone. The history of its consoles stays.
@@ -50,10 +59,13 @@ class Zone {
     void release();
 
   private:
-    [[nodiscard]] Result<std::shared_ptr<const guest::GuestMemory>> map_memory(const ZonePlan& plan);
-    [[nodiscard]] Result<void> create_devices(ZonePlan& plan);
+    [[nodiscard]] Result<std::shared_ptr<const guest::GuestMemory>>
+    map_memory(const std::vector<MemoryRange>& ranges);
+    [[nodiscard]] Result<void> create_devices(std::vector<DeviceSettings> settings,
+                                              const std::vector<MemoryRange>& ranges);
     [[nodiscard]] Result<void> run(const ZonePlan& plan);
     void finish(State state, std::string reason);
+    void set_running();
     void set_state(State state, std::string reason);
     [[nodiscard]] std::shared_ptr<ZoneDevices> devices() const;
 

@@ -39,6 +39,8 @@ struct ZoneManager::Impl {
     Zones zones_now();
     std::shared_ptr<const VirtioSource> remembered_for(std::uint32_t id);
     std::shared_ptr<Zone> replace(const std::string& name, const std::shared_ptr<Zone>& zone);
+    bool has_devices_of(std::uint32_t id);
+    Result<std::vector<std::shared_ptr<Zone>>> adopt_running(const VirtioSource& virtio);
 
     hypervisor::Hypervisor& hypervisor;
     hypervisor::TrapLoop& trap_loop;
@@ -96,6 +98,22 @@ bool is_same_list(const std::vector<hypervisor::ZoneInfo>& a, const std::vector<
 const hypervisor::ZoneInfo* find(const std::vector<hypervisor::ZoneInfo>& list, std::uint32_t id) {
     const auto found = std::ranges::find(list, id, &hypervisor::ZoneInfo::id);
     return found == list.end() ? nullptr : &*found;
+}
+
+/// What is known of a running zone without its zone JSON.
+ZoneConfig config_of(const hypervisor::ZoneInfo& info, const std::vector<MemoryRange>& ranges,
+                     const VirtioZone& zone) {
+    ZoneConfig config;
+    config.zone_id = info.id;
+    config.name = info.name;
+    config.cpus = cpu_list(info.cpus);
+    for (const auto& [range, document] : ranges) {
+        config.memory_regions.push_back({RegionType::ram, range.zone0_ipa, range.zonex_ipa, range.size});
+    }
+    for (const VirtioDevice& device : zone.devices) {
+        config.memory_regions.push_back({RegionType::virtio, device.address, device.address, device.length});
+    }
+    return config;
 }
 
 } // namespace
@@ -187,6 +205,56 @@ Result<std::string> ZoneManager::Impl::start(ZoneFile file, std::shared_ptr<cons
     return name;
 }
 
+/// Whether this daemon serves, or is about to serve, the devices of that zone.
+bool ZoneManager::Impl::has_devices_of(std::uint32_t id) {
+    return std::ranges::any_of(zones_now(), [id](const auto& entry) {
+        return entry.second->id() == id && entry.second->state() != State::stopped;
+    });
+}
+
+/// Open the disks of all zones of `virtio`, and give those that run already,
+/// started by somebody else, their devices. All of them or none.
+Result<std::vector<std::shared_ptr<Zone>>> ZoneManager::Impl::adopt_running(const VirtioSource& virtio) {
+    const auto list = hypervisor.list_zones();
+    if (!list) {
+        return std::unexpected(list.error());
+    }
+    std::vector<std::shared_ptr<Zone>> adopted;
+    const auto give_up = [&adopted](Error error) {
+        for (const auto& zone : adopted) {
+            zone->abandon();
+        }
+        return std::unexpected(std::move(error));
+    };
+    for (const VirtioZone& zone : virtio.file.config.zones) {
+        // For a zone that is not there yet they are opened again when it
+        // starts; this is for whoever waits for an answer now.
+        auto devices = open_devices(virtio, zone);
+        if (!devices) {
+            return give_up(std::move(devices).error());
+        }
+        const auto* info = find(*list, zone.id);
+        // A name that the bus cannot carry is nothing to know a zone by.
+        if (info == nullptr || info->name != foreign_name(*info) || devices->empty() ||
+            has_devices_of(zone.id)) {
+            continue;
+        }
+        const auto ranges = memory_ranges(virtio, zone);
+        if (ranges.empty()) {
+            return give_up({ErrorCode::invalid_config,
+                            std::format("{}: zone {} runs already, so only this file can say where its RAM "
+                                        "is; expected memory_region",
+                                        virtio.file.document.locate(zone.pointer), zone.id)});
+        }
+        auto mine = std::make_shared<Zone>(config_of(*info, ranges, zone), hypervisor, trap_loop);
+        if (auto done = mine->adopt(std::move(*devices), ranges); !done) {
+            return give_up(std::move(done).error());
+        }
+        adopted.push_back(std::move(mine));
+    }
+    return adopted;
+}
+
 Result<void> ZoneManager::Impl::shutdown_foreign(const std::string& name) {
     const auto list = hypervisor.list_zones();
     if (!list) {
@@ -211,30 +279,36 @@ ZoneManager::ZoneManager(hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoo
 /// Zones go on running without their devices; nothing of this process stays in the TrapLoop.
 ZoneManager::~ZoneManager() {
     for (const auto& [name, zone] : impl_->zones_now()) {
-        if (zone->state() != State::stopped) {
-            impl_->trap_loop.remove_zone(zone->id());
-        }
-        zone->release();
+        zone->abandon();
     }
 }
 
 Result<std::vector<std::uint32_t>> ZoneManager::configure_virtio(const ConfigText& config, FileTable files) {
+    const std::scoped_lock control(impl_->control);
     auto file = read_virtio_config(config);
     if (!file) {
         return std::unexpected(std::move(file).error());
     }
     const auto source = std::make_shared<const VirtioSource>(std::move(*file), std::move(files));
-    std::vector<std::uint32_t> ids;
-    for (const VirtioZone& zone : source->file.config.zones) {
-        // They are opened again when the zone starts; this is for whoever waits for an answer now.
-        if (const auto devices = open_devices(*source, zone); !devices) {
-            return std::unexpected(devices.error());
-        }
-        ids.push_back(zone.id);
+    auto adopted = impl_->adopt_running(*source);
+    if (!adopted) {
+        return std::unexpected(std::move(adopted).error());
     }
-    const std::scoped_lock guard(impl_->lock);
-    for (const std::uint32_t id : ids) {
-        impl_->remembered[id] = source;
+    for (const auto& zone : *adopted) {
+        if (const auto old = impl_->replace(zone->name(), zone)) {
+            old->release();
+        }
+    }
+    std::vector<std::uint32_t> ids;
+    {
+        const std::scoped_lock guard(impl_->lock);
+        for (const VirtioZone& zone : source->file.config.zones) {
+            ids.push_back(zone.id);
+            impl_->remembered[zone.id] = source;
+        }
+    }
+    if (!adopted->empty()) {
+        impl_->notify();
     }
     return ids;
 }

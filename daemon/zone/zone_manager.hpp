@@ -36,8 +36,9 @@ class ZoneManager {
     ~ZoneManager();
 
     /// Remember the devices of a virtio JSON for the zones in it ("virtio
-    /// start"); they are created when the zone starts. Returns the zone ids.
-    /// Nothing is remembered when any of it is wrong.
+    /// start"); they are created when the zone starts, and at once for a zone
+    /// that runs already without them, started by another tool or an earlier
+    /// daemon. Returns the zone ids. Nothing is done when any of it is wrong.
     [[nodiscard]] Result<std::vector<std::uint32_t>> configure_virtio(const ConfigText& config,
                                                                       FileTable files);
 

@@ -4,6 +4,7 @@
 #include "zone/check_zone.hpp"
 #include "zone/config_reader.hpp"
 
+#include <format>
 #include <utility>
 
 namespace hvisor::zone {
@@ -45,6 +46,34 @@ Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, con
         return std::unexpected(std::move(result).error());
     }
     return devices;
+}
+
+std::vector<MemoryRange> memory_ranges(const VirtioSource& virtio, const VirtioZone& zone) {
+    std::vector<MemoryRange> ranges;
+    for (const RamMapping& mapping : zone.memory) {
+        ranges.push_back({mapping, &virtio.file.document});
+        ranges.back().range.pointer += "/zone0_ipa";
+    }
+    return ranges;
+}
+
+std::vector<MemoryRange> memory_ranges(const ZonePlan& plan) {
+    if (plan.devices.empty()) {
+        return {};
+    }
+    auto ranges = memory_ranges(*plan.virtio, *plan.virtio->file.config.zone(plan.zone.config.zone_id));
+    if (!ranges.empty()) {
+        return ranges;
+    }
+    const auto& regions = plan.zone.config.memory_regions;
+    for (std::size_t i = 0; i < regions.size(); ++i) {
+        if (regions[i].type == RegionType::ram) {
+            ranges.push_back({{regions[i].physical_start, regions[i].virtual_start, regions[i].size,
+                               std::format("/memory_regions/{}/physical_start", i)},
+                              &plan.zone.document});
+        }
+    }
+    return ranges;
 }
 
 Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> virtio, const FileTable& files,

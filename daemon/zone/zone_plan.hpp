@@ -21,6 +21,12 @@ struct VirtioSource {
     FileTable files;
 };
 
+/// Guest RAM that a zone's devices may reach, and the place in a file that says so.
+struct MemoryRange {
+    RamMapping range;
+    const JsonDocument* document = nullptr;
+};
+
 /// Everything a zone is started with. As long as it is being made, nothing outside this process is touched.
 struct ZonePlan {
     ZoneFile zone;
@@ -34,6 +40,12 @@ struct ZonePlan {
 /// `virtio` may be none; `magic` is the hypervisor's.
 [[nodiscard]] Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> virtio,
                                          const FileTable& files, const Machine& machine, std::uint64_t magic);
+
+/// What the virtio JSON says of the RAM of one of its zones; the document is the virtio JSON's.
+[[nodiscard]] std::vector<MemoryRange> memory_ranges(const VirtioSource& virtio, const VirtioZone& zone);
+
+/// The same of a plan, which falls back on the RAM of the zone JSON; none where there are no devices.
+[[nodiscard]] std::vector<MemoryRange> memory_ranges(const ZonePlan& plan);
 
 /// Open the disks of one zone of a virtio JSON.
 [[nodiscard]] Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio,

@@ -41,22 +41,22 @@ def start(board: Board, nonce: str):
     wait_marker(board, nonce)
 
 
-def wait_marker(board: Board, nonce: str, seconds: int = BOOT_SECONDS) -> str:
+def wait_marker(board: Board, nonce: str, zone: str = NAME) -> str:
     """Wait until the zone has printed what only its disk can have told it; the line."""
-    output = console_until(board, r"^zone-marker: [0-9a-z]+$", seconds)
+    output = console_until(board, r"^zone-marker: [0-9a-z]+$", BOOT_SECONDS, zone)
     found = re.findall(r"^zone-marker: (\S+)$", output, re.MULTILINE)
     expect(found[-1] == nonce, f"the zone's marker has {found[-1]}, its disk {nonce}")
     return output.splitlines()[-1]
 
 
-def console_until(board: Board, pattern: str, seconds: int) -> str:
+def console_until(board: Board, pattern: str, seconds: int, zone: str = NAME) -> str:
     """Read the zone's console, history included, until a line matches."""
-    return board.check(f"zone-expect {NAME} {seconds} {shlex.quote(pattern)}", seconds + 30)
+    return board.check(f"zone-expect {zone} {seconds} {shlex.quote(pattern)}", seconds + 30)
 
 
-def run(board: Board, command: str, seconds: int = 30) -> str:
+def run(board: Board, command: str, seconds: int = 30, zone: str = NAME) -> str:
     """Run a command in the zone, through its console; what it prints."""
-    result = board.run(f"zone-run {NAME} {seconds} {shlex.quote(command)}", seconds + 30)
+    result = board.run(f"zone-run {zone} {seconds} {shlex.quote(command)}", seconds + 30)
     if result.status != 0:
         raise CommandFailed(f"in the zone, `{command}` ended with exit status {result.status}: "
                             f"{result.output[-600:].strip()}")

@@ -19,14 +19,21 @@ def scenario(board):
     expect(board.run("systemctl is-active hvisord").output.strip() == "inactive", "hvisord was started by something")
 
     board.check("systemctl start hvisord")
-    expect(linux2.states(board).get("upstream") == "running", "hvisord does not list the zone that was there first")
-    # Its CPUs are not stuck in an access: they can be taken away and given anew.
+    expect(linux2.states(board).get(ZONE) == "running", "hvisord does not list the zone that was there first")
+    # The very zone that waited boots, once somebody serves its devices.
+    board.check(f"hvisorctl virtio start {linux2.FOLDER}/linux2.virtio.json")
+    linux2.wait_marker(board, nonce, ZONE)
+    expect(linux2.run(board, "cat /nonce", zone=ZONE) == nonce, "the zone's console does not answer")
+
+    # Its CPUs can be taken away and given anew.
     board.check("hvisorctl zone shutdown -id 1")
     linux2.start(board, nonce)
     expect(linux2.run(board, "cat /nonce") == nonce, "the zone's console does not answer")
     linux2.shutdown(board)
 
 
+# What upstream_abi calls the zone it starts.
+ZONE = "upstream"
 WAKEUPS = "$(awk '/hvisor_virtio_device/ { print $2 + $3 }' /proc/interrupts)"
 
 
