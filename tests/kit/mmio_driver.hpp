@@ -75,7 +75,7 @@ class MmioDriver {
         set_address(queue_device_low, queue_device_high, used);
     }
     /// Returns whether the device took it.
-    bool set_up_queue(std::uint32_t index, const SplitQueue& queue) const {
+    [[nodiscard]] bool set_up_queue(std::uint32_t index, const SplitQueue& queue) const {
         write_queue(index, queue.size(), queue.descriptors(), queue.avail(), queue.used());
         set(virtio::Register::queue_ready, 1);
         return get(virtio::Register::queue_ready) == 1;
@@ -84,7 +84,7 @@ class MmioDriver {
     void kick(std::uint32_t queue) const { set(virtio::Register::queue_notify, queue); }
 
     /// What an interrupt handler does first; returns InterruptStatus.
-    std::uint32_t acknowledge() const {
+    std::uint32_t acknowledge() const { // NOLINT(modernize-use-nodiscard): most handlers only acknowledge
         const auto status = get(virtio::Register::interrupt_status);
         if (status != 0) {
             set(virtio::Register::interrupt_ack, status);

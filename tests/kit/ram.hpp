@@ -4,6 +4,7 @@
 #include "base/atomic.hpp"
 #include "guest/guest_memory.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -52,7 +53,7 @@ class Ram {
 
     [[nodiscard]] std::byte* at(std::uint64_t address) const { return host_ + (address - address_); }
     void write(std::uint64_t address, std::span<const std::byte> bytes) const {
-        std::copy(bytes.begin(), bytes.end(), at(address));
+        std::ranges::copy(bytes, at(address));
     }
     [[nodiscard]] std::vector<std::byte> read(std::uint64_t address, std::size_t size) const {
         return {at(address), at(address) + size};

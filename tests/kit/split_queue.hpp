@@ -37,9 +37,9 @@ class SplitQueue {
         : ram_(&ram),
           size_(size),
           event_idx_(event_idx),
-          descriptors_(ram.allocate(16U * size, 16)),
-          avail_(ram.allocate(6U + 2U * size, 2)),
-          used_(ram.allocate(6U + 8U * size, 4)) {
+          descriptors_(ram.allocate(std::size_t{16} * size, 16)),
+          avail_(ram.allocate(6U + std::size_t{2} * size, 2)),
+          used_(ram.allocate(6U + std::size_t{8} * size, 4)) {
         for (std::uint16_t i = size; i > 0; --i) {
             free_.push_back(static_cast<std::uint16_t>(i - 1));
         }
@@ -85,7 +85,7 @@ class SplitQueue {
         if (used_index() == next_used_) {
             return std::nullopt;
         }
-        const auto entry = used_ + 4 + 8U * (next_used_ % size_);
+        const auto entry = used_ + 4 + std::size_t{8} * (next_used_ % size_);
         const Used used{.head = static_cast<std::uint16_t>(ram_->load<std::uint32_t>(entry)),
                         .length = ram_->load<std::uint32_t>(entry + 4)};
         ++next_used_;
@@ -110,7 +110,7 @@ class SplitQueue {
         const auto before = kicked_;
         kicked_ = avail_index_;
         if (event_idx_) {
-            const auto event = ram_->load<std::uint16_t>(used_ + 4 + 8U * size_);
+            const auto event = ram_->load<std::uint16_t>(used_ + 4 + std::size_t{8} * size_);
             return static_cast<std::uint16_t>(avail_index_ - event - 1) <
                    static_cast<std::uint16_t>(avail_index_ - before);
         }
@@ -123,10 +123,10 @@ class SplitQueue {
     // Anything else.
 
     void set_descriptor(std::uint16_t index, const Descriptor& descriptor) {
-        ram_->write(descriptors_ + 16U * index, std::as_bytes(std::span(&descriptor, 1)));
+        ram_->write(descriptors_ + std::size_t{16} * index, std::as_bytes(std::span(&descriptor, 1)));
     }
     void publish(std::uint16_t head) {
-        ram_->store<std::uint16_t>(avail_ + 4 + 2U * (avail_index_ % size_), head);
+        ram_->store<std::uint16_t>(avail_ + 4 + std::size_t{2} * (avail_index_ % size_), head);
         set_avail_index(static_cast<std::uint16_t>(avail_index_ + 1));
     }
     void set_avail_index(std::uint16_t index) {
@@ -134,10 +134,12 @@ class SplitQueue {
         ram_->store<std::uint16_t>(avail_ + 2, index);
     }
     void set_avail_flags(std::uint16_t flags) { ram_->store<std::uint16_t>(avail_, flags); }
-    void set_used_event(std::uint16_t index) { ram_->store<std::uint16_t>(avail_ + 4 + 2U * size_, index); }
+    void set_used_event(std::uint16_t index) {
+        ram_->store<std::uint16_t>(avail_ + 4 + std::size_t{2} * size_, index);
+    }
     [[nodiscard]] std::uint16_t used_flags() const { return ram_->load<std::uint16_t>(used_); }
     [[nodiscard]] std::uint16_t avail_event() const {
-        return ram_->load<std::uint16_t>(used_ + 4 + 8U * size_);
+        return ram_->load<std::uint16_t>(used_ + 4 + std::size_t{8} * size_);
     }
 
   private:
@@ -180,7 +182,7 @@ class ChainBuilder {
     ChainBuilder& writable(std::uint32_t length) {
         const auto address = queue_.ram().allocate(length);
         queue_.ram().write(address, std::vector(length, std::byte{0xee}));
-        writable_.push_back({address, length});
+        writable_.emplace_back(address, length);
         return at(address, length, desc_write);
     }
     /// A descriptor with any address.

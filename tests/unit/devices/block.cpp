@@ -140,7 +140,7 @@ TEST_CASE("an image that is no image is refused with its path") {
     const UniqueFd empty(::memfd_create("image", MFD_CLOEXEC));
     CHECK_FALSE(FileBackend::open(UniqueFd(::dup(empty.get())), "empty.img", false));
 
-    const auto path = "/proc/self/exe";
+    const auto* const path = "/proc/self/exe";
     file = FileBackend::open(UniqueFd(::open(path, O_RDONLY | O_CLOEXEC)), path, false);
     REQUIRE_FALSE(file);
     CHECK(file.error().code == ErrorCode::not_permitted);

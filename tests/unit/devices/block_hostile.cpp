@@ -119,7 +119,7 @@ TEST_CASE("a guest that changes a request while it runs gets one of the two") {
     // The type flips between IN and garbage; whatever is seen, it is seen once.
     const RequestHeader header{.type = 0, .reserved = 0, .sector = 1};
     const auto at = rig.ram.store_bytes(std::as_bytes(std::span(&header, 1)));
-    std::jthread flipper([&](const std::stop_token& stop) {
+    const std::jthread flipper([&](const std::stop_token& stop) {
         for (std::uint32_t i = 0; !stop.stop_requested(); ++i) {
             rig.ram.store<std::uint32_t>(at, i % 2 == 0 ? 0 : 99);
         }

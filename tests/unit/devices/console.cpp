@@ -185,7 +185,7 @@ TEST_CASE("everything typed arrives with EVENT_IDX and few buffers") {
     for (int i = 0; i < 3000; ++i) {
         sent += std::to_string(i) + "\n";
     }
-    std::jthread typist([&] { type(fd, sent); });
+    const std::jthread typist([&] { type(fd, sent); });
     std::string received;
     const auto deadline = std::chrono::steady_clock::now() + 10s;
     while (received.size() < sent.size() && std::chrono::steady_clock::now() < deadline) {

@@ -75,7 +75,7 @@ TEST_CASE("a device shows how it is doing") {
     kit::SplitQueue queue(rig.ram, 16);
     const auto driver = rig.driver(console_address);
     REQUIRE(driver.negotiate(plain));
-    kit::SplitQueue receive(rig.ram, 16);
+    const kit::SplitQueue receive(rig.ram, 16);
     REQUIRE(driver.set_up_queue(0, receive));
     REQUIRE(driver.set_up_queue(1, queue));
     driver.start();
@@ -109,14 +109,15 @@ TEST_CASE("settings that cannot work are refused with the device's name") {
                                            .path = "empty.img",
                                            .read_only = false};
           }).contains("block at 0xa003c00: disk image empty.img"));
-    CHECK(refuse([](auto& all) {
-              for (std::uint32_t i = 0; i < 7; ++i) {
-                  all.push_back({.address = 0xb000000 + 0x1000ULL * i,
-                                 .length = 0x200,
-                                 .interrupt = i,
-                                 .model = ConsoleSettings{}});
-              }
-          }).contains("different interrupts"));
+    const auto add_seven = [](auto& all) {
+        for (std::uint32_t i = 0; i < 7; ++i) {
+            all.push_back({.address = 0xb000000 + 0x1000ULL * i,
+                           .length = 0x200,
+                           .interrupt = i,
+                           .model = ConsoleSettings{}});
+        }
+    };
+    CHECK(refuse(add_seven).contains("different interrupts"));
 }
 
 TEST_CASE("a quiesced zone's registers are answered until it is gone") {
@@ -164,7 +165,7 @@ TEST_CASE("a zone is shut down in the middle of its work, and starts again") {
 TEST_CASE("a console is opened by its id, or as the first one") {
     ZoneRig rig;
     const auto driver = rig.driver(console_address);
-    kit::SplitQueue receive(rig.ram, 16);
+    const kit::SplitQueue receive(rig.ram, 16);
     kit::SplitQueue transmit(rig.ram, 16);
     REQUIRE(driver.negotiate(plain));
     REQUIRE(driver.set_up_queue(0, receive));

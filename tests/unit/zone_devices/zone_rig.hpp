@@ -57,7 +57,7 @@ struct ZoneRig {
         regions.emplace_back(ram_address, std::move(*hypervisor.map_ram(ram_address, ram_size)));
         return std::make_shared<const guest::GuestMemory>(*guest::GuestMemory::create(std::move(regions)));
     }
-    std::vector<DeviceSettings> settings() {
+    [[nodiscard]] std::vector<DeviceSettings> settings() const {
         std::vector<DeviceSettings> all;
         all.push_back({.address = disk_address,
                        .length = window,
@@ -144,6 +144,7 @@ class Disk {
     };
     std::vector<Slot> make_slots(unsigned depth) {
         std::vector<Slot> slots;
+        slots.reserve(depth);
         for (unsigned i = 0; i < depth; ++i) {
             const std::uint64_t header[] = {0, i}; // IN, sector i
             slots.push_back(
