@@ -60,7 +60,8 @@ TEST_CASE("streams that clients let go of are closed", "[console]") {
     for (int i = 0; i < 20; ++i) {
         static_cast<void>(zone.OpenConsole("", {}));
     }
-    CHECK(eventually([&] { return daemon.open_files() == before; }));
+    // Fewer are possible: `before` may still have files of the call that started the zone.
+    CHECK(eventually([&] { return daemon.open_files() <= before; }));
 }
 
 TEST_CASE("^] three times within a second leaves", "[console]") {

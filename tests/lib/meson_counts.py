@@ -1,23 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print `N passed, N failed` for a JUnit file that `meson test` wrote.
+"""Print `N passed, N failed` for the testlog.json that `meson test` wrote.
 
-Test programs that speak TAP are counted case by case.
+A Catch2 program counts with its test cases, any other as one.
 """
 
+import json
+import re
 import sys
-import xml.etree.ElementTree as ElementTree
+
+ALL_PASSED = re.compile(r"All tests passed \(\d+ assertions? in (\d+) test cases?\)")
+SOME_FAILED = re.compile(r"^test cases: +\d+ .*", re.MULTILINE)
+
+
+def counts(test):
+    """Passed, failed and skipped of one program."""
+    output = test.get("stdout") or ""
+    if test["result"] == "SKIP":
+        return 0, 0, 1
+    if test["result"] == "OK":
+        found = ALL_PASSED.search(output)
+        return int(found[1]) if found else 1, 0, 0
+    line = SOME_FAILED.search(output)
+    number = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed)", line[0])} if line else {}
+    return number.get("passed", 0), number.get("failed", 1), 0
 
 
 def main(path):
-    passed = failed = skipped = 0
-    for case in ElementTree.parse(path).getroot().iter("testcase"):
-        if case.find("failure") is not None or case.find("error") is not None:
-            failed += 1
-            print(f"failed: {case.get('classname', '')} {case.get('name', '')}")
-        elif case.find("skipped") is not None:
-            skipped += 1
-        else:
-            passed += 1
+    """One JSON object a line, one line a program."""
+    total = [0, 0, 0]
+    with open(path, encoding="utf-8") as log:
+        for line in log:
+            test = json.loads(line)
+            result = counts(test)
+            total = [a + b for a, b in zip(total, result)]
+            if result[1]:
+                print(f"failed: {test['name']}")
+    passed, failed, skipped = total
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
 
 
