@@ -15,17 +15,22 @@ namespace {
 
 std::vector<Region> regions(const std::vector<const kit::Ram*>& all) {
     std::vector<Region> result;
+    result.reserve(all.size());
     for (const auto* ram : all) {
         result.push_back(ram->region());
     }
     return result;
 }
 
+bool is_refused(std::vector<Region> all) {
+    return !GuestMemory::create(std::move(all));
+}
+
 } // namespace
 
 TEST_CASE("a range is translated when all of it is in one region") {
-    kit::Ram low(0x1000, 0x1000);
-    kit::Ram high(0x8000, 0x1000);
+    const kit::Ram low(0x1000, 0x1000);
+    const kit::Ram high(0x8000, 0x1000);
     const auto memory = GuestMemory::create(regions({&high, &low}));
     REQUIRE(memory);
 
@@ -51,8 +56,8 @@ TEST_CASE("D4: a buffer that runs past the end of memory is refused") {
 }
 
 TEST_CASE("a buffer across adjacent regions becomes two pieces") {
-    kit::Ram first(0x1000, 0x1000);
-    kit::Ram second(0x2000, 0x1000);
+    const kit::Ram first(0x1000, 0x1000);
+    const kit::Ram second(0x2000, 0x1000);
     const auto memory = GuestMemory::create(regions({&first, &second}));
     CHECK_FALSE(memory->translate(0x1f00, 0x200));
 
@@ -69,11 +74,11 @@ TEST_CASE("a buffer across adjacent regions becomes two pieces") {
 }
 
 TEST_CASE("memory ends at the top of the address space") {
-    kit::Ram ram(0, 0x1000);
+    const kit::Ram ram(0, 0x1000);
     const auto top = UINT64_MAX - 0xfff;
     std::vector<Region> wraps;
     wraps.emplace_back(top, ram.at(0), 0x2000);
-    CHECK_FALSE(GuestMemory::create(std::move(wraps)));
+    CHECK(is_refused(std::move(wraps)));
 }
 
 TEST_CASE("regions that overlap, are empty or misaligned are refused") {
@@ -81,15 +86,15 @@ TEST_CASE("regions that overlap, are empty or misaligned are refused") {
     std::vector<Region> overlap;
     overlap.emplace_back(0x1000, ram.at(0x1000), 0x1000);
     overlap.emplace_back(0x1800, ram.at(0x2000), 0x1000);
-    CHECK_FALSE(GuestMemory::create(std::move(overlap)));
+    CHECK(is_refused(std::move(overlap)));
 
     std::vector<Region> empty;
     empty.emplace_back(0x1000, ram.at(0x1000), 0);
-    CHECK_FALSE(GuestMemory::create(std::move(empty)));
+    CHECK(is_refused(std::move(empty)));
 
     std::vector<Region> crooked;
     crooked.emplace_back(0x1008, ram.at(0x1000), 0x1000);
-    CHECK_FALSE(GuestMemory::create(std::move(crooked)));
+    CHECK(is_refused(std::move(crooked)));
 }
 
 TEST_CASE("a span copies and cuts off") {

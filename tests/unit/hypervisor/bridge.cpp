@@ -62,7 +62,7 @@ TEST_CASE("requests come in order, and stay in the ring until they are popped") 
 
 TEST_CASE("a written value is masked to the access size") {
     Simulated hypervisor;
-    Bridge bridge(hypervisor);
+    const Bridge bridge(hypervisor);
     struct Case {
         std::uint64_t size, value;
     };
@@ -75,7 +75,7 @@ TEST_CASE("a written value is masked to the access size") {
 
 TEST_CASE("a size that does not exist is 0") {
     Simulated hypervisor;
-    Bridge bridge(hypervisor);
+    const Bridge bridge(hypervisor);
     hypervisor.push_raw(request(2, GENERATE(as<std::uint64_t>{}, 0U, 3U, 5U, 16U, 0x100000004U)));
     CHECK(bridge.front()->size == 0);
     CHECK(bridge.front()->needs_answer);
@@ -118,6 +118,7 @@ TEST_CASE("interrupts of many threads all arrive") {
     hypervisor.add_zone(1, "linux2", 0xc, {});
     Bridge bridge(hypervisor);
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
             for (std::uint32_t i = 0; i < 500; ++i) {

@@ -121,7 +121,7 @@ TEST_CASE("two CPUs at once each get their own answers") {
     Rig rig;
     const auto cpu = [&](std::uint32_t number) {
         for (std::uint64_t i = 0; i < 5000; ++i) {
-            const auto address = base + 8 * number;
+            const auto address = base + 8ULL * number;
             if (!rig.hypervisor.guest_write(number, address, 8, i) ||
                 rig.hypervisor.guest_read(number, address, 8) != i) {
                 return false;
