@@ -9,20 +9,23 @@ import re
 import sys
 
 ALL_PASSED = re.compile(r"All tests passed \(\d+ assertions? in (\d+) test cases?\)")
-SOME_FAILED = re.compile(r"^test cases: +\d+ .*", re.MULTILINE)
+OTHERWISE = re.compile(r"^test cases: +\d+ \|.*", re.MULTILINE)
 
 
 def counts(test):
     """Passed, failed and skipped of one program."""
     output = test.get("stdout") or ""
-    if test["result"] == "SKIP":
-        return 0, 0, 1
-    if test["result"] == "OK":
-        found = ALL_PASSED.search(output)
-        return int(found[1]) if found else 1, 0, 0
-    line = SOME_FAILED.search(output)
-    number = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed)", line[0])} if line else {}
-    return number.get("passed", 0), number.get("failed", 1), 0
+    number = {}
+    if found := ALL_PASSED.search(output):
+        number = {"passed": int(found[1])}
+    elif found := OTHERWISE.search(output):
+        number = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|skipped)", found[0])}
+    # A program that fails otherwise, for example with a leak, has failed too.
+    if test["result"] not in ("OK", "SKIP"):
+        number["failed"] = max(1, number.get("failed", 0))
+    elif not number:
+        number = {"passed": 1} if test["result"] == "OK" else {"skipped": 1}
+    return number.get("passed", 0), number.get("failed", 0), number.get("skipped", 0)
 
 
 def main(path):
