@@ -24,9 +24,10 @@ void redirect(int target, const std::string& path, int flags) {
 
 } // namespace
 
-Process::Process(std::vector<std::string> command, std::string output_file, std::string error_file,
-                 const std::vector<std::string>& environment, int input) {
+Process::Process(std::vector<std::string> command, const std::string& output_file,
+                 const std::string& error_file, const std::vector<std::string>& environment, int input) {
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (auto& argument : command) {
         arguments.push_back(argument.data());
     }

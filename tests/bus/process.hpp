@@ -15,7 +15,7 @@ class Process {
   public:
     /// `environment` is added to this program's. Standard input is `input`,
     /// or empty when it is -1.
-    Process(std::vector<std::string> command, std::string output_file, std::string error_file,
+    Process(std::vector<std::string> command, const std::string& output_file, const std::string& error_file,
             const std::vector<std::string>& environment = {}, int input = -1);
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;

@@ -31,22 +31,23 @@ TEST_CASE("a console is opened as a stream", "[console]") {
     start_guest(manager, daemon.files());
     Zone zone(*connection, guest_path);
 
-    const auto [stream, results] = zone.OpenConsole("", {});
-    CHECK(results.at("Device").get<std::string>() == "console-a003800");
+    const auto first = zone.OpenConsole("", {});
+    const auto& stream = std::get<sdbus::UnixFd>(first);
+    CHECK(std::get<Dictionary>(first).at("Device").get<std::string>() == "console-a003800");
     CHECK_FALSE(has_ended(stream));
     CHECK(send(stream.get(), "input\n", 6, MSG_NOSIGNAL) == 6);
 
     // Many may attach at once, each with options of its own.
-    const auto [second, named] =
-        zone.OpenConsole("console-a003800", {{"replay", sdbus::Variant(std::uint64_t{16})},
-                                             {"read-only", sdbus::Variant(true)}});
-    CHECK(named.at("Device").get<std::string>() == "console-a003800");
-    CHECK_FALSE(has_ended(second));
+    const auto second = zone.OpenConsole("console-a003800", {{"replay", sdbus::Variant(std::uint64_t{16})},
+                                                             {"read-only", sdbus::Variant(true)}});
+    const auto& watched = std::get<sdbus::UnixFd>(second);
+    CHECK(std::get<Dictionary>(second).at("Device").get<std::string>() == "console-a003800");
+    CHECK_FALSE(has_ended(watched));
 
     // A zone that is started again has new consoles.
     manager.ShutdownZone("guest1", {});
     start_guest(manager, daemon.files());
-    CHECK(eventually([&] { return has_ended(stream) && has_ended(second); }));
+    CHECK(eventually([&] { return has_ended(stream) && has_ended(watched); }));
 }
 
 TEST_CASE("streams that clients let go of are closed", "[console]") {

@@ -103,7 +103,7 @@ TEST_CASE("names that are no file names open no files", "[errors]") {
     const Daemon daemon;
     const auto connection = sdbus::createSessionBusConnection();
     Manager manager(*connection);
-    daemon.files().write("camera.json", ZoneFiles::zone_json());
+    write_file(daemon.files().path("camera.json"), ZoneFiles::zone_json());
 
     const std::string outside =
         "../" + daemon.files().folder().substr(daemon.files().folder().rfind('/') + 1);

@@ -83,7 +83,7 @@ TEST_CASE("relative paths count from the configuration's folder", "[hvisorctl]")
 
 TEST_CASE("a configured zone is started by its name alone", "[hvisorctl]") {
     const Daemon daemon;
-    daemon.files().write("camera.json", ZoneFiles::zone_json());
+    write_file(daemon.files().path("camera.json"), ZoneFiles::zone_json());
     check_success(daemon.ctl({"zone", "start", "camera"}));
     check_failure(daemon.ctl({"zone", "start", "nobody"}), 3, {"nobody"});
 }
@@ -103,7 +103,7 @@ TEST_CASE("hvisorctl says what is wrong with a file, where, and exits accordingl
     check_failure(start(files.write("cpus.json", ZoneFiles::zone_json({{"[2, 3]", "[0]"}}))), 7,
                   {files.path("cpus.json"), "cpus"});
 
-    files.write("virtio.json", ZoneFiles::virtio_json({{"disk.img", "none.img"}}));
+    write_file(files.path("virtio.json"), ZoneFiles::virtio_json({{"disk.img", "none.img"}}));
     check_failure(start(files.path("zone.json")), 3,
                   {files.path("virtio.json"), "img", "none.img", "No such file"});
     check_failure(daemon.ctl({"virtio", "start", files.path("virtio.json")}), 3, {"none.img"});

@@ -144,8 +144,8 @@ TEST_CASE("a configured zone is started by its name", "[zones]") {
     Manager manager(*connection);
     const auto& files = daemon.files();
     // The name of the configuration need not be that of the zone.
-    files.write("camera.json", ZoneFiles::zone_json());
-    files.write("camera.virtio.json", ZoneFiles::virtio_json());
+    write_file(files.path("camera.json"), ZoneFiles::zone_json());
+    write_file(files.path("camera.virtio.json"), ZoneFiles::virtio_json());
 
     CHECK(manager.StartZone("camera", {}) == guest_path);
     CHECK(Device(*connection, disk_path).Type() == "block");

@@ -57,10 +57,10 @@ ZoneFiles::ZoneFiles() {
         throw std::runtime_error("no temporary folder");
     }
     folder_ = name;
-    write("zone.json", zone_json());
-    write("virtio.json", virtio_json());
-    write("Image", std::string(64 * 1024UL, 'k'));
-    write("disk.img", std::string(1024 * 1024UL, '\0'));
+    write_file(path("zone.json"), zone_json());
+    write_file(path("virtio.json"), virtio_json());
+    write_file(path("Image"), std::string(64 * 1024UL, 'k'));
+    write_file(path("disk.img"), std::string(1024 * 1024UL, '\0'));
 }
 
 ZoneFiles::~ZoneFiles() {

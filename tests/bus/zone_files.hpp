@@ -28,7 +28,7 @@ class ZoneFiles {
     [[nodiscard]] static std::string virtio_json(const Changes& changes = {});
 
     /// Write such a text into the folder; returns its path.
-    std::string write(const std::string& name, const std::string& text) const;
+    [[nodiscard]] std::string write(const std::string& name, const std::string& text) const;
 
   private:
     std::string folder_;
