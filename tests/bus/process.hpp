@@ -28,7 +28,7 @@ class Process {
     void signal(int number) const;
 
     /// Its exit status, 128 + N when signal N ended it, -1 when it goes on after `limit`.
-    int wait(std::chrono::milliseconds limit = std::chrono::seconds(20));
+    int wait(std::chrono::milliseconds limit = std::chrono::seconds(60));
 
   private:
     pid_t pid_ = -1;
@@ -40,7 +40,7 @@ void write_file(const std::string& path, const std::string& text);
 
 /// Look every few milliseconds until `condition` holds; false when it never did.
 template <class Condition>
-bool eventually(Condition condition, std::chrono::milliseconds limit = std::chrono::seconds(10));
+bool eventually(Condition condition, std::chrono::milliseconds limit = std::chrono::seconds(30));
 
 void sleep_a_little();
 
