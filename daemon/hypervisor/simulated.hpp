@@ -26,6 +26,8 @@ struct SimulatedOptions {
     bool lose_active = false;      ///< lose an interrupt whose handler runs (hvisor interface, 2.3)
 };
 
+class SimulatedMachine;
+
 /// The hypervisor's side of the same contract inside one process: no root, no
 /// module. For tests, and for `hvisord --simulated`, which offers the whole
 /// D-Bus API on any machine.
@@ -47,8 +49,9 @@ class Simulated final : public Hypervisor {
     [[nodiscard]] int wakeup_fd() const override;
     void finish_requests() override;
 
-    // What a guest CPU does. The calls block as the CPU would inside the
-    // hypervisor; nothing comes back when the daemon has not answered in 10 s.
+    // What a guest CPU does, cheap enough to measure the daemon with. The calls
+    // block as the CPU would inside the hypervisor; nothing comes back when the
+    // daemon has not answered in 10 s. A CPU is one thread at a time.
 
     /// A memory region of type virtio: accesses to it go to the daemon, the one
     /// at +0x50 without waiting (hvisor interface, 3.6).
@@ -56,7 +59,7 @@ class Simulated final : public Hypervisor {
         std::uint64_t address = 0;
         std::uint64_t size = 0;
     };
-    /// Add a zone without zone_config.
+    /// Add a zone without zone_config; its id and CPUs are below 32.
     void add_zone(std::uint32_t id, std::string name, std::uint64_t cpus, std::vector<Window> windows);
 
     /// A load or store of the CPU's zone. Outside of its windows nothing comes
@@ -69,7 +72,8 @@ class Simulated final : public Hypervisor {
     void push_raw(const DeviceRequest& request);
 
     /// Wait for an interrupt and take it: its handler runs from here to
-    /// end_interrupt(). False when none came.
+    /// end_interrupt(). False when none came. A timeout of 0 looks once: some
+    /// nanoseconds, for a CPU that polls.
     [[nodiscard]] bool take_interrupt(std::uint32_t zone, std::uint32_t interrupt,
                                       std::chrono::milliseconds timeout);
     /// Any of the zone's interrupts; 0 when none came.
@@ -98,8 +102,7 @@ class Simulated final : public Hypervisor {
     [[nodiscard]] std::string panicked() const;
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::unique_ptr<SimulatedMachine> machine_;
 };
 
 } // namespace hvisor::hypervisor

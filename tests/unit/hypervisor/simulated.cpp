@@ -2,12 +2,15 @@
 #include "hypervisor/simulated.hpp"
 
 #include "base/unique_fd.hpp"
+#include "hypervisor/simulated_interrupts.hpp"
 #include "hypervisor/trap_loop.hpp"
 
 #include <array>
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <cstring>
 #include <fcntl.h>
+#include <future>
 #include <unistd.h>
 
 using namespace hvisor;
@@ -147,4 +150,152 @@ TEST_CASE("an interrupt is lost while its handler runs, as in hvisor v0.4") {
     REQUIRE(bridge.push_interrupt(1, 78));
     CHECK(hypervisor.take_interrupt(1, 78, 1s));
     CHECK(hypervisor.counts().lost_injections == 1);
+}
+
+TEST_CASE("a CPU takes the lowest interrupt first, each once") {
+    Simulated hypervisor;
+    hypervisor.add_zone(1, "linux2", 0xc, {});
+    Bridge bridge(hypervisor);
+    for (const std::uint32_t interrupt : {1023U, 78U, 31U, 78U, 32U}) {
+        REQUIRE(bridge.push_interrupt(1, interrupt));
+    }
+    for (const std::uint32_t expected : {31U, 32U, 78U, 1023U, 0U}) {
+        CHECK(hypervisor.take_any_interrupt(1, 0ms) == expected);
+    }
+    CHECK_FALSE(hypervisor.take_interrupt(1, 78, 0ms));
+}
+
+TEST_CASE("an interrupt comes again while its handler runs, as on a sound hypervisor") {
+    Simulated hypervisor;
+    hypervisor.add_zone(1, "linux2", 0xc, {});
+    Bridge bridge(hypervisor);
+    REQUIRE(bridge.push_interrupt(1, 78));
+    REQUIRE(hypervisor.take_interrupt(1, 78, 0ms));
+    REQUIRE(bridge.push_interrupt(1, 78));
+    hypervisor.end_interrupt(1, 78);
+    CHECK(hypervisor.take_interrupt(1, 78, 0ms));
+    CHECK(hypervisor.counts().injected == 2);
+}
+
+TEST_CASE("interrupts that no zone can have are dropped") {
+    Simulated hypervisor;
+    hypervisor.add_zone(1, "linux2", 0xc, {});
+    Bridge bridge(hypervisor);
+    CHECK(bridge.push_interrupt(1, 1024));
+    CHECK(bridge.push_interrupt(1, UINT32_MAX));
+    CHECK(bridge.push_interrupt(32, 78));
+    CHECK(bridge.push_interrupt(UINT32_MAX, 78));
+    CHECK(hypervisor.counts().dropped == 4);
+    CHECK(hypervisor.take_any_interrupt(1, 0ms) == 0);
+    CHECK_FALSE(hypervisor.take_interrupt(1, UINT32_MAX, 0ms));
+    CHECK_FALSE(hypervisor.take_interrupt(UINT32_MAX, 78, 0ms));
+}
+
+TEST_CASE("a zone that is started again has no interrupts of its former life") {
+    Simulated hypervisor;
+    hypervisor.add_zone(1, "linux2", 0xc, {});
+    Bridge bridge(hypervisor);
+    REQUIRE(bridge.push_interrupt(1, 78));
+    hypervisor.power_off(1);
+    CHECK(hypervisor.take_any_interrupt(1, 0ms) == 0);
+    REQUIRE(bridge.push_interrupt(1, 78));
+    hypervisor.add_zone(1, "linux2", 0xc, {});
+    CHECK(hypervisor.take_any_interrupt(1, 0ms) == 0);
+    CHECK(hypervisor.counts().dropped == 1);
+}
+
+TEST_CASE("a CPU that sleeps is woken by each interrupt") {
+    Simulated hypervisor;
+    hypervisor.add_zone(1, "linux2", 0xc, {});
+    Bridge bridge(hypervisor);
+    constexpr unsigned rounds = 1000;
+    auto taken = std::async(std::launch::async, [&] {
+        unsigned count = 0;
+        while (count < rounds && hypervisor.take_interrupt(1, 78, 5s)) {
+            hypervisor.end_interrupt(1, 78);
+            ++count;
+            static_cast<void>(bridge.push_interrupt(1, 79)); // asks for the next
+        }
+        return count;
+    });
+    for (unsigned i = 0; i < rounds; ++i) {
+        REQUIRE(bridge.push_interrupt(1, 78));
+        REQUIRE(hypervisor.take_interrupt(1, 79, 5s));
+    }
+    CHECK(taken.get() == rounds);
+}
+
+TEST_CASE("several CPUs take an interrupt exactly once") {
+    SimulatedInterrupts interrupts;
+    constexpr unsigned rounds = 500;
+    std::atomic<unsigned> taken{0};
+    std::atomic<bool> stop{false};
+    const auto take = [&] {
+        while (!stop) {
+            if (interrupts.take(78)) {
+                interrupts.end(78);
+                ++taken;
+            }
+        }
+    };
+    {
+        const std::jthread first(take);
+        const std::jthread second(take);
+        for (unsigned i = 1; i <= rounds; ++i) {
+            interrupts.raise(78, false);
+            while (taken < i) {
+                std::this_thread::yield();
+            }
+        }
+        stop = true;
+    }
+    CHECK(taken == rounds);
+}
+
+TEST_CASE("zones come and go while their CPUs access registers") {
+    Simulated hypervisor;
+    TrapLoop loop(hypervisor);
+    std::atomic<bool> stop{false};
+    std::atomic<unsigned> answered{0};
+    const auto guest = [&](std::uint32_t cpu) {
+        while (!stop) {
+            // A zone that is gone has no CPUs; one without handler reads 0.
+            if (const auto value = hypervisor.guest_read(cpu, 0xa003c00, 4)) {
+                answered += *value == 0 ? 1U : 0U;
+            }
+        }
+    };
+    {
+        const std::jthread second(guest, 2);
+        const std::jthread third(guest, 3);
+        for (unsigned i = 0; i < 100 || answered < 100; ++i) {
+            REQUIRE(hypervisor.start_zone(Config{}.encode()));
+            std::this_thread::sleep_for(200us);
+            REQUIRE(hypervisor.shutdown_zone(1));
+        }
+        stop = true;
+    }
+    CHECK(hypervisor.panicked().empty());
+    CHECK(hypervisor.list_zones()->size() == 1);
+}
+
+TEST_CASE("a zone that is shut down while a CPU waits for an answer stops the machine") {
+    Simulated hypervisor; // and nobody who answers
+    REQUIRE(hypervisor.start_zone(Config{}.encode()));
+    auto waiting = std::async(std::launch::async, [&] { return hypervisor.guest_read(2, 0xa003c00, 4); });
+    Bridge bridge(hypervisor);
+    while (bridge.is_idle()) {
+        std::this_thread::yield();
+    }
+    CHECK(hypervisor.shutdown_zone(1));
+    CHECK(hypervisor.panicked() == "zone 1 was shut down while a CPU waited for an answer");
+    bridge.answer(2, 7);
+    CHECK(waiting.get() == 7U);
+}
+
+TEST_CASE("a CPU without a place in the shared page has no zone") {
+    Simulated hypervisor({.cpus = UINT64_MAX});
+    hypervisor.add_zone(1, "linux2", UINT64_MAX & ~std::uint64_t{3}, {{.address = 0xa003c00, .size = 0x200}});
+    CHECK_FALSE(hypervisor.guest_read(32, 0xa003c00, 4));
+    CHECK_FALSE(hypervisor.guest_read(UINT32_MAX, 0xa003c00, 4));
 }
