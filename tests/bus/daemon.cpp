@@ -8,8 +8,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <poll.h>
+#include <set>
+#include <sstream>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -99,6 +102,26 @@ void Daemon::listen(const std::stop_token& stop) {
 std::size_t Daemon::open_files() const {
     const std::filesystem::directory_iterator fds("/proc/" + std::to_string(pid()) + "/fd");
     return static_cast<std::size_t>(std::distance(begin(fds), end(fds)));
+}
+
+std::size_t Daemon::open_streams() const {
+    std::set<std::string> streams;
+    std::ifstream sockets("/proc/net/unix");
+    for (std::string line; std::getline(sockets, line);) {
+        std::istringstream columns(line);
+        std::string skipped;
+        std::string type;
+        std::string inode;
+        columns >> skipped >> skipped >> skipped >> skipped >> type >> skipped >> inode;
+        if (type == "0001") { // SOCK_STREAM
+            streams.insert("socket:[" + inode + "]");
+        }
+    }
+    const std::filesystem::directory_iterator fds("/proc/" + std::to_string(pid()) + "/fd");
+    return static_cast<std::size_t>(std::ranges::count_if(fds, [&](const auto& fd) {
+        std::error_code closed_meanwhile;
+        return streams.contains(std::filesystem::read_symlink(fd.path(), closed_meanwhile).native());
+    }));
 }
 
 int Daemon::stop() {

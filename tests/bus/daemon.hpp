@@ -43,6 +43,8 @@ class Daemon {
     [[nodiscard]] std::string status();
 
     [[nodiscard]] std::size_t open_files() const;
+    /// Of all its files, the Unix stream sockets: the bus and the consoles.
+    [[nodiscard]] std::size_t open_streams() const;
 
     /// Ask it to end; its exit status.
     int stop();
