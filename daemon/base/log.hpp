@@ -25,6 +25,13 @@ void set_level(Level level);
 /// journal, else to standard error with the fields in front.
 void write(Level level, const Fields& fields, std::string_view message);
 
+/// The same from a thread of its own, soon: for threads that must not wait for
+/// a journal that hangs. When too many wait there, later ones are counted
+/// instead of kept.
+void write_later(Level level, Fields fields, std::string message);
+/// Until all that was written later is written.
+void flush();
+
 template <class... Args>
 void error(std::format_string<Args...> format, Args&&... args) {
     write(Level::error, {}, std::format(format, std::forward<Args>(args)...));

@@ -20,9 +20,9 @@ std::optional<std::uint64_t> RateLimit::admit(Clock::time_point now) {
 
 void RateLimit::write(std::string_view message, std::uint64_t suppressed) const {
     if (suppressed != 0) {
-        log::warning(fields_, "{} messages left out", suppressed);
+        log::write_later(log::Level::warning, fields_, std::format("{} messages left out", suppressed));
     }
-    log::warning(fields_, "{}", message);
+    log::write_later(log::Level::warning, fields_, std::string(message));
 }
 
 } // namespace hvisor

@@ -14,7 +14,8 @@
 namespace hvisor {
 
 /// At most 10 messages in 5 seconds about one device, then a count of what
-/// was left out: for everything that a guest can cause. Any thread.
+/// was left out: for everything that a guest can cause. Any thread, and none
+/// waits for the log.
 class RateLimit {
   public:
     using Clock = std::chrono::steady_clock;
@@ -32,13 +33,13 @@ class RateLimit {
     }
 
     /// Whether one more message may be written now: nothing, or how many were
-    /// left out before it, which write() wants to know. Never blocks.
+    /// left out before it.
     [[nodiscard]] std::optional<std::uint64_t> admit(Clock::time_point now);
-    void write(std::string_view message, std::uint64_t suppressed) const;
-
     [[nodiscard]] const log::Fields& fields() const { return fields_; }
 
   private:
+    void write(std::string_view message, std::uint64_t suppressed) const;
+
     log::Fields fields_;
     std::mutex lock_;
     Clock::time_point begin_;

@@ -15,6 +15,9 @@
 namespace hvisor {
 namespace {
 
+/// While there is other work all the time, descriptors are looked at this often.
+constexpr std::chrono::microseconds dispatch_period{50};
+
 constexpr std::uint64_t event_id = UINT64_MAX; ///< no watch has it: their ids are fd and a 32-bit count
 
 /// A fault in one callback must not end the others.
@@ -25,6 +28,16 @@ void fenced(Callback& callback, Args... args) {
     } catch (const std::exception& e) {
         log::error("internal error, please report it: {}", e.what());
     }
+}
+
+void relax() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb" ::: "memory");
+#else
+    std::this_thread::yield();
+#endif
 }
 
 std::uint64_t watch_id(int fd, std::uint32_t generation) {
@@ -43,8 +56,9 @@ Reactor::Waker::~Waker() {
 }
 
 void Reactor::Waker::wake() {
-    // seq_cst pairs with run(): either it sees pending_, or we see it asleep.
+    // seq_cst pairs with sleep(): either it sees has_work_, or we see it asleep.
     if (!pending_.exchange(true)) {
+        reactor_.has_work_.store(true);
         reactor_.wake_up();
     }
 }
@@ -58,7 +72,7 @@ Reactor::Timer::~Timer() {
     reactor_.call([this] { std::erase(reactor_.timers_, this); });
 }
 
-Result<std::unique_ptr<Reactor>> Reactor::start(ThreadOptions options) {
+Result<std::unique_ptr<Reactor>> Reactor::start(ThreadOptions options, Source* source) {
     UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
     UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!epoll || !event) {
@@ -69,12 +83,13 @@ Result<std::unique_ptr<Reactor>> Reactor::start(ThreadOptions options) {
     if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, event.get(), &interest) != 0) {
         return fail(ErrorCode::failed, "cannot create an event loop: {}", errno_text());
     }
-    std::unique_ptr<Reactor> reactor(new Reactor(std::move(epoll), std::move(event)));
+    std::unique_ptr<Reactor> reactor(new Reactor(std::move(epoll), std::move(event), source));
     reactor->thread_ = spawn_thread(std::move(options), [self = reactor.get()] { self->run(); });
     return reactor;
 }
 
-Reactor::Reactor(UniqueFd epoll, UniqueFd event) : epoll_(std::move(epoll)), event_(std::move(event)) {}
+Reactor::Reactor(UniqueFd epoll, UniqueFd event, Source* source)
+    : epoll_(std::move(epoll)), event_(std::move(event)), source_(source) {}
 
 Reactor::~Reactor() {
     stop();
@@ -98,7 +113,7 @@ void Reactor::post(Task task) {
         const std::scoped_lock guard(lock_);
         if (!stopped_) {
             posted_.push_back(std::move(task));
-            has_posted_.store(true);
+            has_work_.store(true);
             wake_up();
             return;
         }
@@ -154,7 +169,8 @@ void Reactor::unwatch(int fd) {
 void Reactor::run() {
     thread_id_.store(std::this_thread::get_id());
     for (;;) {
-        run_ready();
+        const bool served = source_ != nullptr && source_->serve();
+        const bool ran = run_ready();
         if (stop_.load()) {
             const std::scoped_lock guard(lock_);
             if (posted_.empty()) {
@@ -164,12 +180,21 @@ void Reactor::run() {
             }
             continue;
         }
-        sleep_and_dispatch();
+        if (served || ran) {
+            if (Clock::now() - dispatched_ >= dispatch_period) {
+                const timespec now{};
+                dispatch(&now);
+            }
+        } else if (source_ == nullptr || !poll_source()) {
+            sleep();
+        }
     }
 }
 
-void Reactor::run_ready() {
-    if (has_posted_.exchange(false)) {
+bool Reactor::run_ready() {
+    bool ran = false;
+    if (has_work_.exchange(false)) {
+        ran = true;
         std::vector<Task> tasks;
         {
             const std::scoped_lock guard(lock_);
@@ -178,27 +203,42 @@ void Reactor::run_ready() {
         for (auto& task : tasks) {
             fenced(task);
         }
-    }
-    // A callback may add to, or take from, the lists.
-    // NOLINTNEXTLINE(modernize-loop-convert)
-    for (std::size_t i = 0; i < wakers_.size(); ++i) {
-        if (wakers_[i]->pending_.exchange(false)) {
-            fenced(wakers_[i]->callback_);
+        // A callback may add to, or take from, the lists.
+        // NOLINTNEXTLINE(modernize-loop-convert)
+        for (std::size_t i = 0; i < wakers_.size(); ++i) {
+            if (wakers_[i]->pending_.exchange(false)) {
+                fenced(wakers_[i]->callback_);
+            }
         }
     }
     const auto now = Clock::now();
     // NOLINTNEXTLINE(modernize-loop-convert)
     for (std::size_t i = 0; i < timers_.size(); ++i) {
         if (timers_[i]->due_ && *timers_[i]->due_ <= now) {
+            ran = true;
             timers_[i]->due_.reset();
             fenced(timers_[i]->callback_);
         }
     }
+    return ran;
 }
 
-bool Reactor::has_work() {
-    return has_posted_.load() || stop_.load() ||
-           std::ranges::any_of(wakers_, [](const Waker* waker) { return waker->pending_.load(); });
+bool Reactor::has_work() const {
+    return has_work_.load() || stop_.load();
+}
+
+bool Reactor::poll_source() {
+    const auto begin = Clock::now();
+    const auto window = source_->poll_window();
+    do {
+        for (int i = 0; i < 32; ++i) {
+            if (!source_->is_idle() || has_work_.load(std::memory_order_relaxed)) {
+                return true;
+            }
+            relax();
+        }
+    } while (Clock::now() - begin < window);
+    return false;
 }
 
 std::optional<Reactor::Clock::time_point> Reactor::next_due() const {
@@ -211,25 +251,44 @@ std::optional<Reactor::Clock::time_point> Reactor::next_due() const {
     return next;
 }
 
-void Reactor::sleep_and_dispatch() {
+std::optional<Reactor::Clock::duration> Reactor::sleep_limit() const {
+    std::optional<Clock::duration> limit;
+    if (const auto due = next_due()) {
+        limit = std::max(Clock::duration::zero(), *due - Clock::now());
+    }
+    if (source_ != nullptr) {
+        limit = std::min(limit.value_or(Clock::duration::max()), source_->max_sleep());
+    }
+    return limit;
+}
+
+void Reactor::sleep() {
+    const auto limit = sleep_limit();
+    asleep_.store(true);
+    if (has_work() || (source_ != nullptr && !source_->begin_sleep())) {
+        asleep_.store(false);
+        return;
+    }
     // A timeout of epoll instead of a timerfd: no system call to set a timer.
     timespec timeout{};
-    const timespec* limit = nullptr;
-    if (const auto due = next_due()) {
-        const auto left = std::max(Clock::duration::zero(), *due - Clock::now());
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+    if (limit) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*limit);
         timeout.tv_sec = seconds.count();
-        timeout.tv_nsec = std::chrono::nanoseconds(left - seconds).count();
-        limit = &timeout;
+        timeout.tv_nsec = std::chrono::nanoseconds(*limit - seconds).count();
     }
-    asleep_.store(true);
-    if (has_work()) {
-        timeout = {};
-        limit = &timeout;
+    const auto begin = Clock::now();
+    dispatch(limit ? &timeout : nullptr);
+    if (source_ != nullptr) {
+        source_->end_sleep(dispatched_ - begin, timed_out_);
     }
+}
+
+void Reactor::dispatch(const timespec* timeout) {
     std::array<epoll_event, 16> events{};
-    const int count = ::epoll_pwait2(epoll_.get(), events.data(), events.size(), limit, nullptr);
+    const int count = ::epoll_pwait2(epoll_.get(), events.data(), events.size(), timeout, nullptr);
     asleep_.store(false);
+    dispatched_ = Clock::now();
+    timed_out_ = count == 0;
     for (int i = 0; i < count; ++i) {
         const auto& event = events.at(static_cast<std::size_t>(i));
         const auto found = watches_.find(static_cast<int>(event.data.u64 & UINT32_MAX));

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -25,6 +26,32 @@ class Reactor {
   public:
     using Clock = std::chrono::steady_clock;
     using Task = std::move_only_function<void()>;
+
+    /// Work that shows itself in memory, not by a descriptor. A reactor that
+    /// has a source serves it first and between two pieces of other work, and
+    /// looks for it for a while before it sleeps. All calls on its thread.
+    class Source {
+      public:
+        Source() = default;
+        Source(const Source&) = delete;
+        Source& operator=(const Source&) = delete;
+        Source(Source&&) = delete;
+        Source& operator=(Source&&) = delete;
+        virtual ~Source() = default;
+
+        [[nodiscard]] virtual bool is_idle() const = 0;
+        /// Do all there is; false when there was nothing. It may be called
+        /// from inside a callback, by breathe().
+        virtual bool serve() = 0;
+        /// How long to look for work before sleeping.
+        [[nodiscard]] virtual Clock::duration poll_window() const = 0;
+        /// False: something came; do not sleep. What comes from now on wakes a
+        /// descriptor that the reactor watches.
+        [[nodiscard]] virtual bool begin_sleep() = 0;
+        virtual void end_sleep(Clock::duration slept, bool timed_out) = 0;
+        /// How long to sleep at most.
+        [[nodiscard]] virtual Clock::duration max_sleep() const = 0;
+    };
 
     /// Runs `callback` on the reactor soon after wake(), once for any number
     /// of calls. Never blocks and never allocates: what TrapLoop uses to kick.
@@ -66,7 +93,8 @@ class Reactor {
         std::optional<Clock::time_point> due_;
     };
 
-    [[nodiscard]] static Result<std::unique_ptr<Reactor>> start(ThreadOptions options);
+    [[nodiscard]] static Result<std::unique_ptr<Reactor>> start(ThreadOptions options,
+                                                                Source* source = nullptr);
     Reactor(const Reactor&) = delete;
     Reactor& operator=(const Reactor&) = delete;
     Reactor(Reactor&&) = delete;
@@ -84,6 +112,13 @@ class Reactor {
 
     // On the reactor's thread only:
 
+    /// In the middle of long work: serve the source.
+    void breathe() {
+        if (source_ != nullptr) {
+            source_->serve();
+        }
+    }
+
     /// Call back while `fd` has one of `events` (EPOLLIN, EPOLLOUT; level
     /// triggered), or a hang-up or an error, which cannot be masked.
     [[nodiscard]] Result<void> watch(int fd, std::uint32_t events,
@@ -95,12 +130,17 @@ class Reactor {
     void unwatch(int fd);
 
   private:
-    Reactor(UniqueFd epoll, UniqueFd event);
+    Reactor(UniqueFd epoll, UniqueFd event, Source* source);
     void run();
-    void run_ready();
-    void sleep_and_dispatch();
+    /// Tasks, wakers and timers that are due; false when there were none.
+    bool run_ready();
+    [[nodiscard]] bool poll_source();
+    void sleep();
+    void dispatch(const timespec* timeout);
     void wake_up();
-    [[nodiscard]] bool has_work();
+    [[nodiscard]] bool has_work() const;
+    /// How long to sleep at most; nothing: for ever.
+    [[nodiscard]] std::optional<Clock::duration> sleep_limit() const;
     [[nodiscard]] std::optional<Clock::time_point> next_due() const;
     [[nodiscard]] bool is_reactor_thread() const;
 
@@ -112,15 +152,18 @@ class Reactor {
 
     UniqueFd epoll_;
     UniqueFd event_;
+    Source* source_;
+    Clock::time_point dispatched_; ///< when descriptors were looked at last
+    bool timed_out_ = false;       ///< the latest look at descriptors found none
     std::unordered_map<int, std::shared_ptr<Watch>> watches_;
     std::uint32_t next_watch_ = 0;
     std::vector<Waker*> wakers_;
     std::vector<Timer*> timers_;
 
     std::mutex lock_;
-    std::vector<Task> posted_; ///< under lock_
-    bool stopped_ = false;     ///< under lock_
-    std::atomic<bool> has_posted_{false};
+    std::vector<Task> posted_;          ///< under lock_
+    bool stopped_ = false;              ///< under lock_
+    std::atomic<bool> has_work_{false}; ///< a task was posted or a waker called
     std::atomic<bool> asleep_{false};
     std::atomic<bool> stop_{false};
     std::atomic<std::thread::id> thread_id_;

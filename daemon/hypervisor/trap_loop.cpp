@@ -2,53 +2,43 @@
 #include "hypervisor/trap_loop.hpp"
 
 #include "base/log.hpp"
-#include "base/thread.hpp"
 
 #include <algorithm>
-#include <array>
-#include <poll.h>
-#include <sys/eventfd.h>
+#include <format>
+#include <future>
+#include <stdexcept>
+#include <sys/epoll.h>
+#include <thread>
 #include <utility>
 
 namespace hvisor::hypervisor {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// The shortest polling that can pay at all.
 constexpr std::chrono::nanoseconds min_poll = std::chrono::microseconds(2);
-
-void relax() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("isb" ::: "memory");
-#else
-    std::this_thread::yield();
-#endif
-}
 
 } // namespace
 
 TrapLoop::TrapLoop(Hypervisor& hypervisor) : TrapLoop(hypervisor, Policy{}) {}
 
-TrapLoop::TrapLoop(Hypervisor& hypervisor, Policy policy)
-    : bridge_(hypervisor),
-      policy_(policy),
-      wakeup_fd_(hypervisor.wakeup_fd()),
-      kick_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+TrapLoop::TrapLoop(Hypervisor& hypervisor, Policy policy) : bridge_(hypervisor), policy_(policy) {
     // A crash here is the process's: guest CPUs would wait for ever otherwise.
-    thread_ = spawn_thread({.name = "trap-loop", .cpus = {}, .on_crash = {}}, [this] { run(); });
+    auto reactor = Reactor::start({.name = "trap-loop", .cpus = {}, .on_crash = {}}, this);
+    if (!reactor) {
+        throw std::runtime_error(reactor.error().message);
+    }
+    reactor_ = std::move(*reactor);
+    reactor_->call([this, wakeup = hypervisor.wakeup_fd()] {
+        // Edge triggered, so that nobody has to read it: to be awake is all that is wanted.
+        if (auto watched = reactor_->watch(wakeup, EPOLLIN | EPOLLET, [](std::uint32_t) {}); !watched) {
+            log::error("{}: guests wait up to {} for an answer", watched.error().message,
+                       policy_.max_sleep_with_zones);
+        }
+    });
 }
 
 TrapLoop::~TrapLoop() {
-    stop_.store(true);
-    wake();
-    thread_.join();
-}
-
-void TrapLoop::wake() {
-    ::eventfd_write(kick_fd_.get(), 1);
+    reactor_->stop();
 }
 
 void TrapLoop::add_zone(std::uint32_t id, std::shared_ptr<TrapHandler> handler) {
@@ -64,7 +54,7 @@ void TrapLoop::add_zone(std::uint32_t id, std::shared_ptr<TrapHandler> handler) 
         strangers_.fetch_and(~(1U << id));
     }
     // It may have gone to sleep for longer than is right with a zone.
-    wake();
+    reactor_->post([] {});
 }
 
 void TrapLoop::remove_zone(std::uint32_t id) {
@@ -88,33 +78,18 @@ void TrapLoop::remove_zone(std::uint32_t id) {
     }
 }
 
-void TrapLoop::run() {
-    while (true) {
-        const bool handled = handle_all();
-        // Everything that was in the ring when drain() was called is done.
-        if (const auto wanted = drain_wanted_.load(); wanted != drain_done_.load()) {
-            if (bridge_.is_idle()) {
-                drain_done_.store(wanted);
-            }
-            continue;
-        }
-        if (stop_.load()) {
-            return;
-        }
-        if (!handled && !poll_for_request()) {
-            sleep();
-        }
-    }
+bool TrapLoop::is_idle() const {
+    return bridge_.is_idle();
 }
 
-bool TrapLoop::handle_all() {
-    bool handled = false;
+bool TrapLoop::serve() {
+    bool served = false;
     while (const auto request = bridge_.front()) {
         handle(*request);
         bridge_.pop();
-        handled = true;
+        served = true;
     }
-    return handled;
+    return served;
 }
 
 void TrapLoop::handle(const TrapRequest& request) {
@@ -137,54 +112,43 @@ std::optional<std::uint64_t> TrapLoop::access(const TrapRequest& request) {
     if (handler == nullptr && request.zone < max_zones && (strangers_.load() >> request.zone & 1) == 0) {
         // Once a zone: a journal that hangs must not hold up this thread again and again.
         strangers_.fetch_or(1U << request.zone);
-        log::warning("zone {} accesses {:#x}, but has no virtio devices here: it reads 0", request.zone,
-                     request.address);
+        log::write_later(log::Level::warning, {},
+                         std::format("zone {} accesses {:#x}, but has no virtio devices here: it reads 0",
+                                     request.zone, request.address));
     }
     return 0;
 }
 
-bool TrapLoop::poll_for_request() {
-    const auto begin = Clock::now();
-    do {
-        for (int i = 0; i < 32; ++i) {
-            if (!bridge_.is_idle()) {
-                return true;
-            }
-            relax();
-        }
-    } while (Clock::now() - begin < poll_window_);
-    return false;
-}
-
 /// Polling pays when the next request comes within the time that it may take:
 /// then sleeping and waking would have been dearer than waiting.
-void TrapLoop::adapt_polling(std::chrono::nanoseconds slept) {
+void TrapLoop::adapt_polling(Reactor::Clock::duration slept) {
     poll_window_ = slept < policy_.max_poll ? std::min(std::max(poll_window_ * 4, min_poll), policy_.max_poll)
                                             : std::max(poll_window_ / 2, min_poll);
 }
 
-void TrapLoop::sleep() {
-    if (!bridge_.begin_sleep()) {
-        bridge_.end_sleep();
-        return;
+bool TrapLoop::begin_sleep() {
+    if (bridge_.begin_sleep()) {
+        sleeps_.add(1);
+        return true;
     }
-    sleeps_.add(1);
-    const auto begin = Clock::now();
-    const auto limit = zone_count_.load() != 0 ? policy_.max_sleep_with_zones : policy_.max_sleep_without;
-    std::array<pollfd, 2> fds{{{.fd = wakeup_fd_, .events = POLLIN, .revents = 0},
-                               {.fd = kick_fd_.get(), .events = POLLIN, .revents = 0}}};
-    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(limit.count()));
     bridge_.end_sleep();
-    adapt_polling(Clock::now() - begin);
-    if (ready == 0 && !bridge_.is_idle()) {
+    return false;
+}
+
+void TrapLoop::end_sleep(Reactor::Clock::duration slept, bool timed_out) {
+    bridge_.end_sleep();
+    const bool has_request = !bridge_.is_idle();
+    if (timed_out && has_request) {
         missed_wakeups_.add(1);
     }
-    eventfd_t count = 0;
-    for (const auto& fd : fds) {
-        if ((fd.revents & POLLIN) != 0) {
-            ::eventfd_read(fd.fd, &count);
-        }
+    // What woke it for other work says nothing about the next request.
+    if (has_request || slept >= policy_.max_poll) {
+        adapt_polling(slept);
     }
+}
+
+Reactor::Clock::duration TrapLoop::max_sleep() const {
+    return zone_count_.load() != 0 ? policy_.max_sleep_with_zones : policy_.max_sleep_without;
 }
 
 void TrapLoop::inject(std::uint32_t zone, std::uint32_t interrupt) {
@@ -202,16 +166,14 @@ void TrapLoop::answer(std::uint32_t cpu, std::uint64_t value) {
 }
 
 bool TrapLoop::drain(std::chrono::milliseconds timeout) {
-    const auto ticket = drain_wanted_.fetch_add(1) + 1;
-    wake();
-    const auto deadline = Clock::now() + timeout;
-    while (drain_done_.load() < ticket) {
-        if (Clock::now() >= deadline) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::microseconds(50));
-    }
-    return true;
+    // Shared: the task may run after the time is over.
+    const auto done = std::make_shared<std::promise<void>>();
+    auto finished = done->get_future();
+    reactor_->post([this, done] {
+        serve();
+        done->set_value();
+    });
+    return finished.wait_for(timeout) == std::future_status::ready;
 }
 
 TrapCounts TrapLoop::counts() const {

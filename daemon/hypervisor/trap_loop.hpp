@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/rate_limit.hpp"
-#include "base/unique_fd.hpp"
+#include "base/reactor.hpp"
 #include "hypervisor/bridge.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "virtio/guest_port.hpp"
@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <thread>
 
 namespace hvisor::hypervisor {
 
@@ -46,8 +45,10 @@ struct TrapCounts {
 };
 
 /// The thread that takes register accesses off the bridge and answers them at
-/// once, and the way back to the guests.
-class TrapLoop final : public virtio::GuestPort {
+/// once, and the way back to the guests. It is a reactor whose source is the
+/// bridge, so that it can own queues, too: the way from a notification to a
+/// back end that cannot block then needs no other thread.
+class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
   public:
     /// How long it polls before it sleeps, and how long it sleeps at most.
     struct Policy {
@@ -76,6 +77,9 @@ class TrapLoop final : public virtio::GuestPort {
 
     static constexpr std::uint32_t max_zones = 32;
 
+    /// The thread itself. What runs there must not block.
+    [[nodiscard]] Reactor& reactor() { return *reactor_; }
+
     void inject(std::uint32_t zone, std::uint32_t interrupt) override;
     void answer(std::uint32_t cpu, std::uint64_t value) override;
 
@@ -86,21 +90,20 @@ class TrapLoop final : public virtio::GuestPort {
     [[nodiscard]] TrapCounts counts() const;
 
   private:
-    void run();
-    /// Handle what is in the ring; false when there was nothing.
-    bool handle_all();
+    // Reactor::Source
+    [[nodiscard]] bool is_idle() const override;
+    bool serve() override;
+    [[nodiscard]] Reactor::Clock::duration poll_window() const override { return poll_window_; }
+    [[nodiscard]] bool begin_sleep() override;
+    void end_sleep(Reactor::Clock::duration slept, bool timed_out) override;
+    [[nodiscard]] Reactor::Clock::duration max_sleep() const override;
+
     void handle(const TrapRequest& request);
     [[nodiscard]] std::optional<std::uint64_t> access(const TrapRequest& request);
-    /// Wait for a request without sleeping, for a time that grows while that pays.
-    [[nodiscard]] bool poll_for_request();
-    void adapt_polling(std::chrono::nanoseconds slept);
-    void sleep();
-    void wake();
+    void adapt_polling(Reactor::Clock::duration slept);
 
     Bridge bridge_;
     Policy policy_;
-    int wakeup_fd_;
-    UniqueFd kick_fd_; ///< wakes the thread for drain(), add_zone() and the end
     RateLimit limit_;
 
     std::array<std::atomic<TrapHandler*>, max_zones> handlers_{};
@@ -110,10 +113,6 @@ class TrapLoop final : public virtio::GuestPort {
     std::atomic<std::uint32_t> zone_count_{0};
     std::atomic<std::uint32_t> strangers_{0};    ///< bit n: zone n has been complained about
     std::atomic<std::uint64_t> access_phase_{0}; ///< odd while an access runs
-    std::atomic<std::uint64_t> drain_wanted_{0};
-    std::atomic<std::uint64_t> drain_done_{0};
-    std::atomic<bool> stop_{false};
-
     std::chrono::nanoseconds poll_window_{0};
     Watched<std::uint64_t> requests_;
     Watched<std::uint64_t> unknown_;
@@ -121,7 +120,7 @@ class TrapLoop final : public virtio::GuestPort {
     Watched<std::uint64_t> missed_wakeups_;
     std::atomic<std::uint64_t> interrupts_{0};
     std::atomic<std::uint64_t> interrupts_dropped_{0};
-    std::jthread thread_;
+    std::unique_ptr<Reactor> reactor_;
 };
 
 } // namespace hvisor::hypervisor

@@ -61,12 +61,12 @@ std::size_t Writer::fill_zero(std::size_t length) {
     return done;
 }
 
-Chain::Chain(Queue& queue, std::uint16_t head, ChainBuffers buffers)
-    : queue_(&queue), head_(head), buffers_(std::move(buffers)) {}
+Chain::Chain(Queue& queue, const ChainTicket& ticket, ChainBuffers buffers)
+    : queue_(&queue), ticket_(ticket), buffers_(std::move(buffers)) {}
 
 Chain::Chain(Chain&& other) noexcept
     : queue_(std::exchange(other.queue_, nullptr)),
-      head_(other.head_),
+      ticket_(other.ticket_),
       written_(other.written_),
       buffers_(std::move(other.buffers_)) {}
 
@@ -74,7 +74,7 @@ Chain& Chain::operator=(Chain&& other) noexcept {
     if (this != &other) {
         complete();
         queue_ = std::exchange(other.queue_, nullptr);
-        head_ = other.head_;
+        ticket_ = other.ticket_;
         written_ = other.written_;
         buffers_ = std::move(other.buffers_);
     }
@@ -87,13 +87,13 @@ Chain::~Chain() {
 
 void Chain::complete() {
     if (auto* queue = std::exchange(queue_, nullptr)) {
-        queue->publish(head_, written_, std::move(buffers_));
+        queue->give_back(ticket_, written_, std::move(buffers_));
     }
 }
 
 void Chain::put_back() {
     if (auto* queue = std::exchange(queue_, nullptr)) {
-        queue->undo_pop(std::move(buffers_));
+        queue->undo_pop(ticket_, std::move(buffers_));
     }
 }
 

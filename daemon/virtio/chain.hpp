@@ -2,8 +2,11 @@
 #pragma once
 
 #include "guest/guest_span.hpp"
+#include "virtio/chain_buffers.hpp"
+#include "virtio/ring.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,12 +18,6 @@
 namespace hvisor::virtio {
 
 class Queue;
-
-/// The buffers of one descriptor chain.
-struct ChainBuffers {
-    std::vector<guest::GuestSpan> readable; ///< device-readable, in order
-    std::vector<guest::GuestSpan> writable; ///< device-writable, in order
-};
 
 /// A position in a list of buffers; what Reader and Writer have in common.
 class BufferCursor {
@@ -85,12 +82,19 @@ class Writer : public BufferCursor {
     std::size_t fill_zero(std::size_t length);
 };
 
-/// A descriptor chain taken from a queue. It goes back to the queue's used
-/// ring exactly once: when it is destroyed, or when complete() is called.
-/// It must not outlive its queue, and stays on the queue's thread.
+/// What a queue needs to take a chain back: plain data.
+struct ChainTicket {
+    RingElement element;
+    std::size_t order = 0; ///< with IN_ORDER: its place among all chains
+    std::chrono::steady_clock::time_point asked;
+};
+
+/// A descriptor chain taken from a queue. It goes back to the queue exactly
+/// once: when it is destroyed, or when complete() is called. It must not
+/// outlive its queue, and stays on the queue's thread.
 class [[nodiscard]] Chain {
   public:
-    Chain(Queue& queue, std::uint16_t head, ChainBuffers buffers);
+    Chain(Queue& queue, const ChainTicket& ticket, ChainBuffers buffers);
     Chain(const Chain&) = delete;
     Chain& operator=(const Chain&) = delete;
     Chain(Chain&& other) noexcept;
@@ -110,11 +114,12 @@ class [[nodiscard]] Chain {
     /// the chain that was popped last.
     void put_back();
 
-    [[nodiscard]] std::uint16_t head() const { return head_; }
+    /// The driver's name for it: head of a split, buffer id of a packed ring.
+    [[nodiscard]] std::uint16_t id() const { return ticket_.element.id; }
 
   private:
     Queue* queue_; ///< null once it is back
-    std::uint16_t head_;
+    ChainTicket ticket_;
     std::uint32_t written_ = 0;
     ChainBuffers buffers_;
 };

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "virtio/device.hpp"
 
+#include "base/checked.hpp"
+
 #include <algorithm>
 #include <bit>
-#include <exception>
+#include <future>
 #include <utility>
 
 namespace hvisor::virtio {
@@ -16,6 +18,11 @@ constexpr std::chrono::microseconds batch_time{50};
 /// a reset of this very device.
 constexpr std::chrono::milliseconds turn_time{2};
 
+constexpr std::uint32_t bit(std::size_t queue) {
+    return std::uint32_t{1} << queue;
+}
+constexpr std::uint32_t all_queues = UINT32_MAX;
+
 } // namespace
 
 Device::Device(DeviceContext context, DeviceModel model)
@@ -23,25 +30,70 @@ Device::Device(DeviceContext context, DeviceModel model)
       model_(std::move(model)),
       limit_(log::Fields{.zone = context_.zone_name, .device = context_.id}),
       interrupt_(context_.port, context_.zone, context_.interrupt),
-      kick_waker_(context_.owner, [this] { fenced([this] { take_kicks(); }); }),
+      kick_waker_(context_.owner, [this] { turn([this] { take_kicks(); }); }),
       repair_timer_(context_.owner, [this] { repair_interrupt(); }) {
     model_.features = model_.features | transport_features;
+    for (const auto byte : model_.config) {
+        config_.emplace_back(std::to_integer<std::uint8_t>(byte));
+    }
 }
 
 Device::~Device() = default;
 
 void Device::read_config(std::size_t offset, std::span<std::byte> to) const {
     std::ranges::fill(to, std::byte{0});
-    if (offset < model_.config.size()) {
-        const auto length = std::min(to.size(), model_.config.size() - offset);
-        std::ranges::copy(std::span(model_.config).subspan(offset, length), to.begin());
+    for (std::size_t i = 0; i < to.size() && offset < config_.size() && i < config_.size() - offset; ++i) {
+        to[i] = std::byte{config_[offset + i].get()};
     }
 }
 
-void Device::activate(FeatureSet features,
-                      const std::array<std::optional<QueueLayout>, max_queues>& layouts) {
+bool Device::write_config(std::size_t offset, std::span<const std::byte> from) {
+    const auto fits = [&](const DeviceModel::Field& field) {
+        return range_inside(offset, from.size(), field.offset, field.size);
+    };
+    if (!std::ranges::any_of(model_.writable_config, fits)) {
+        return false;
+    }
+    for (std::size_t i = 0; i < from.size(); ++i) {
+        config_.at(offset + i).set(std::to_integer<std::uint8_t>(from[i]));
+    }
+    context_.owner.post([this, offset, size = from.size()] {
+        turn([&] {
+            if (!quiesced_) {
+                do_config_written(offset, size);
+            }
+        });
+    });
+    return true;
+}
+
+void Device::update_config(std::size_t offset, std::span<const std::byte> bytes) {
+    // Counted on both sides of the change: whichever part of it a driver saw,
+    // its second look at the generation differs from its first.
+    config_generation_.fetch_add(1);
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        config_.at(offset + i).set(std::to_integer<std::uint8_t>(bytes[i]));
+    }
+    config_generation_.fetch_add(1);
+    if (running_) {
+        raise(interrupt_config_change);
+    }
+}
+
+void Device::activate(FeatureSet features, const QueueLayouts& layouts) {
     active_ = true;
-    context_.owner.post([this, features, layouts] { fenced([&] { start_queues(features, layouts); }); });
+    context_.owner.post([this, features, layouts] { turn([&] { start_queues(features, layouts); }); });
+}
+
+void Device::start_queue(std::size_t queue, const QueueLayout& layout) {
+    context_.owner.post([this, queue, layout] {
+        turn([&] {
+            if (running_ && !quiesced_) {
+                queues_.at(queue).emplace(layout, *context_.memory, negotiated_, states_.at(queue));
+                do_kick(queue);
+            }
+        });
+    });
 }
 
 bool Device::reset(std::function<void()> done) {
@@ -51,10 +103,16 @@ bool Device::reset(std::function<void()> done) {
     }
     active_ = false;
     context_.owner.post([this, done = std::move(done)] {
-        fenced([this] { stop_queues(); });
-        interrupt_.clear();
-        needs_reset_.store(false, std::memory_order_release);
-        done();
+        turn([&] {
+            begin_stop(all_queues, [this, done] {
+                running_ = false;
+                repair_timer_.cancel();
+                fenced([this] { do_reset(); });
+                interrupt_.clear();
+                needs_reset_.store(false, std::memory_order_release);
+                done();
+            });
+        });
     });
     return false;
 }
@@ -63,15 +121,18 @@ bool Device::stop_queue(std::size_t queue, std::function<void()> done) {
     if (!active_) {
         return true;
     }
-    context_.owner.post([this, queue, done = std::move(done)] {
-        queues_.at(queue).reset();
-        done();
-    });
+    context_.owner.post(
+        [this, queue, done = std::move(done)] { turn([&] { begin_stop(bit(queue), done); }); });
     return false;
 }
 
 void Device::kick(std::size_t queue) {
-    kicks_.fetch_or(1U << queue);
+    states_.at(queue).metrics.notifications.add(1);
+    serve_again(queue);
+}
+
+void Device::serve_again(std::size_t index) {
+    kicks_.fetch_or(bit(index));
     kick_waker_.wake();
 }
 
@@ -80,11 +141,6 @@ void Device::require_reset(std::string_view reason) {
     if (!needs_reset_.exchange(true)) {
         context_.owner.post([this] { report_fault(); });
     }
-}
-
-void Device::post_warning(std::string message, std::uint64_t suppressed) {
-    context_.owner.post(
-        [this, message = std::move(message), suppressed] { limit_.write(message, suppressed); });
 }
 
 void Device::report_fault() {
@@ -96,26 +152,36 @@ void Device::report_fault() {
 }
 
 void Device::quiesce() {
-    context_.owner.call([this] {
-        if (quiesced_) {
-            return;
-        }
-        fenced([this] { stop_queues(); });
-        quiesced_ = true;
-        fenced([this] { do_quiesce(); });
+    std::promise<void> done;
+    auto finished = done.get_future();
+    context_.owner.post([this, &done] {
+        turn([&] {
+            const bool is_first = !std::exchange(quiesced_, true);
+            begin_stop(all_queues, [this, is_first, &done] {
+                repair_timer_.cancel();
+                if (is_first) {
+                    fenced([this] { do_quiesce(); });
+                }
+                done.set_value();
+            });
+        });
     });
+    finished.wait();
 }
 
-void Device::start_queues(FeatureSet features,
-                          const std::array<std::optional<QueueLayout>, max_queues>& layouts) {
+void Device::close() {
+    quiesce();
+    context_.owner.call([this] { fenced([this] { do_close(); }); });
+}
+
+void Device::start_queues(FeatureSet features, const QueueLayouts& layouts) {
     if (quiesced_) {
         return;
     }
     negotiated_ = features;
     for (std::size_t i = 0; i < queue_count(); ++i) {
-        indices_.at(i).clear();
         if (const auto& layout = layouts.at(i)) {
-            queues_.at(i).emplace(*layout, *context_.memory, features, indices_.at(i));
+            queues_.at(i).emplace(*layout, *context_.memory, features, states_.at(i));
         }
     }
     running_ = true;
@@ -128,15 +194,51 @@ void Device::start_queues(FeatureSet features,
     }
 }
 
-void Device::stop_queues() {
-    if (running_) {
-        do_stop();
+void Device::begin_stop(std::uint32_t queues, std::function<void()> done) {
+    const auto fresh = queues & ~stopping_;
+    stopping_ |= queues;
+    stops_.push_back({.queues = queues, .done = std::move(done)});
+    for (std::size_t i = 0; i < queue_count(); ++i) {
+        if ((fresh & bit(i)) != 0 && queues_.at(i)) {
+            fenced([this, i] { do_stop_queue(i); });
+        }
     }
-    for (auto& queue : queues_) {
-        queue.reset();
+}
+
+bool Device::has_stopped(std::uint32_t queues) const {
+    for (std::size_t i = 0; i < queue_count(); ++i) {
+        if ((queues & bit(i)) != 0 && queues_.at(i) && queues_.at(i)->in_flight() != 0) {
+            return false;
+        }
     }
-    running_ = false;
-    repair_timer_.cancel();
+    return true;
+}
+
+void Device::finish_stops() {
+    // In the order they were asked for: what comes later waits for no less.
+    while (!stops_.empty() && has_stopped(stops_.front().queues)) {
+        const auto stop = std::move(stops_.front());
+        stops_.erase(stops_.begin());
+        for (std::size_t i = 0; i < queue_count(); ++i) {
+            if ((stop.queues & bit(i)) != 0) {
+                queues_.at(i).reset();
+            }
+        }
+        stopping_ = 0;
+        for (const auto& other : stops_) {
+            stopping_ |= other.queues;
+        }
+        stop.done();
+    }
+}
+
+void Device::end_turn() {
+    for (std::size_t i = 0; i < queue_count(); ++i) {
+        if (auto* running = queue(i); running != nullptr && running->has_unpublished()) {
+            signal(i);
+        }
+    }
+    finish_stops();
 }
 
 void Device::take_kicks() {
@@ -150,7 +252,8 @@ void Device::take_kicks() {
 
 Queue* Device::queue(std::size_t index) {
     auto& found = queues_.at(index);
-    return found && running_ && !needs_reset() ? &*found : nullptr;
+    const bool rests = !found || !running_ || needs_reset() || (stopping_ & bit(index)) != 0;
+    return rests ? nullptr : &*found;
 }
 
 std::optional<Chain> Device::pop(std::size_t index) {
@@ -170,19 +273,20 @@ void Device::serve(std::size_t index) {
     const auto turn_begin = Reactor::Clock::now();
     auto batch_begin = turn_begin;
     while (auto* running = queue(index)) {
+        running->set_asked(turn_begin);
         running->disable_notifications();
         while (auto chain = pop(index)) {
             do_request(index, std::move(*chain));
             const auto now = Reactor::Clock::now();
             if (now - batch_begin >= batch_time) {
-                signal(index);
+                signal(index, now);
                 batch_begin = now;
             }
             if (now - turn_begin >= turn_time) {
-                signal(index);
-                kick(index);
+                serve_again(index);
                 return;
             }
+            context_.owner.breathe();
         }
         signal(index);
         if (queue(index) == nullptr || !running->enable_notifications()) {
@@ -191,8 +295,10 @@ void Device::serve(std::size_t index) {
     }
 }
 
-void Device::signal(std::size_t index) {
-    if (auto* running = queue(index); running != nullptr && running->take_interrupt_request()) {
+void Device::signal(std::size_t index, Queue::Clock::time_point now) {
+    auto* running = queue(index);
+    if (running != nullptr && running->publish(now) && running->take_interrupt_request()) {
+        states_.at(index).metrics.interrupts.add(1);
         raise(interrupt_used_buffer);
     }
 }
@@ -213,13 +319,9 @@ void Device::repair_interrupt() {
     }
 }
 
-void Device::fenced(const std::function<void()>& hook) {
-    try {
-        hook();
-    } catch (const std::exception& e) {
-        log::error(limit_.fields(), "internal error, please report it: {}", e.what());
-        require_reset("internal error");
-    }
+void Device::fail_internally(const char* what) {
+    log::error(limit_.fields(), "internal error, please report it: {}", what);
+    require_reset("internal error");
 }
 
 } // namespace hvisor::virtio

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/atomic.hpp"
 #include "base/rate_limit.hpp"
 #include "base/reactor.hpp"
 #include "guest/guest_memory.hpp"
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <format>
 #include <functional>
 #include <memory>
@@ -27,6 +29,8 @@ namespace hvisor::virtio {
 
 /// Queues one device can have.
 inline constexpr std::size_t max_queues = 16;
+
+using QueueLayouts = std::array<std::optional<QueueLayout>, max_queues>;
 
 /// What a device gets from the one who makes it.
 struct DeviceContext {
@@ -44,21 +48,33 @@ struct DeviceModel {
     std::uint32_t device_id = 0;            ///< virtio 1.2, 5
     FeatureSet features;                    ///< of the type; transport_features are added
     std::vector<std::uint16_t> queue_sizes; ///< the largest size of each queue
-    std::vector<std::byte> config;          ///< device configuration space
+    std::vector<std::byte> config;          ///< device configuration space, as it begins
+    /// A field of the configuration space that a driver may write.
+    struct Field {
+        std::size_t offset;
+        std::size_t size;
+    };
+    std::vector<Field> writable_config{};
 };
 
 /// The part that all devices share, and the rules of who may call what:
 ///
-///     TrapLoop:      activate, reset, stop_queue, kick, read_config: they never
-///                    block; the work is posted to the owner
+///     TrapLoop:      activate, start_queue, stop_queue, reset, kick,
+///                    read_config, write_config: they never block; the work is
+///                    posted to the owner
 ///     owner thread:  all do_ hooks, everything protected
-///     any thread:    require_reset, quiesce, the accessors
+///     any thread:    require_reset, quiesce, close, the accessors
+///
+/// The owner may be TrapLoop's own thread: so no hook ever blocks. What a hook
+/// does happens in a turn, at whose end everything that went back to a queue is
+/// published, with at most one interrupt a queue.
 ///
 /// inactive ──activate──▶ active ──reset──▶ inactive
 ///                          │ require_reset, queues rest until it comes
-///     (any) ──quiesce──▶ quiesced: queues rest for good
+///     (any) ──quiesce──▶ quiesced: queues rest for good ──close──▶ closed
 ///
-/// The owner reactor is stopped before a device is destroyed.
+/// A queue that stops gives nothing out any more, and is gone when the last
+/// chain is back; only then the driver is answered.
 class Device {
   public:
     Device(DeviceContext context, DeviceModel model);
@@ -78,9 +94,15 @@ class Device {
 
     /// Fill `to` from the configuration space; zeroes beyond its end.
     void read_config(std::size_t offset, std::span<std::byte> to) const;
+    /// False when these bytes are not a part of one writable field.
+    [[nodiscard]] bool write_config(std::size_t offset, std::span<const std::byte> from);
+    /// Differs between two reads when the configuration changed in between (virtio 1.2, 2.5.2).
+    [[nodiscard]] std::uint32_t config_generation() const { return config_generation_.load(); }
 
     /// DRIVER_OK: the queues that have a layout run from now on.
-    void activate(FeatureSet features, const std::array<std::optional<QueueLayout>, max_queues>& layouts);
+    void activate(FeatureSet features, const QueueLayouts& layouts);
+    /// A queue that was reset runs again (virtio 1.2, 2.6.1).
+    void start_queue(std::size_t queue, const QueueLayout& layout);
     /// Stop the queues and forget the driver. True when that is done already;
     /// else `done` is called, on the owner thread, once no request of the old
     /// driver is in flight any more.
@@ -95,19 +117,19 @@ class Device {
     void require_reset(std::string_view reason);
     [[nodiscard]] bool needs_reset() const { return needs_reset_.load(std::memory_order_acquire); }
 
-    /// Stop for good and wait until no request is in flight. Not on TrapLoop.
+    /// Stop for good and wait until no request is in flight. Not on the owner.
     void quiesce();
+    /// Quiesce, and let go of everything on the owner; the device can be
+    /// destroyed then, and must not before. Not on the owner.
+    void close();
 
     [[nodiscard]] Interrupt& interrupt() { return interrupt_; }
     [[nodiscard]] const Interrupt& interrupt() const { return interrupt_; }
-    [[nodiscard]] const QueueIndices& indices(std::size_t queue) const { return indices_.at(queue); }
-    /// A message that the guest can cause: rate limited, and written by the
-    /// owner thread, because a journal that hangs must not hold up TrapLoop.
+    [[nodiscard]] const QueueState& queue_state(std::size_t queue) const { return states_.at(queue); }
+    /// A message that the guest can cause.
     template <class... Args>
     void warn(std::format_string<Args...> format, Args&&... args) {
-        if (const auto suppressed = limit_.admit(RateLimit::Clock::now())) {
-            post_warning(std::format(format, std::forward<Args>(args)...), *suppressed);
-        }
+        limit_.warning(format, std::forward<Args>(args)...);
     }
     [[nodiscard]] const log::Fields& log_fields() const { return limit_.fields(); }
 
@@ -121,40 +143,76 @@ class Device {
     virtual void do_activate() {}
     /// The driver made buffers available in a queue that runs.
     virtual void do_kick(std::size_t queue) = 0;
-    /// One chain of serve(). It goes back to the driver when it is destroyed.
+    /// One chain of serve(). It goes back to the driver when it is destroyed,
+    /// now or later.
     virtual void do_request(std::size_t queue, Chain chain) = 0;
-    /// The queues are about to stop: let go of every chain, wait for back ends.
-    virtual void do_stop() {}
+    /// The queue stops: let go of every chain that only waits for something to
+    /// happen. Those that a back end works on come back when it is done.
+    virtual void do_stop_queue(std::size_t /*queue*/) {}
+    /// All queues have stopped; forget what the driver set.
+    virtual void do_reset() {}
+    /// The driver wrote a field of the configuration space.
+    virtual void do_config_written(std::size_t /*offset*/, std::size_t /*size*/) {}
     /// The device will not run again.
     virtual void do_quiesce() {}
+    /// The last call: let go of the owner's watches, and of the back end.
+    virtual void do_close() {}
 
+    /// What a back end's callback does on the owner, as one turn: an exception
+    /// fails this device and nothing else, and what went back to the queues is
+    /// published at the end.
+    template <class Body>
+    void turn(Body&& body) {
+        fenced(std::forward<Body>(body));
+        end_turn();
+    }
     /// Hand every available chain to do_request(), with one interrupt a batch.
     void serve(std::size_t index);
     /// The running queue, or null: not set up, reset, failed or quiesced.
     [[nodiscard]] Queue* queue(std::size_t index);
     /// The next chain of a queue; faults become require_reset().
     [[nodiscard]] std::optional<Chain> pop(std::size_t index);
-    /// Interrupt the driver if it wants to hear of what was published.
-    void signal(std::size_t index);
+    /// Publish before the turn ends, and interrupt the driver if it wants to hear of it.
+    void signal(std::size_t index, Queue::Clock::time_point now = Queue::Clock::now());
+    /// Change the configuration space, and tell the driver.
+    void update_config(std::size_t offset, std::span<const std::byte> bytes);
+    void count_bytes(std::size_t queue, std::uint64_t bytes) { states_.at(queue).metrics.bytes.add(bytes); }
+    void count_error(std::size_t queue) { states_.at(queue).metrics.errors.add(1); }
     [[nodiscard]] bool negotiated(FeatureBit bit) const { return negotiated_.has(bit); }
     [[nodiscard]] Reactor& owner() { return context_.owner; }
 
   private:
-    void start_queues(FeatureSet features, const std::array<std::optional<QueueLayout>, max_queues>& layouts);
-    void stop_queues();
-    void post_warning(std::string message, std::uint64_t suppressed);
+    /// Queues that are stopping, and what to do when all of them have.
+    struct Stop {
+        std::uint32_t queues; ///< bit n: queue n
+        std::function<void()> done;
+    };
+
+    void start_queues(FeatureSet features, const QueueLayouts& layouts);
+    void begin_stop(std::uint32_t queues, std::function<void()> done);
+    void finish_stops();
+    [[nodiscard]] bool has_stopped(std::uint32_t queues) const;
+    void end_turn();
     void take_kicks();
+    void serve_again(std::size_t index);
     void repair_interrupt();
     void report_fault();
     void raise(std::uint32_t bits);
-    /// Runs a hook; an exception in it fails this device and nothing else.
-    void fenced(const std::function<void()>& hook);
+    void fail_internally(const char* what);
+    template <class Body>
+    void fenced(Body&& body) {
+        try {
+            std::forward<Body>(body)();
+        } catch (const std::exception& e) {
+            fail_internally(e.what());
+        }
+    }
 
     DeviceContext context_;
     DeviceModel model_;
     RateLimit limit_;
     Interrupt interrupt_;
-    std::array<QueueIndices, max_queues> indices_;
+    std::array<QueueState, max_queues> states_;
 
     // TrapLoop's
     bool active_ = false;
@@ -162,12 +220,16 @@ class Device {
     // Shared
     std::atomic<bool> needs_reset_{false};
     std::atomic<std::uint32_t> kicks_{0}; ///< bit n: queue n
+    std::vector<Watched<std::uint8_t>> config_;
+    std::atomic<std::uint32_t> config_generation_{0};
 
     // The owner's
     FeatureSet negotiated_;
     std::array<std::optional<Queue>, max_queues> queues_;
     bool running_ = false;
     bool quiesced_ = false;
+    std::uint32_t stopping_ = 0; ///< bit n: queue n gives nothing out
+    std::vector<Stop> stops_;
     Reactor::Waker kick_waker_;
     Reactor::Timer repair_timer_;
 };

@@ -13,6 +13,9 @@ enum class FeatureBit : std::uint8_t {
     ring_indirect_desc = 28,
     ring_event_idx = 29,
     version_1 = 32,
+    ring_packed = 34,
+    in_order = 35,
+    ring_reset = 40,
 };
 
 /// A set of feature bits (virtio 1.2, 2.2).
@@ -58,8 +61,11 @@ class FeatureSet {
     std::uint64_t bits_ = 0;
 };
 
-/// What the transport and the queues offer for every device.
+/// What the transport and the queues offer for every device. IN_ORDER, which
+/// they know too, is for device types to offer whose requests end in order
+/// anyway: a disk's do not, and a slow one would hold up the others.
 inline constexpr FeatureSet transport_features{FeatureBit::ring_indirect_desc, FeatureBit::ring_event_idx,
-                                               FeatureBit::version_1};
+                                               FeatureBit::version_1, FeatureBit::ring_packed,
+                                               FeatureBit::ring_reset};
 
 } // namespace hvisor::virtio

@@ -2,6 +2,7 @@
 #include "virtio/mmio_transport.hpp"
 
 #include <array>
+#include <functional>
 #include <span>
 #include <utility>
 
@@ -14,12 +15,24 @@ constexpr std::uint32_t vendor = 0x48564953; // "HVIS"
 constexpr std::uint32_t no_region = UINT32_MAX;
 constexpr std::uint64_t config_space = std::to_underlying(Register::config);
 
-void set_low(std::uint64_t& address, std::uint32_t value) {
-    address = (address & ~std::uint64_t{UINT32_MAX}) | value;
+/// The address that one of QueueDescLow … QueueDeviceHigh is a half of.
+std::uint64_t& address_of(QueueRegisters& queue, Register which) {
+    switch (which) {
+    case Register::queue_desc_low:
+    case Register::queue_desc_high:
+        return queue.descriptors;
+    case Register::queue_driver_low:
+    case Register::queue_driver_high:
+        return queue.driver;
+    default:
+        return queue.device;
+    }
 }
 
-void set_high(std::uint64_t& address, std::uint32_t value) {
-    address = (address & UINT32_MAX) | std::uint64_t{value} << 32;
+/// High halves stand 4 bytes behind the low ones.
+void set_half(std::uint64_t& address, Register which, std::uint32_t value) {
+    const unsigned shift = std::to_underlying(which) % 8 != 0 ? 32 : 0;
+    address = (address & ~(std::uint64_t{UINT32_MAX} << shift)) | std::uint64_t{value} << shift;
 }
 
 } // namespace
@@ -29,7 +42,7 @@ std::optional<std::uint64_t> MmioTransport::access(const RegisterAccess& access)
     accesses_.add(1);
     if (access.offset >= config_space) {
         if (access.is_write) {
-            device_.warn("write to the configuration space at {:#x} ignored", access.offset - config_space);
+            write_config(access);
             return 0;
         }
         return read_config(access);
@@ -60,6 +73,17 @@ std::uint64_t MmioTransport::read_config(const RegisterAccess& access) const {
     return value;
 }
 
+void MmioTransport::write_config(const RegisterAccess& access) const {
+    std::array<std::byte, 8> bytes{};
+    for (unsigned i = 0; i < access.size; ++i) {
+        bytes.at(i) = static_cast<std::byte>(access.value >> (8 * i));
+    }
+    const auto offset = access.offset - config_space;
+    if (!device_.write_config(offset, std::span(bytes).first(access.size))) {
+        device_.warn("write of {} bytes to the configuration space at {:#x} ignored", access.size, offset);
+    }
+}
+
 const QueueRegisters* MmioTransport::selected() const {
     return registers_.queue_sel < device_.queue_count() ? &registers_.queues.at(registers_.queue_sel)
                                                         : nullptr;
@@ -87,8 +111,13 @@ std::uint32_t MmioTransport::read(Register which) const {
         return queue != nullptr ? device_.max_queue_size(registers_.queue_sel) : 0;
     case Register::queue_ready:
         return queue != nullptr ? queue->ready.get() : 0;
+    case Register::queue_reset:
+        // virtio 1.2, 2.6.1: 1 as long as the reset goes on.
+        return queue != nullptr ? queue->resetting.get() : 0;
     case Register::interrupt_status:
         return device_.interrupt().status();
+    case Register::config_generation:
+        return device_.config_generation();
     case Register::status:
         return status();
     case Register::shm_len_low:
@@ -98,7 +127,7 @@ std::uint32_t MmioTransport::read(Register which) const {
         // virtio 1.2, 4.2.2.1: no shared memory region has any number.
         return no_region;
     default:
-        // ConfigGeneration is 0, as the configuration never changes. Others are write-only or no register.
+        // Write-only, or no register.
         return 0;
     }
 }
@@ -130,6 +159,8 @@ std::optional<std::uint64_t> MmioTransport::write(Register which, const Register
         return 0;
     case Register::queue_ready:
         return write_queue_ready(value, access);
+    case Register::queue_reset:
+        return write_queue_reset(value, access);
     case Register::queue_notify:
         if (value < device_.queue_count()) {
             device_.kick(value);
@@ -166,28 +197,10 @@ void MmioTransport::write_queue(Register which, std::uint32_t value) {
     if (queue == nullptr || queue->ready.get() != 0) {
         return;
     }
-    switch (which) {
-    case Register::queue_num:
+    if (which == Register::queue_num) {
         queue->size.set(value);
-        break;
-    case Register::queue_desc_low:
-        set_low(queue->descriptors, value);
-        break;
-    case Register::queue_desc_high:
-        set_high(queue->descriptors, value);
-        break;
-    case Register::queue_driver_low:
-        set_low(queue->driver, value);
-        break;
-    case Register::queue_driver_high:
-        set_high(queue->driver, value);
-        break;
-    case Register::queue_device_low:
-        set_low(queue->device, value);
-        break;
-    default:
-        set_high(queue->device, value);
-        break;
+    } else {
+        set_half(address_of(*queue, which), which, value);
     }
 }
 
@@ -201,14 +214,38 @@ std::optional<std::uint64_t> MmioTransport::write_queue_ready(std::uint32_t valu
         make_queue_ready(*queue);
         return 0;
     }
+    return stop_selected_queue(access, [queue] { queue->ready.set(0); });
+}
+
+std::optional<std::uint64_t> MmioTransport::write_queue_reset(std::uint32_t value,
+                                                              const RegisterAccess& access) {
+    auto* queue = selected();
+    if (queue == nullptr || value != 1 || !negotiated(FeatureBit::ring_reset)) {
+        return 0;
+    }
+    queue->resetting.set(1);
+    // virtio 1.2, 2.6.1.1: QueueReset and QueueReady are 0 at its end, and the
+    // queue is as after a device reset.
+    return stop_selected_queue(access, [queue] { queue->clear(); });
+}
+
+MmioTransport::Answer MmioTransport::stop_selected_queue(const RegisterAccess& access,
+                                                         std::function<void()> finish) {
     const auto index = registers_.queue_sel;
     layouts_.at(index).reset();
+    return when_stopped(access, std::move(finish), [this, index](std::function<void()> done) {
+        return device_.stop_queue(index, std::move(done));
+    });
+}
+
+MmioTransport::Answer MmioTransport::when_stopped(const RegisterAccess& access, std::function<void()> finish,
+                                                  const std::function<bool(std::function<void()>)>& stop) {
     stopping_.store(true, std::memory_order_relaxed);
-    const auto stopped = [this, queue] {
-        queue->ready.set(0);
+    const auto stopped = [this, finish = std::move(finish)] {
+        finish();
         stopping_.store(false, std::memory_order_release);
     };
-    if (device_.stop_queue(index, [this, stopped, cpu = access.cpu, answer = access.needs_answer] {
+    if (stop([this, stopped, cpu = access.cpu, answer = access.needs_answer] {
             stopped();
             if (answer) {
                 device_.context().port.answer(cpu, 0);
@@ -220,10 +257,19 @@ std::optional<std::uint64_t> MmioTransport::write_queue_ready(std::uint32_t valu
     return std::nullopt;
 }
 
+bool MmioTransport::negotiated(FeatureBit bit) const {
+    return (registers_.status.get() & status::features_ok) != 0 &&
+           FeatureSet::from_bits(registers_.driver_features).has(bit);
+}
+
 void MmioTransport::make_queue_ready(QueueRegisters& queue) {
-    // virtio 1.2, 3.1.1: queues are set up before DRIVER_OK, for good.
-    if ((registers_.status.get() & status::driver_ok) != 0) {
-        device_.warn("queue {} became ready after DRIVER_OK: ignored", registers_.queue_sel);
+    const bool is_running = (registers_.status.get() & status::driver_ok) != 0;
+    // virtio 1.2, 3.1.1: queues are set up between FEATURES_OK and DRIVER_OK;
+    // 2.6.1: and again after a reset of their own.
+    if ((registers_.status.get() & status::features_ok) == 0 ||
+        (is_running && !negotiated(FeatureBit::ring_reset))) {
+        device_.warn("queue {} became ready {}: ignored", registers_.queue_sel,
+                     is_running ? "after DRIVER_OK" : "before FEATURES_OK");
         return;
     }
     const QueueAddresses addresses{.size = queue.size.get(),
@@ -231,15 +277,19 @@ void MmioTransport::make_queue_ready(QueueRegisters& queue) {
                                    .driver = queue.driver,
                                    .device = queue.device};
     const auto layout = QueueLayout::create(addresses, device_.max_queue_size(registers_.queue_sel),
-                                            *device_.context().memory);
+                                            negotiated(FeatureBit::ring_packed), *device_.context().memory);
     if (!layout) {
-        device_.require_reset(std::format(
-            "queue {}: {} (size {}, descriptors {:#x}, avail {:#x}, used {:#x})", registers_.queue_sel,
-            layout.error(), addresses.size, addresses.descriptors, addresses.driver, addresses.device));
+        device_.require_reset(
+            std::format("queue {}: {} (size {}, descriptors {:#x}, driver area {:#x}, device area {:#x})",
+                        registers_.queue_sel, layout.error(), addresses.size, addresses.descriptors,
+                        addresses.driver, addresses.device));
         return;
     }
     layouts_.at(registers_.queue_sel) = *layout;
     queue.ready.set(1);
+    if (is_running) {
+        device_.start_queue(registers_.queue_sel, *layout);
+    }
 }
 
 bool MmioTransport::accept_features() {
@@ -282,21 +332,9 @@ std::optional<std::uint64_t> MmioTransport::reset(const RegisterAccess& access) 
     for (auto& layout : layouts_) {
         layout.reset();
     }
-    stopping_.store(true, std::memory_order_relaxed);
-    const auto stopped = [this] {
-        registers_.status.set(0);
-        stopping_.store(false, std::memory_order_release);
-    };
-    if (device_.reset([this, stopped, cpu = access.cpu, answer = access.needs_answer] {
-            stopped();
-            if (answer) {
-                device_.context().port.answer(cpu, 0);
-            }
-        })) {
-        stopped();
-        return 0;
-    }
-    return std::nullopt;
+    return when_stopped(
+        access, [this] { registers_.status.set(0); },
+        [this](std::function<void()> done) { return device_.reset(std::move(done)); });
 }
 
 std::uint32_t MmioTransport::status() const {

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -48,14 +49,22 @@ class MmioTransport {
     using Answer = std::optional<std::uint64_t>;
 
     [[nodiscard]] std::uint64_t read_config(const RegisterAccess& access) const;
+    void write_config(const RegisterAccess& access) const;
     [[nodiscard]] std::uint32_t read(Register which) const;
     [[nodiscard]] Answer write(Register which, const RegisterAccess& access);
     [[nodiscard]] Answer write_status(std::uint32_t value, const RegisterAccess& access);
     [[nodiscard]] Answer write_queue_ready(std::uint32_t value, const RegisterAccess& access);
+    [[nodiscard]] Answer write_queue_reset(std::uint32_t value, const RegisterAccess& access);
     void write_queue(Register which, std::uint32_t value);
     void write_driver_features(std::uint32_t value);
     [[nodiscard]] bool accept_features();
+    [[nodiscard]] bool negotiated(FeatureBit bit) const;
     [[nodiscard]] Answer reset(const RegisterAccess& access);
+    [[nodiscard]] Answer stop_selected_queue(const RegisterAccess& access, std::function<void()> finish);
+    /// Answer once the device has let go, which `stop` asks it to, and
+    /// `finish` has put that into the registers.
+    [[nodiscard]] Answer when_stopped(const RegisterAccess& access, std::function<void()> finish,
+                                      const std::function<bool(std::function<void()>)>& stop);
     void make_queue_ready(QueueRegisters& queue);
     /// The queue that QueueSel names, or null.
     [[nodiscard]] const QueueRegisters* selected() const;

@@ -1,55 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "base/atomic.hpp"
 #include "guest/guest_memory.hpp"
 #include "virtio/chain.hpp"
 #include "virtio/features.hpp"
+#include "virtio/packed_ring.hpp"
 #include "virtio/queue_layout.hpp"
+#include "virtio/queue_metrics.hpp"
+#include "virtio/ring.hpp"
+#include "virtio/split_ring.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <optional>
-#include <string_view>
+#include <variant>
 #include <vector>
 
 namespace hvisor::virtio {
 
-/// What a driver did wrong in a queue; the device then needs a reset.
-enum class QueueFault {
-    avail_index,    ///< more entries than the queue has
-    head_index,     ///< a head that is no descriptor
-    next_index,     ///< a next that is no descriptor
-    chain_too_long, ///< a loop, or more descriptors than the queue has
-    length,         ///< more than 4 GiB in one chain
-    memory,         ///< a buffer outside the zone's memory
-    direction,      ///< device-readable after device-writable
-    indirect,       ///< an indirect descriptor that is not allowed or malformed
+/// What a device remembers of one queue while no driver runs it, too: plain data.
+struct QueueState {
+    QueueIndices indices;
+    QueueMetrics metrics;
 };
 
-/// For the log: "descriptor chain with a loop".
-[[nodiscard]] std::string_view to_string(QueueFault fault);
-
-/// Where a queue stands: plain data that survives the process, and that other
-/// threads may look at.
-struct QueueIndices {
-    Watched<std::uint16_t> next_avail; ///< the entry of the avail ring to take next
-    Watched<std::uint16_t> next_used;  ///< the entry of the used ring to publish next
-    Watched<std::uint16_t> signalled;  ///< next_used when the driver was last told
-
-    void clear() {
-        next_avail.set(0);
-        next_used.set(0);
-        signalled.set(0);
-    }
-};
-
-/// A running split virtqueue. Only one thread, its owner, touches it.
+/// A running virtqueue, split or packed. Only one thread, its owner, touches it.
+///
+/// Chains that came back are published in batches: publish() makes them visible
+/// to the driver. With IN_ORDER they go back in the order they were popped.
 class Queue {
   public:
-    /// `indices` and `memory` outlive the queue.
+    using Clock = std::chrono::steady_clock;
+
+    /// `state` and `memory` outlive the queue.
     Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
-          QueueIndices& indices);
+          QueueState& state);
     Queue(const Queue&) = delete;
     Queue& operator=(const Queue&) = delete;
     Queue(Queue&&) = delete;
@@ -62,6 +48,13 @@ class Queue {
 
     /// Whether pop() would find something.
     [[nodiscard]] bool has_available() const;
+    /// Chains that are out: popped and not back.
+    [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
+
+    /// Show the driver what came back; false when nothing did. `now` ends the
+    /// time that those chains took.
+    bool publish(Clock::time_point now);
+    [[nodiscard]] bool has_unpublished() const { return !unpublished_.empty(); }
 
     /// Ask the driver not to notify, as far as the ring can say that.
     void disable_notifications();
@@ -77,36 +70,36 @@ class Queue {
     /// been published, and has not looked since.
     [[nodiscard]] bool driver_is_behind() const;
 
+    /// When the chains that are popped from now on were asked for: not a clock
+    /// of its own, because a look at one costs as much as a small request.
+    void set_asked(Clock::time_point when) { asked_ = when; }
+
   private:
     friend Chain;
-    struct Descriptor {
-        std::uint64_t address;
-        std::uint32_t length;
-        std::uint16_t flags;
-        std::uint16_t next;
-    };
-    /// Longer indirect tables than any driver builds; also the kernel's limit for one readv().
-    static constexpr std::uint32_t max_indirect = 1024;
 
-    [[nodiscard]] std::expected<void, QueueFault> collect(std::uint16_t head, ChainBuffers& buffers);
-    [[nodiscard]] std::expected<void, QueueFault>
-    collect_indirect(const Descriptor& descriptor, ChainBuffers& buffers, std::uint64_t& total);
-    [[nodiscard]] std::expected<void, QueueFault> add_buffer(const Descriptor& descriptor,
-                                                             ChainBuffers& buffers, std::uint64_t& total);
-    void publish(std::uint16_t head, std::uint32_t written, ChainBuffers buffers);
-    void undo_pop(ChainBuffers buffers);
+    /// With IN_ORDER: a chain that is out, or back before its turn.
+    struct Ordered {
+        RingElement element;
+        std::uint32_t written = 0;
+        bool is_back = false;
+    };
+
+    void give_back(const ChainTicket& ticket, std::uint32_t written, ChainBuffers buffers);
+    void undo_pop(const ChainTicket& ticket, ChainBuffers buffers);
     [[nodiscard]] ChainBuffers take_buffers();
     void keep_buffers(ChainBuffers buffers);
-    [[nodiscard]] std::uint16_t avail_index() const;
-    [[nodiscard]] std::uint16_t used_event() const;
+    void add_used_in_order();
 
-    QueueLayout layout_;
-    const guest::GuestMemory& memory_;
-    bool event_idx_;
-    bool indirect_;
-    QueueIndices& indices_;
-    std::vector<ChainBuffers> spare_buffers_; ///< so that no chain allocates in the long run
-    std::vector<Descriptor> indirect_table_;  ///< the copy that is judged and used
+    std::variant<SplitRing, PackedRing> ring_;
+    QueueState& state_;
+    bool in_order_;
+    std::size_t in_flight_ = 0;
+    Clock::time_point asked_;
+    std::vector<Clock::time_point> unpublished_; ///< when they were asked for
+    std::vector<Ordered> ordered_;               ///< a ring of its own, one slot for each entry of the queue
+    std::size_t oldest_ = 0;                     ///< in ordered_
+    std::size_t newest_ = 0;                     ///< one past it, counted on without end like oldest_
+    std::vector<ChainBuffers> spare_buffers_;    ///< so that no chain allocates in the long run
 };
 
 } // namespace hvisor::virtio

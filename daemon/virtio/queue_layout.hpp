@@ -14,30 +14,34 @@ namespace hvisor::virtio {
 struct QueueAddresses {
     std::uint32_t size = 0;
     std::uint64_t descriptors = 0;
-    std::uint64_t driver = 0; ///< avail ring
-    std::uint64_t device = 0; ///< used ring
+    std::uint64_t driver = 0; ///< avail ring, or driver event suppression
+    std::uint64_t device = 0; ///< used ring, or device event suppression
 };
 
-/// A split queue (virtio 1.2, 2.7) that has been checked and translated: what
-/// a Queue runs on. Registers written later cannot change it.
+/// A queue, split (virtio 1.2, 2.7) or packed (2.8), that has been checked and
+/// translated: what a Queue runs on. Registers written later cannot change it.
 class QueueLayout {
   public:
     /// The layout, or what is wrong with the addresses.
     [[nodiscard]] static std::expected<QueueLayout, std::string_view>
-    create(const QueueAddresses& addresses, std::uint16_t max_size, const guest::GuestMemory& memory);
+    create(const QueueAddresses& addresses, std::uint16_t max_size, bool packed,
+           const guest::GuestMemory& memory);
 
     [[nodiscard]] std::uint16_t size() const { return size_; }
     [[nodiscard]] const guest::GuestSpan& descriptors() const { return descriptors_; }
-    [[nodiscard]] const guest::GuestSpan& avail() const { return avail_; }
-    [[nodiscard]] const guest::GuestSpan& used() const { return used_; }
+    [[nodiscard]] bool is_packed() const { return packed_; }
+    /// The part that the driver writes, and the one that the device writes.
+    [[nodiscard]] const guest::GuestSpan& driver() const { return driver_; }
+    [[nodiscard]] const guest::GuestSpan& device() const { return device_; }
 
   private:
     QueueLayout() = default;
 
     std::uint16_t size_ = 0;
+    bool packed_ = false;
     guest::GuestSpan descriptors_;
-    guest::GuestSpan avail_;
-    guest::GuestSpan used_;
+    guest::GuestSpan driver_;
+    guest::GuestSpan device_;
 };
 
 } // namespace hvisor::virtio

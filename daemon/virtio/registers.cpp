@@ -58,6 +58,7 @@ std::string register_name(std::uint32_t offset) {
 void QueueRegisters::clear() {
     size.set(0);
     ready.set(0);
+    resetting.set(0);
     descriptors = 0;
     driver = 0;
     device = 0;

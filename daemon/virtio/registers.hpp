@@ -63,6 +63,7 @@ inline constexpr std::uint32_t settable = acknowledge | driver | driver_ok | fea
 struct QueueRegisters {
     Watched<std::uint32_t> size;
     Watched<std::uint32_t> ready;
+    Watched<std::uint32_t> resetting; ///< QueueReset
     std::uint64_t descriptors = 0;
     std::uint64_t driver = 0;
     std::uint64_t device = 0;

@@ -52,9 +52,13 @@ Result<void> check_windows(const std::vector<DeviceSettings>& all) {
     return {};
 }
 
-/// Which thread owns which queue: here, and nowhere else. Now each device has
-/// a thread of its own for all its queues, so that a slow disk delays nobody.
-Result<std::unique_ptr<Reactor>> start_owner(const std::string& device_id) {
+/// Which thread owns which queue: here, and nowhere else. TrapLoop owns those
+/// whose back ends never block: a hand-over to another thread is the dearest
+/// thing on their way. A disk has a thread of its own.
+Result<std::unique_ptr<Reactor>> start_owner(const DeviceSettings& settings, const std::string& device_id) {
+    if (!std::holds_alternative<BlockSettings>(settings.model)) {
+        return nullptr;
+    }
     return Reactor::start({.name = device_id, .cpus = {}, .on_crash = {}});
 }
 
@@ -63,7 +67,7 @@ struct Slot {
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
-    std::unique_ptr<Reactor> owner;
+    std::unique_ptr<Reactor> owner; ///< null: TrapLoop
     std::unique_ptr<virtio::Device> device;
     devices::console::ConsoleDevice* console = nullptr; ///< the device, when it is one
     std::unique_ptr<virtio::MmioTransport> transport;
@@ -96,9 +100,10 @@ struct ZoneDevices::Impl {
     Impl(Impl&&) = delete;
     Impl& operator=(Impl&&) = delete;
     ~Impl() {
-        // Before any device goes: their callbacks run on these threads.
         for (auto& slot : slots) {
-            slot.owner->stop();
+            if (slot.device) {
+                slot.device->close();
+            }
         }
     }
 };
@@ -114,7 +119,7 @@ ZoneDevices::create(std::uint32_t zone, const std::string& zone_name,
     for (auto& one : settings) {
         const auto type = type_of(one);
         const auto id = std::format("{}-{:x}", type, one.address);
-        auto owner = start_owner(id);
+        auto owner = start_owner(one, id);
         if (!owner) {
             return std::unexpected(std::move(owner).error());
         }
@@ -130,7 +135,7 @@ ZoneDevices::create(std::uint32_t zone, const std::string& zone_name,
                                      .interrupt = slot.interrupt,
                                      .memory = memory,
                                      .port = interrupts,
-                                     .owner = *slot.owner});
+                                     .owner = slot.owner ? *slot.owner : interrupts.reactor()});
             !made) {
             return std::unexpected(
                 std::move(made).error().with_context(std::format("{} at {:#x}", type, slot.address)));
@@ -181,8 +186,8 @@ std::vector<DeviceState> ZoneDevices::inspect() const {
         for (std::size_t i = 0; i < device.queue_count(); ++i) {
             state.queues.push_back({.size = slot.transport->queue_size(i),
                                     .ready = slot.transport->queue_ready(i),
-                                    .avail_index = device.indices(i).next_avail.get(),
-                                    .used_index = device.indices(i).next_used.get()});
+                                    .avail_index = device.queue_state(i).indices.next_avail.get(),
+                                    .used_index = device.queue_state(i).indices.next_used.get()});
         }
         if (const auto age = device.interrupt().unacknowledged(now)) {
             state.unacknowledged = std::chrono::duration_cast<std::chrono::milliseconds>(*age);

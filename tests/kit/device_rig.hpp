@@ -31,7 +31,7 @@ struct DeviceRig {
     DeviceRig& operator=(const DeviceRig&) = delete;
     DeviceRig(DeviceRig&&) = delete;
     DeviceRig& operator=(DeviceRig&&) = delete;
-    ~DeviceRig() { reactor->stop(); }
+    ~DeviceRig() { device.close(); }
 
     virtio::DeviceContext context() {
         return {.zone = 1,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kit/ram.hpp"
+#include "virtio/features.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -11,6 +12,11 @@
 #include <vector>
 
 namespace hvisor::kit {
+
+/// What a driver of split queues takes of what every device offers.
+inline constexpr virtio::FeatureSet split_features{virtio::FeatureBit::version_1,
+                                                   virtio::FeatureBit::ring_indirect_desc,
+                                                   virtio::FeatureBit::ring_event_idx};
 
 inline constexpr std::uint16_t desc_next = 1;
 inline constexpr std::uint16_t desc_write = 2;

@@ -77,7 +77,7 @@ TEST_CASE("an indirect request is like any other") {
     BlockRig rig(image);
     rig.driver.reset();
     rig.queue.reset();
-    rig.bring_up(rig.queue, virtio::transport_features);
+    rig.bring_up(rig.queue, kit::split_features);
     auto chain = rig.request(RequestType::in, 9).writable(512).writable(1).indirect();
     CHECK(rig.send(chain) == 513);
     CHECK(chain.written(0) == filled(512, 9));

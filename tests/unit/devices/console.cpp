@@ -175,7 +175,7 @@ TEST_CASE("what is typed before the guest is up, and across its reset, waits too
 }
 
 TEST_CASE("everything typed arrives with EVENT_IDX and few buffers") {
-    ConsoleRig rig(virtio::transport_features);
+    ConsoleRig rig(kit::split_features);
     rig.receive = kit::SplitQueue(rig.ram, 2, true);
     rig.driver.reset();
     rig.transmit.reset();

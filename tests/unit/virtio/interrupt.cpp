@@ -120,7 +120,7 @@ TEST_CASE("with EVENT_IDX a driver that polls gets no interrupt") {
     Fixture rig;
     kit::SplitQueue queue(rig.ram, test_queue_size, true);
     queue.set_used_event(0x8000);
-    rig.bring_up(queue, transport_features);
+    rig.bring_up(queue, kit::split_features);
     kit::ChainBuilder(queue).readable("x").add();
     rig.driver.kick(0);
     REQUIRE(kit::eventually([&] { return queue.used_index() == 1; }));

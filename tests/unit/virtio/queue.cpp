@@ -16,14 +16,14 @@ namespace {
 
 /// Both sides of one queue in one thread.
 struct Rig {
-    explicit Rig(FeatureSet features = transport_features, std::uint16_t size = 16)
+    explicit Rig(FeatureSet features = kit::split_features, std::uint16_t size = 16)
         : driver(ram, size, features.has(FeatureBit::ring_event_idx)),
           queue(*QueueLayout::create({.size = size,
                                       .descriptors = driver.descriptors(),
                                       .driver = driver.avail(),
                                       .device = driver.used()},
-                                     size, memory),
-                memory, features, indices) {}
+                                     size, false, memory),
+                memory, features, state) {}
 
     static guest::GuestMemory make_memory(const kit::Ram& ram) {
         std::vector<guest::Region> regions;
@@ -38,13 +38,17 @@ struct Rig {
         return std::move(**chain);
     }
 
-    /// Take a chain and give it back.
-    void serve() { pop().complete(); }
+    /// Take a chain, give it back, and show the driver.
+    void serve() {
+        pop().complete();
+        publish();
+    }
+    void publish() { queue.publish(Queue::Clock::now()); }
 
     kit::Ram ram{0x40000000, std::size_t{8} << 20};
     guest::GuestMemory memory = make_memory(ram);
     SplitQueue driver;
-    QueueIndices indices;
+    QueueState state;
     Queue queue;
 };
 
@@ -66,14 +70,19 @@ TEST_CASE("a chain comes with its buffers and goes back with its length") {
     const auto head = builder.add();
     {
         auto chain = rig.pop();
-        CHECK(chain.head() == head);
+        CHECK(chain.id() == head);
         auto reader = chain.reader();
         CHECK(reader.remaining() == 6);
         CHECK(chain.writer().remaining() == 7);
         auto writer = chain.writer();
         chain.set_written(writer.write(kit::to_bytes("reply")));
-        CHECK(rig.driver.used_index() == 0);
+        CHECK(rig.queue.in_flight() == 1);
     }
+    CHECK(rig.queue.in_flight() == 0);
+    // Batched: the driver sees nothing before that.
+    CHECK(rig.driver.used_index() == 0);
+    CHECK(rig.queue.publish(Queue::Clock::now()));
+    CHECK_FALSE(rig.queue.publish(Queue::Clock::now()));
     const auto used = rig.driver.take_used();
     REQUIRE(used);
     CHECK(used->head == head);
@@ -91,6 +100,7 @@ TEST_CASE("a chain goes back exactly once, wherever it moves") {
         second.complete();
         second.complete();
     }
+    rig.publish();
     CHECK(rig.driver.used_index() == 1);
 }
 
@@ -98,9 +108,11 @@ TEST_CASE("a chain that is put back is popped again") {
     Rig rig;
     const auto head = ChainBuilder(rig.driver).readable("x").add();
     rig.pop().put_back();
+    CHECK_FALSE(rig.queue.has_unpublished());
     CHECK(rig.driver.used_index() == 0);
     CHECK(rig.queue.has_available());
-    CHECK(rig.pop().head() == head);
+    CHECK(rig.pop().id() == head);
+    rig.publish();
     CHECK(rig.driver.used_index() == 1);
 }
 
@@ -111,6 +123,7 @@ TEST_CASE("indices wrap around") {
             {.address = rig.ram.address(), .length = 4, .flags = kit::desc_write, .next = 0}};
         rig.driver.add(chain);
         rig.pop().set_written(i % 5);
+        rig.publish();
         const auto used = rig.driver.take_used();
         REQUIRE(used);
         REQUIRE(used->length == i % 5);
@@ -198,13 +211,13 @@ TEST_CASE("the interrupt decision is vring_need_event() for every distance") {
     Rig rig(event_idx, 8);
     for (unsigned i = 0; i < 200; ++i) {
         const auto event = static_cast<std::uint16_t>(i * 7919);
-        const auto before = rig.indices.next_used.get();
+        const auto before = rig.state.indices.next_used.get();
         rig.driver.set_used_event(event);
         const std::vector<kit::Descriptor> chain{
             {.address = rig.ram.address(), .length = 4, .flags = 0, .next = 0}};
         rig.driver.add(chain);
         rig.serve();
-        const auto now = rig.indices.next_used.get();
+        const auto now = rig.state.indices.next_used.get();
         const bool expected =
             static_cast<std::uint16_t>(now - event - 1) < static_cast<std::uint16_t>(now - before);
         CHECK(rig.queue.take_interrupt_request() == expected);

@@ -13,7 +13,9 @@ namespace {
 /// A device whose driver just made something available. Whatever it is, the
 /// device reports NEEDS_RESET, and works again after a reset.
 struct Hostile : Fixture {
-    explicit Hostile(FeatureSet wanted = transport_features) : features(wanted) { bring_up(queue, features); }
+    explicit Hostile(FeatureSet wanted = kit::split_features) : features(wanted) {
+        bring_up(queue, features);
+    }
 
     void expect_fault() {
         driver.kick(0);

@@ -21,7 +21,7 @@ TEST_CASE("every register name is known") {
     CHECK(register_name(0x044) == "QueueReady");
     CHECK(register_name(0x108) == "Config+0x8");
     CHECK(register_name(0x028) == "0x28");
-    Fixture rig;
+    const Fixture rig;
     CHECK(rig.transport.last_register().empty());
     static_cast<void>(rig.driver.get(queue_num_max));
     CHECK(rig.transport.last_register() == "QueueNumMax");
@@ -117,7 +117,7 @@ TEST_CASE("the driver cannot set DEVICE_NEEDS_RESET nor take bits back") {
 }
 
 TEST_CASE("D2: any QueueSel is harmless") {
-    Fixture rig;
+    const Fixture rig;
     const auto selected = GENERATE(2U, 15U, 16U, 17U, 0x7fffffffU, 0xffffffffU);
     REQUIRE(rig.driver.negotiate({FeatureBit::version_1}));
     rig.driver.write_queue(selected, 16, Fixture::ram_address, Fixture::ram_address, Fixture::ram_address);
@@ -178,7 +178,7 @@ TEST_CASE("D6: queue addresses are replaced, in any order of their halves") {
 }
 
 TEST_CASE("D4: a queue that is misplaced or misaligned does not become ready") {
-    Fixture rig;
+    const Fixture rig;
     const auto end = Fixture::ram_address + rig.ram.size();
     struct Case {
         std::uint64_t descriptors, avail, used;

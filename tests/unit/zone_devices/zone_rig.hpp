@@ -108,6 +108,7 @@ class Disk {
     [[nodiscard]] bool run(unsigned count, unsigned depth) {
         const auto slots = make_slots(depth);
         std::vector<const Slot*> idle;
+        idle.reserve(slots.size());
         for (const auto& slot : slots) {
             idle.push_back(&slot);
         }

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/atomic.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace hvisor::virtio {
+
+/// Where a queue stands: plain data that survives the process, and that other
+/// threads may look at. In a split ring the numbers run freely, modulo 2^16;
+/// in a packed one bit 15 is the wrap counter (virtio 1.2, 2.8.1).
+struct QueueIndices {
+    Watched<std::uint16_t> next_avail; ///< the entry to take next
+    Watched<std::uint16_t> next_used;  ///< the entry to fill next
+    Watched<std::uint16_t> signalled;  ///< next_used when the driver was last told
+
+    void set_all(std::uint16_t value) {
+        next_avail.set(value);
+        next_used.set(value);
+        signalled.set(value);
+    }
+};
+
+/// What a ring needs to know of a chain to give it back.
+struct RingElement {
+    std::uint16_t id = 0;    ///< split: the head; packed: the buffer id
+    std::uint16_t slots = 1; ///< entries that it takes in the ring
+};
+
+/// Orders a store before a later load, which nothing weaker does. On both
+/// sides of every suppression flag, or notifications and interrupts get lost.
+inline void full_fence() {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+} // namespace hvisor::virtio
