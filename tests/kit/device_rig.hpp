@@ -4,6 +4,7 @@
 #include "base/reactor.hpp"
 #include "kit/fake_port.hpp"
 #include "kit/mmio_driver.hpp"
+#include "kit/packed_queue.hpp"
 #include "kit/ram.hpp"
 #include "kit/split_queue.hpp"
 #include "kit/wait.hpp"
@@ -72,7 +73,7 @@ struct DeviceRig {
     }
 
     /// Negotiate, set up the queues from number 0 on, and start.
-    void bring_up(const std::vector<const SplitQueue*>& queues,
+    void bring_up(const std::vector<const DriverQueue*>& queues,
                   virtio::FeatureSet features = {virtio::FeatureBit::version_1}) const {
         if (!driver.negotiate(features)) {
             throw std::runtime_error("the device refused the features");
@@ -84,9 +85,9 @@ struct DeviceRig {
         }
         driver.start();
     }
-    void bring_up(const SplitQueue& queue,
+    void bring_up(const DriverQueue& queue,
                   virtio::FeatureSet features = {virtio::FeatureBit::version_1}) const {
-        bring_up(std::vector{&queue}, features);
+        bring_up(std::vector<const DriverQueue*>{&queue}, features);
     }
 
     [[nodiscard]] bool needs_reset() const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "kit/split_queue.hpp"
+#include "kit/driver_queue.hpp"
 #include "virtio/features.hpp"
 #include "virtio/registers.hpp"
 
@@ -75,8 +75,8 @@ class MmioDriver {
         set_address(queue_device_low, queue_device_high, used);
     }
     /// Returns whether the device took it.
-    [[nodiscard]] bool set_up_queue(std::uint32_t index, const SplitQueue& queue) const {
-        write_queue(index, queue.size(), queue.descriptors(), queue.avail(), queue.used());
+    [[nodiscard]] bool set_up_queue(std::uint32_t index, const DriverQueue& queue) const {
+        write_queue(index, queue.size(), queue.descriptors(), queue.driver_area(), queue.device_area());
         set(virtio::Register::queue_ready, 1);
         return get(virtio::Register::queue_ready) == 1;
     }

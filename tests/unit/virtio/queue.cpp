@@ -1,72 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "virtio/queue.hpp"
 
-#include "kit/ram.hpp"
-#include "kit/split_queue.hpp"
+#include "queue_rig.hpp"
 
+#include <algorithm>
+#include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
 using namespace hvisor;
 using namespace hvisor::virtio;
-using kit::ChainBuilder;
-using kit::SplitQueue;
+
+// What holds for a queue whichever its ring: each test runs with a split and
+// with a packed one.
 
 namespace {
 
-/// Both sides of one queue in one thread.
-struct Rig {
-    explicit Rig(FeatureSet features = kit::split_features, std::uint16_t size = 16)
-        : driver(ram, size, features.has(FeatureBit::ring_event_idx)),
-          queue(*QueueLayout::create({.size = size,
-                                      .descriptors = driver.descriptors(),
-                                      .driver = driver.avail(),
-                                      .device = driver.used()},
-                                     size, false, memory),
-                memory, features, state) {}
-
-    static guest::GuestMemory make_memory(const kit::Ram& ram) {
-        std::vector<guest::Region> regions;
-        regions.push_back(ram.region());
-        return std::move(*guest::GuestMemory::create(std::move(regions)));
-    }
-
-    Chain pop() {
-        auto chain = queue.pop();
-        REQUIRE(chain);
-        REQUIRE(*chain);
-        return std::move(**chain);
-    }
-
-    /// Take a chain, give it back, and show the driver.
-    void serve() {
-        pop().complete();
-        publish();
-    }
-    void publish() { queue.publish(Queue::Clock::now()); }
-
-    kit::Ram ram{0x40000000, std::size_t{8} << 20};
-    guest::GuestMemory memory = make_memory(ram);
-    SplitQueue driver;
-    QueueState state;
-    Queue queue;
-};
-
-constexpr FeatureSet plain{FeatureBit::version_1};
-constexpr FeatureSet event_idx{FeatureBit::version_1, FeatureBit::ring_event_idx};
+const auto any_ring = [] { return GENERATE(kit::split_features, kit::packed_features); };
 
 } // namespace
 
 TEST_CASE("an empty queue gives nothing") {
-    Rig rig;
-    const auto chain = rig.queue.pop();
-    REQUIRE(chain);
-    CHECK_FALSE(*chain);
+    QueueRig rig(any_ring());
+    CHECK(rig.is_empty());
+    CHECK_FALSE(rig.queue.has_available());
 }
 
 TEST_CASE("a chain comes with its buffers and goes back with its length") {
-    Rig rig;
-    auto builder = ChainBuilder(rig.driver).readable("head").readable("er").writable(6).writable(1);
+    QueueRig rig(any_ring());
+    auto builder = rig.chain();
+    builder.readable("head").readable("er").writable(6).writable(1);
     const auto head = builder.add();
     {
         auto chain = rig.pop();
@@ -74,26 +37,53 @@ TEST_CASE("a chain comes with its buffers and goes back with its length") {
         auto reader = chain.reader();
         CHECK(reader.remaining() == 6);
         CHECK(chain.writer().remaining() == 7);
+        std::array<char, 6> text{};
+        reader.read(std::as_writable_bytes(std::span(text)));
+        CHECK(std::string_view(text.data(), text.size()) == "header");
         auto writer = chain.writer();
         chain.set_written(writer.write(kit::to_bytes("reply")));
         CHECK(rig.queue.in_flight() == 1);
     }
     CHECK(rig.queue.in_flight() == 0);
     // Batched: the driver sees nothing before that.
-    CHECK(rig.driver.used_index() == 0);
+    CHECK_FALSE(rig.driver->has_used());
     CHECK(rig.queue.publish(Queue::Clock::now()));
     CHECK_FALSE(rig.queue.publish(Queue::Clock::now()));
-    const auto used = rig.driver.take_used();
+    const auto used = rig.driver->take_used();
     REQUIRE(used);
     CHECK(used->head == head);
     CHECK(used->length == 5);
     CHECK(kit::to_text(builder.written(0)).starts_with("reply"));
-    CHECK(rig.driver.free_descriptors() == 16);
+    CHECK(rig.driver->free_descriptors() == 16);
+}
+
+TEST_CASE("a batch is seen as a whole, in the order it came back") {
+    QueueRig rig(any_ring());
+    std::vector<std::uint16_t> heads;
+    for (std::size_t length = 1; length <= 4; ++length) {
+        heads.push_back(rig.add(length));
+    }
+    std::vector<Chain> chains;
+    for (int i = 0; i < 4; ++i) {
+        chains.push_back(rig.pop());
+    }
+    std::ranges::reverse(heads);
+    while (!chains.empty()) {
+        CHECK_FALSE(rig.driver->has_used());
+        chains.pop_back();
+    }
+    rig.publish();
+    std::vector<std::uint16_t> seen;
+    while (const auto used = rig.driver->take_used()) {
+        seen.push_back(used->head);
+    }
+    CHECK(seen == heads);
+    CHECK(rig.driver->free_descriptors() == 16);
 }
 
 TEST_CASE("a chain goes back exactly once, wherever it moves") {
-    Rig rig;
-    ChainBuilder(rig.driver).writable(4).add();
+    QueueRig rig(any_ring());
+    rig.add();
     {
         auto first = rig.pop();
         auto second = std::move(first);
@@ -101,135 +91,225 @@ TEST_CASE("a chain goes back exactly once, wherever it moves") {
         second.complete();
     }
     rig.publish();
-    CHECK(rig.driver.used_index() == 1);
+    CHECK(rig.driver->take_used());
+    CHECK_FALSE(rig.driver->has_used());
+}
+
+TEST_CASE("a chain that is assigned over goes back") {
+    QueueRig rig(any_ring());
+    const auto first = rig.add();
+    const auto second = rig.add();
+    {
+        auto chain = rig.pop();
+        chain = rig.pop();
+        rig.publish();
+        const auto used = rig.driver->take_used();
+        REQUIRE(used);
+        CHECK(used->head == first);
+        CHECK(chain.id() == second);
+    }
+    rig.publish();
+    CHECK(rig.driver->take_used());
 }
 
 TEST_CASE("a chain that is put back is popped again") {
-    Rig rig;
-    const auto head = ChainBuilder(rig.driver).readable("x").add();
+    QueueRig rig(any_ring());
+    const auto length = GENERATE(std::size_t{1}, std::size_t{3});
+    const auto head = rig.add(length);
     rig.pop().put_back();
     CHECK_FALSE(rig.queue.has_unpublished());
-    CHECK(rig.driver.used_index() == 0);
+    CHECK_FALSE(rig.driver->has_used());
     CHECK(rig.queue.has_available());
+    CHECK(rig.queue.in_flight() == 0);
     CHECK(rig.pop().id() == head);
     rig.publish();
-    CHECK(rig.driver.used_index() == 1);
+    CHECK(rig.driver->take_used());
+}
+
+TEST_CASE("a chain is put back across the end of the ring too") {
+    // Chains of 3 in a ring of 8: every start is met, and every wrap.
+    QueueRig rig(any_ring(), 8);
+    for (int i = 0; i < 100; ++i) {
+        const auto first = rig.add(3);
+        const auto second = rig.add(3);
+        auto kept = rig.pop();
+        CHECK(kept.id() == first);
+        rig.pop().put_back();
+        rig.pop().put_back();
+        auto again = rig.pop();
+        CHECK(again.id() == second);
+        kept.complete();
+        again.complete();
+        rig.publish();
+        REQUIRE(rig.driver->take_used());
+        REQUIRE(rig.driver->take_used());
+        REQUIRE(rig.is_empty());
+    }
 }
 
 TEST_CASE("indices wrap around") {
-    Rig rig(plain, 4);
+    QueueRig rig(any_ring(), 4);
     for (unsigned i = 0; i < 70000; ++i) {
-        const std::vector<kit::Descriptor> chain{
-            {.address = rig.ram.address(), .length = 4, .flags = kit::desc_write, .next = 0}};
-        rig.driver.add(chain);
+        rig.add();
         rig.pop().set_written(i % 5);
         rig.publish();
-        const auto used = rig.driver.take_used();
+        const auto used = rig.driver->take_used();
         REQUIRE(used);
         REQUIRE(used->length == i % 5);
     }
     CHECK_FALSE(rig.queue.has_available());
 }
 
+TEST_CASE("chains of several descriptors wrap around at every place, also when they end out of order") {
+    QueueRig rig(any_ring(), 16);
+    std::vector<Chain> out;
+    std::size_t added = 0;
+    std::size_t back = 0;
+    for (std::size_t i = 0; i < 5000; ++i) {
+        const auto length = 1 + i * 7 % 5;
+        while (rig.driver->free_descriptors() < length) {
+            // The oldest or the newest, in turn.
+            out.erase(i % 2 == 0 ? out.begin() : out.end() - 1);
+            rig.publish();
+            const auto used = rig.driver->take_used();
+            REQUIRE(used);
+            ++back;
+        }
+        const auto head = rig.add(length);
+        ++added;
+        out.push_back(rig.pop());
+        REQUIRE(out.back().id() == head);
+        REQUIRE(out.back().writer().remaining() == 4 * length);
+    }
+    out.clear();
+    rig.publish();
+    while (rig.driver->take_used()) {
+        ++back;
+    }
+    CHECK(back == added);
+    CHECK(rig.driver->free_descriptors() == 16);
+}
+
+TEST_CASE("a queue that is full of one chain") {
+    QueueRig rig(any_ring(), 8);
+    for (int i = 0; i < 5; ++i) {
+        rig.add(8);
+        CHECK(rig.driver->free_descriptors() == 0);
+        rig.serve();
+        REQUIRE(rig.driver->take_used());
+        CHECK(rig.is_empty());
+    }
+}
+
 TEST_CASE("an indirect table is a chain") {
-    Rig rig;
-    ChainBuilder(rig.driver).readable("abc").writable(100).indirect().add();
+    QueueRig rig(any_ring());
+    rig.chain().readable("abc").writable(100).indirect().add();
     auto chain = rig.pop();
     CHECK(chain.reader().remaining() == 3);
     CHECK(chain.writer().remaining() == 100);
 }
 
-TEST_CASE("an indirect table may be longer than the queue, and follow plain descriptors") {
-    Rig rig;
-    auto builder = ChainBuilder(rig.driver);
-    builder.readable("0");
-    for (int i = 0; i < 40; ++i) {
+TEST_CASE("an indirect table may be longer than the queue") {
+    QueueRig rig(any_ring());
+    auto builder = rig.chain();
+    for (std::uint32_t i = 0; i < ChainCollector::max_indirect; ++i) {
         builder.readable("x");
     }
-    builder.indirect();
-    builder.add();
-    CHECK(rig.pop().reader().remaining() == 41);
+    builder.indirect().add();
+    CHECK(rig.pop().reader().remaining() == ChainCollector::max_indirect);
 }
 
 TEST_CASE("buffers of no length are no buffers") {
-    Rig rig;
-    ChainBuilder(rig.driver).at(0, 0, 0).readable("x").at(0, 0, kit::desc_write).writable(1).add();
+    QueueRig rig(any_ring());
+    rig.chain().at(0, 0, 0).readable("x").at(0, 0, kit::desc_write).writable(1).add();
     auto chain = rig.pop();
     CHECK(chain.reader().remaining() == 1);
     CHECK(chain.writer().remaining() == 1);
 }
 
-TEST_CASE("without EVENT_IDX the flags tell who wants to hear") {
-    Rig rig(plain);
+TEST_CASE("notifications that are off come back with a look at what was missed") {
+    QueueRig rig(GENERATE(plain, plain | packed, kit::split_features, kit::packed_features));
+    CHECK_FALSE(rig.queue.enable_notifications());
+    rig.add();
+    CHECK(rig.driver->needs_kick());
     rig.queue.disable_notifications();
-    ChainBuilder(rig.driver).readable("x").add();
-    CHECK_FALSE(rig.driver.needs_kick());
-    // The re-check finds what came while notifications were off (virtio 1.2, 2.7.10.1).
+    rig.add();
+    CHECK_FALSE(rig.driver->needs_kick());
+    // The re-check (virtio 1.2, 2.7.10.1 and 2.8.21.3).
     CHECK(rig.queue.enable_notifications());
     rig.serve();
+    rig.serve();
     CHECK_FALSE(rig.queue.enable_notifications());
-    ChainBuilder(rig.driver).readable("x").add();
-    CHECK(rig.driver.needs_kick());
+    rig.add(2);
+    CHECK(rig.driver->needs_kick());
+}
 
+TEST_CASE("an interrupt is asked for once a batch, unless the driver wants none") {
+    QueueRig rig(GENERATE(plain, plain | packed, kit::split_features, kit::packed_features));
+    CHECK_FALSE(rig.queue.take_interrupt_request());
+    rig.add();
+    rig.add();
+    rig.pop().complete();
+    rig.serve();
     CHECK(rig.queue.take_interrupt_request());
     CHECK_FALSE(rig.queue.take_interrupt_request());
-    rig.driver.set_avail_flags(1);
+    REQUIRE(rig.driver->take_used());
+    REQUIRE(rig.driver->take_used());
+
+    rig.driver->want_interrupts(false);
+    rig.add();
     rig.serve();
     CHECK_FALSE(rig.queue.take_interrupt_request());
     CHECK_FALSE(rig.queue.driver_is_behind());
 }
 
-TEST_CASE("with EVENT_IDX the indices tell who wants to hear") {
-    Rig rig(event_idx);
-    CHECK_FALSE(rig.queue.enable_notifications());
-    ChainBuilder(rig.driver).readable("x").add();
-    CHECK(rig.driver.needs_kick());
-    rig.queue.disable_notifications();
-    CHECK(rig.driver.used_flags() == 0);
-    ChainBuilder(rig.driver).readable("x").add();
-    CHECK_FALSE(rig.driver.needs_kick());
-
+TEST_CASE("a driver that waits at an entry that was used is behind, until it looks") {
+    QueueRig rig(any_ring());
+    rig.driver->want_interrupt_at(0);
+    CHECK_FALSE(rig.queue.driver_is_behind());
+    rig.add();
     rig.serve();
-    rig.serve();
-    CHECK(rig.queue.take_interrupt_request());
     CHECK(rig.queue.driver_is_behind());
-    CHECK(rig.driver.take_used());
-    CHECK(rig.driver.take_used());
+    REQUIRE(rig.driver->take_used());
     CHECK_FALSE(rig.queue.driver_is_behind());
-
-    // A driver that wants to hear of the third only.
-    rig.driver.set_used_event(4);
-    for (int i = 0; i < 3; ++i) {
-        ChainBuilder(rig.driver).readable("x").add();
-        rig.serve();
-        CHECK(rig.queue.take_interrupt_request() == (i == 2));
-    }
+    // It waits for one that comes later.
+    rig.driver->want_interrupt_at(2);
+    rig.add();
+    rig.serve();
+    CHECK_FALSE(rig.queue.driver_is_behind());
 }
 
-TEST_CASE("the interrupt decision is vring_need_event() for every distance") {
-    // virtio 1.2, 2.7.7.2, with one entry published at a time.
-    Rig rig(event_idx, 8);
-    for (unsigned i = 0; i < 200; ++i) {
-        const auto event = static_cast<std::uint16_t>(i * 7919);
-        const auto before = rig.state.indices.next_used.get();
-        rig.driver.set_used_event(event);
-        const std::vector<kit::Descriptor> chain{
-            {.address = rig.ram.address(), .length = 4, .flags = 0, .next = 0}};
-        rig.driver.add(chain);
-        rig.serve();
-        const auto now = rig.state.indices.next_used.get();
-        const bool expected =
-            static_cast<std::uint16_t>(now - event - 1) < static_cast<std::uint16_t>(now - before);
-        CHECK(rig.queue.take_interrupt_request() == expected);
-        REQUIRE(rig.driver.take_used());
+TEST_CASE("a driver that wants to hear of the third only") {
+    QueueRig rig(any_ring());
+    for (int lap = 0; lap < 20; ++lap) {
+        rig.driver->want_interrupt_at(2);
+        for (int i = 0; i < 3; ++i) {
+            rig.add();
+            rig.serve();
+            REQUIRE(rig.queue.take_interrupt_request() == (i == 2));
+        }
+        while (rig.driver->take_used()) {
+        }
     }
 }
 
 TEST_CASE("a queue of one entry works") {
-    Rig rig(plain, 1);
+    QueueRig rig(GENERATE(plain, plain | packed), 1);
     for (int i = 0; i < 5; ++i) {
-        ChainBuilder(rig.driver).readable("x").add();
+        rig.add();
         rig.serve();
-        CHECK(rig.driver.take_used());
+        CHECK(rig.driver->take_used());
     }
+}
+
+TEST_CASE("what went back is counted, with the time it took") {
+    QueueRig rig(any_ring());
+    const auto begin = Queue::Clock::now();
+    rig.queue.set_asked(begin);
+    rig.add();
+    rig.pop().complete();
+    rig.queue.publish(begin + std::chrono::microseconds(5));
+    CHECK(rig.state.metrics.requests.get() == 1);
+    // 5 µs is below 8 and not below 4.
+    CHECK(rig.state.metrics.latency[3].get() == 1);
 }

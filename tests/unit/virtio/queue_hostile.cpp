@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fixture.hpp"
+#include "hostile.hpp"
+#include "queue_rig.hpp"
 
 #include <catch2/generators/catch_generators.hpp>
 
@@ -10,49 +11,26 @@ using kit::Descriptor;
 
 namespace {
 
-/// A device whose driver just made something available. Whatever it is, the
-/// device reports NEEDS_RESET, and works again after a reset.
-struct Hostile : Fixture {
-    explicit Hostile(FeatureSet wanted = kit::split_features) : features(wanted) {
-        bring_up(queue, features);
-    }
-
-    void expect_fault() {
-        driver.kick(0);
-        REQUIRE(kit::eventually([&] { return needs_reset(); }));
-        // virtio 1.2, 2.1.2: the driver is told.
-        CHECK(kit::eventually(
-            [&] { return (driver.get(Register::interrupt_status) & interrupt_config_change) != 0; }));
-        CHECK(device.requests().empty());
-
-        queue.reset();
-        bring_up(queue, features);
-        CHECK_FALSE(needs_reset());
-        ChainBuilder(queue).readable("again").add();
-        driver.kick(0);
-        CHECK(kit::eventually([&] { return device.requests() == std::vector<std::string>{"again"}; }));
-    }
-
-    FeatureSet features;
-    kit::SplitQueue queue{ram, test_queue_size};
+struct SplitHostile : Hostile<kit::SplitQueue> {
+    explicit SplitHostile(FeatureSet wanted = kit::split_features) : Hostile<kit::SplitQueue>(wanted) {}
 };
 
 } // namespace
 
 TEST_CASE("D5: an avail index ahead by more than the queue") {
-    Hostile rig;
+    SplitHostile rig;
     rig.queue.set_avail_index(test_queue_size + 1);
     rig.expect_fault();
 }
 
 TEST_CASE("D5: a head outside the table") {
-    Hostile rig;
+    SplitHostile rig;
     rig.queue.publish(GENERATE(test_queue_size, std::uint16_t{0xffff}));
     rig.expect_fault();
 }
 
 TEST_CASE("D5: a next outside the table") {
-    Hostile rig;
+    SplitHostile rig;
     rig.queue.set_descriptor(
         0, {.address = rig.ram.address(), .length = 1, .flags = kit::desc_next, .next = 99});
     rig.queue.publish(0);
@@ -60,7 +38,7 @@ TEST_CASE("D5: a next outside the table") {
 }
 
 TEST_CASE("a loop of descriptors") {
-    Hostile rig;
+    SplitHostile rig;
     rig.queue.set_descriptor(0,
                              {.address = rig.ram.address(), .length = 1, .flags = kit::desc_next, .next = 1});
     rig.queue.set_descriptor(1,
@@ -70,7 +48,7 @@ TEST_CASE("a loop of descriptors") {
 }
 
 TEST_CASE("D4: a buffer outside memory, or running past its end") {
-    Hostile rig;
+    SplitHostile rig;
     const auto address = GENERATE(std::uint64_t{0}, std::uint64_t{0x3fffffff}, std::uint64_t{0x40ffffff},
                                   std::uint64_t{0x41000000}, UINT64_MAX);
     const auto flags = GENERATE(std::uint16_t{0}, kit::desc_write);
@@ -80,7 +58,7 @@ TEST_CASE("D4: a buffer outside memory, or running past its end") {
 }
 
 TEST_CASE("a length that wraps the address around") {
-    Hostile rig;
+    SplitHostile rig;
     rig.queue.set_descriptor(
         0, {.address = UINT64_MAX - 1, .length = UINT32_MAX, .flags = kit::desc_write, .next = 0});
     rig.queue.publish(0);
@@ -88,7 +66,7 @@ TEST_CASE("a length that wraps the address around") {
 }
 
 TEST_CASE("a chain of more than 4 GiB") {
-    Hostile rig;
+    SplitHostile rig;
     for (std::uint16_t i = 0; i < 3; ++i) {
         rig.queue.set_descriptor(i, {.address = rig.ram.address(),
                                      .length = 0x80000,
@@ -101,31 +79,31 @@ TEST_CASE("a chain of more than 4 GiB") {
 }
 
 TEST_CASE("a device-readable buffer after a device-writable one") {
-    Hostile rig;
+    SplitHostile rig;
     ChainBuilder(rig.queue).writable(4).readable("x").add();
     rig.expect_fault();
 }
 
 TEST_CASE("D5: an indirect descriptor that was not negotiated") {
-    Hostile rig(FeatureSet{FeatureBit::version_1});
+    SplitHostile rig(FeatureSet{FeatureBit::version_1});
     ChainBuilder(rig.queue).readable("x").indirect().add();
     rig.expect_fault();
 }
 
 TEST_CASE("D5: an indirect table inside an indirect table") {
-    Hostile rig;
+    SplitHostile rig;
     ChainBuilder(rig.queue).readable("x").indirect().indirect().add();
     rig.expect_fault();
 }
 
 TEST_CASE("an indirect descriptor that has a next") {
-    Hostile rig;
+    SplitHostile rig;
     ChainBuilder(rig.queue).readable("x").indirect().readable("y").add();
     rig.expect_fault();
 }
 
 TEST_CASE("an indirect table of no, broken or endless length, or nowhere") {
-    Hostile rig;
+    SplitHostile rig;
     const auto table = GENERATE(Descriptor{.address = 0x40000000, .length = 0, .flags = 0, .next = 0},
                                 Descriptor{.address = 0x40000000, .length = 17, .flags = 0, .next = 0},
                                 Descriptor{.address = 0x40000000, .length = 16 * 1025, .flags = 0, .next = 0},
@@ -136,7 +114,7 @@ TEST_CASE("an indirect table of no, broken or endless length, or nowhere") {
 }
 
 TEST_CASE("an indirect table that loops, or leads outside itself") {
-    Hostile rig;
+    SplitHostile rig;
     const auto next = GENERATE(std::uint16_t{0}, std::uint16_t{1});
     const Descriptor entry{.address = rig.ram.address(), .length = 1, .flags = kit::desc_next, .next = next};
     const auto table = rig.ram.store_bytes(std::as_bytes(std::span(&entry, 1)));
@@ -145,7 +123,7 @@ TEST_CASE("an indirect table that loops, or leads outside itself") {
 }
 
 TEST_CASE("the other queue of a device that needs a reset rests too") {
-    Hostile rig;
+    SplitHostile rig;
     kit::SplitQueue other(rig.ram, test_queue_size);
     rig.queue.reset();
     REQUIRE(rig.driver.negotiate(rig.features));
@@ -159,4 +137,24 @@ TEST_CASE("the other queue of a device that needs a reset rests too") {
     rig.driver.kick(1);
     rig.settle();
     CHECK(rig.device.requests().empty());
+}
+
+TEST_CASE("a head that is made available while the device still has it") {
+    QueueRig rig;
+    const auto head = rig.add(2);
+    auto chain = rig.pop();
+    rig.split().publish(head);
+    CHECK(rig.fault() == QueueFault::in_flight);
+    chain.complete();
+}
+
+TEST_CASE("a descriptor that two chains share is read twice and harms nobody") {
+    // Only heads are tracked: a shared tail is the driver's own loss.
+    QueueRig rig;
+    rig.add(3);
+    rig.split().publish(1);
+    auto first = rig.pop();
+    auto second = rig.pop();
+    CHECK(first.writer().remaining() == 12);
+    CHECK(second.writer().remaining() == 8);
 }
