@@ -29,6 +29,12 @@ std::uint64_t& address_of(QueueRegisters& queue, Register which) {
     }
 }
 
+/// What other CPUs go on with while one waits for a queue to stop: the other
+/// queues run, and a notification that is ignored would not come again.
+constexpr bool is_of_running_queues(Register which) {
+    return which == Register::queue_notify || which == Register::interrupt_ack;
+}
+
 /// High halves stand 4 bytes behind the low ones.
 void set_half(std::uint64_t& address, Register which, std::uint32_t value) {
     const unsigned shift = std::to_underlying(which) % 8 != 0 ? 32 : 0;
@@ -57,7 +63,7 @@ std::optional<std::uint64_t> MmioTransport::access(const RegisterAccess& access)
     if (!access.is_write) {
         return read(which);
     }
-    if (stopping_.load(std::memory_order_acquire)) {
+    if (stopping_.load(std::memory_order_acquire) && !is_of_running_queues(which)) {
         return 0;
     }
     return write(which, access);

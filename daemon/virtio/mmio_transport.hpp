@@ -73,8 +73,8 @@ class MmioTransport {
     Device& device_;
     RegisterFile registers_;
     std::array<std::optional<QueueLayout>, max_queues> layouts_; ///< of the queues that are ready
-    /// The device lets go of queues. Until then writes are ignored: the driver
-    /// has been told nothing yet.
+    /// The device lets go of queues. Until then writes that set something up
+    /// are ignored: the driver has been told nothing yet.
     std::atomic<bool> stopping_{false};
 
     Watched<std::uint32_t> last_offset_{UINT32_MAX};
