@@ -229,7 +229,7 @@ bool Reactor::has_work() const {
 
 bool Reactor::poll_source() {
     const auto begin = Clock::now();
-    const auto window = source_->poll_window();
+    const auto window = waits_ == 0 ? source_->poll_window() : Clock::duration::zero();
     do {
         for (int i = 0; i < 32; ++i) {
             if (!source_->is_idle() || has_work_.load(std::memory_order_relaxed)) {

@@ -119,6 +119,12 @@ class Reactor {
         }
     }
 
+    /// Other threads, or the kernel, work on so many more, or fewer, things for
+    /// this one. While they do it does not poll: the core may be theirs, and
+    /// their end is told by a descriptor.
+    void begin_wait(std::size_t count) { waits_ += count; }
+    void end_wait(std::size_t count) { waits_ -= count; }
+
     /// Call back while `fd` has one of `events` (EPOLLIN, EPOLLOUT; level
     /// triggered), or a hang-up or an error, which cannot be masked.
     [[nodiscard]] Result<void> watch(int fd, std::uint32_t events,
@@ -154,7 +160,8 @@ class Reactor {
     UniqueFd event_;
     Source* source_;
     Clock::time_point dispatched_; ///< when descriptors were looked at last
-    bool timed_out_ = false;       ///< the latest look at descriptors found none
+    std::size_t waits_ = 0;
+    bool timed_out_ = false; ///< the latest look at descriptors found none
     std::unordered_map<int, std::shared_ptr<Watch>> watches_;
     std::uint32_t next_watch_ = 0;
     std::vector<Waker*> wakers_;

@@ -52,22 +52,11 @@ Result<void> check_windows(const std::vector<DeviceSettings>& all) {
     return {};
 }
 
-/// Which thread owns which queue: here, and nowhere else. TrapLoop owns those
-/// whose back ends never block: a hand-over to another thread is the dearest
-/// thing on their way. A disk has a thread of its own.
-Result<std::unique_ptr<Reactor>> start_owner(const DeviceSettings& settings, const std::string& device_id) {
-    if (!std::holds_alternative<BlockSettings>(settings.model)) {
-        return nullptr;
-    }
-    return Reactor::start({.name = device_id, .cpus = {}, .on_crash = {}});
-}
-
 /// One device with everything that belongs to it.
 struct Slot {
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
-    std::unique_ptr<Reactor> owner; ///< null: TrapLoop
     std::unique_ptr<virtio::Device> device;
     devices::console::ConsoleDevice* console = nullptr; ///< the device, when it is one
     std::unique_ptr<virtio::MmioTransport> transport;
@@ -75,12 +64,12 @@ struct Slot {
 
 Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceContext context) {
     if (auto* block = std::get_if<BlockSettings>(&settings.model)) {
-        auto backend =
-            devices::block::FileBackend::open(std::move(block->image), block->path, block->read_only);
+        auto backend = devices::block::FileBackend::open(std::move(block->image), std::move(block->file));
         if (!backend) {
             return std::unexpected(std::move(backend).error());
         }
-        slot.device = std::make_unique<devices::block::BlockDevice>(std::move(context), std::move(*backend));
+        slot.device = std::make_unique<devices::block::BlockDevice>(std::move(context), std::move(*backend),
+                                                                    block->options);
         return {};
     }
     auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context));
@@ -119,15 +108,10 @@ ZoneDevices::create(std::uint32_t zone, const std::string& zone_name,
     for (auto& one : settings) {
         const auto type = type_of(one);
         const auto id = std::format("{}-{:x}", type, one.address);
-        auto owner = start_owner(one, id);
-        if (!owner) {
-            return std::unexpected(std::move(owner).error());
-        }
         auto& slot = impl->slots.emplace_back();
         slot.address = one.address;
         slot.length = one.length;
         slot.interrupt = one.interrupt;
-        slot.owner = std::move(*owner);
         if (auto made = make_device(slot, std::move(one),
                                     {.zone = zone,
                                      .zone_name = zone_name,
@@ -135,7 +119,10 @@ ZoneDevices::create(std::uint32_t zone, const std::string& zone_name,
                                      .interrupt = slot.interrupt,
                                      .memory = memory,
                                      .port = interrupts,
-                                     .owner = slot.owner ? *slot.owner : interrupts.reactor()});
+                                     // Which thread owns which queue is decided here: TrapLoop
+                                     // all, because no back end blocks, and a hand-over to
+                                     // another thread is the dearest thing on their way.
+                                     .owner = interrupts.reactor()});
             !made) {
             return std::unexpected(
                 std::move(made).error().with_context(std::format("{} at {:#x}", type, slot.address)));

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "devices/block/device.hpp"
 #include "guest/guest_memory.hpp"
 #include "hypervisor/trap_loop.hpp"
 
@@ -16,11 +17,11 @@
 
 namespace hvisor::zone {
 
-/// A disk: an open image, its path only for messages.
+/// A disk: an open image, and how to use it.
 struct BlockSettings {
     UniqueFd image;
-    std::string path;
-    bool read_only = false;
+    devices::block::FileOptions file{};
+    devices::block::BlockOptions options{};
 };
 
 /// A console; it has no settings yet.

@@ -37,8 +37,8 @@ Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, con
         if (device.type == DeviceType::block) {
             auto image = open_file(virtio.files, virtio.file.document, device.image, device.pointer + "/img",
                                    FileUse::disk, problems);
-            settings.model =
-                BlockSettings{.image = image ? std::move(image->fd) : UniqueFd(), .path = device.image};
+            settings.model = BlockSettings{.image = image ? std::move(image->fd) : UniqueFd(),
+                                           .file = {.path = device.image}};
         }
         devices.push_back(std::move(settings));
     }

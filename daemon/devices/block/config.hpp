@@ -17,6 +17,11 @@ inline constexpr auto f_seg_max = virtio::FeatureBit{2};
 inline constexpr auto f_read_only = virtio::FeatureBit{5};
 inline constexpr auto f_blk_size = virtio::FeatureBit{6};
 inline constexpr auto f_flush = virtio::FeatureBit{9};
+inline constexpr auto f_topology = virtio::FeatureBit{10};
+inline constexpr auto f_config_wce = virtio::FeatureBit{11};
+inline constexpr auto f_mq = virtio::FeatureBit{12};
+inline constexpr auto f_discard = virtio::FeatureBit{13};
+inline constexpr auto f_write_zeroes = virtio::FeatureBit{14};
 
 /// virtio 1.2, 5.2.4: the whole configuration space; a field counts when its
 /// feature is offered.
@@ -65,7 +70,26 @@ struct RequestHeader {
 };
 static_assert(sizeof(RequestHeader) == 16);
 
-enum class RequestType : std::uint32_t { in = 0, out = 1, flush = 4, get_id = 8 };
+enum class RequestType : std::uint32_t {
+    in = 0,
+    out = 1,
+    flush = 4,
+    get_id = 8,
+    discard = 11,
+    write_zeroes = 13
+};
+
+/// virtio 1.2, 5.2.6: what a discard or write-zeroes request has as data.
+struct RangeSegment {
+    std::uint64_t sector;
+    std::uint32_t num_sectors;
+    std::uint32_t flags; ///< bit 0: unmap, for write zeroes only
+};
+static_assert(sizeof(RangeSegment) == 16);
+inline constexpr std::uint32_t range_unmap = 1;
+/// Segments that one request may have, and sectors that one segment may have.
+inline constexpr std::uint32_t max_range_segments = 32;
+inline constexpr std::uint32_t max_range_sectors = 1U << 21; // 1 GiB
 
 enum class RequestStatus : std::uint8_t { ok = 0, io_error = 1, unsupported = 2 };
 

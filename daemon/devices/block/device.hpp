@@ -1,30 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/throttle.hpp"
 #include "devices/block/backend_file.hpp"
+#include "devices/block/bounce.hpp"
+#include "devices/block/operation.hpp"
 #include "devices/block/request.hpp"
 #include "virtio/device.hpp"
 
+#include <cstddef>
+#include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hvisor::devices::block {
 
-/// A virtio block device (virtio 1.2, 5.2) with one queue over a raw image.
-/// Requests are carried out one after the other on the owner thread.
+/// How the device shows itself, beyond its image.
+struct BlockOptions {
+    std::size_t queues = 1; ///< 1 … virtio::max_queues
+    Throttle::Settings limit{};
+};
+
+/// A virtio block device (virtio 1.2, 5.2) over a raw image.
+///
+/// What cannot block (the page cache, memory) is done at once on the owner
+/// thread. The rest goes to an engine: io_uring where the kernel has it, a
+/// thread for buffered writes, and for all of it where the kernel has not.
 class BlockDevice final : public virtio::Device {
   public:
-    BlockDevice(virtio::DeviceContext context, FileBackend backend);
+    BlockDevice(virtio::DeviceContext context, FileBackend backend, BlockOptions options = {});
+
+    /// Look at the image's size again, and tell the driver of a new one. Any
+    /// thread; returns bytes.
+    [[nodiscard]] Result<std::uint64_t> rescan();
 
     [[nodiscard]] std::string_view type_name() const override { return "block"; }
     [[nodiscard]] std::string backend_name() const override { return backend_.path(); }
 
   private:
-    void do_kick(std::size_t queue) override { serve(queue); }
+    void do_activate() override;
+    void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
+    void do_stop_queue(std::size_t queue) override;
+    void do_reset() override;
+    void do_config_written(std::size_t offset, std::size_t size) override;
+    void do_quiesce() override;
+
+    [[nodiscard]] Request& take_request();
+    void start(Request& request);
+    void run(Request& request);
+    void finish(Request& request);
+    void start_waiting();
+    void reap();
+    void flush_engines();
+    [[nodiscard]] Engine& engine_for(const Operation& operation);
+    [[nodiscard]] Engine::Callbacks callbacks();
+    /// virtio 1.2, 5.2.5.2: the driver takes the cache for write-through.
+    [[nodiscard]] bool is_write_through() const;
 
     FileBackend backend_;
-    RequestHandler handler_;
+    DiskFacts disk_;
+    bool writeback_ = true;
+    BouncePool bounces_;
+    std::vector<std::unique_ptr<Request>> requests_; ///< all there are
+    std::vector<Request*> idle_;
+    Throttle throttle_;
+    std::deque<Request*> waiting_; ///< for the rate limit
+    Reactor::Timer throttle_timer_;
+    std::unique_ptr<Engine> uring_;  ///< null where the kernel has none
+    std::unique_ptr<Engine> worker_; ///< its thread begins when it is needed
 };
 
 } // namespace hvisor::devices::block

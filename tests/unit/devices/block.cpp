@@ -12,12 +12,16 @@ TEST_CASE("a disk says what it is") {
     CHECK(rig.driver.config<std::uint64_t>(0) == image_sectors);
     CHECK(rig.driver.config<std::uint32_t>(12) == 254);
     CHECK(rig.driver.config<std::uint32_t>(20) == 512);
-    CHECK(rig.driver.offered() ==
-          (virtio::FeatureSet{f_seg_max, f_blk_size, f_flush} | virtio::transport_features));
+    CHECK(rig.driver.offered() == (virtio::FeatureSet{f_seg_max, f_blk_size, f_topology, f_flush,
+                                                      f_config_wce, f_discard, f_write_zeroes} |
+                                   virtio::transport_features));
     CHECK(rig.device.backend_name() == "disk.img");
 
-    const BlockRig read_only(image, true);
-    CHECK(read_only.driver.offered().has(f_read_only));
+    const Image another;
+    const BlockRig read_only(another, true);
+    CHECK(read_only.driver.offered() ==
+          (virtio::FeatureSet{f_seg_max, f_blk_size, f_topology, f_flush, f_read_only} |
+           virtio::transport_features));
 }
 
 TEST_CASE("the last part of a sector is not offered") {
@@ -132,17 +136,17 @@ TEST_CASE("many requests at once, one after the other in the end") {
 }
 
 TEST_CASE("an image that is no image is refused with its path") {
-    auto file = FileBackend::open(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)), "/dev/null", false);
+    auto file = FileBackend::open(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)), {.path = "/dev/null"});
     REQUIRE_FALSE(file);
     CHECK(file.error().code == ErrorCode::invalid_config);
     CHECK(file.error().message.contains("/dev/null"));
 
     const UniqueFd empty(::memfd_create("image", MFD_CLOEXEC));
-    CHECK_FALSE(FileBackend::open(UniqueFd(::dup(empty.get())), "empty.img", false));
+    CHECK_FALSE(FileBackend::open(UniqueFd(::dup(empty.get())), {.path = "empty.img"}));
 
     const auto* const path = "/proc/self/exe";
-    file = FileBackend::open(UniqueFd(::open(path, O_RDONLY | O_CLOEXEC)), path, false);
+    file = FileBackend::open(UniqueFd(::open(path, O_RDONLY | O_CLOEXEC)), {.path = path});
     REQUIRE_FALSE(file);
     CHECK(file.error().code == ErrorCode::not_permitted);
-    CHECK(FileBackend::open(UniqueFd(::open(path, O_RDONLY | O_CLOEXEC)), path, true));
+    CHECK(FileBackend::open(UniqueFd(::open(path, O_RDONLY | O_CLOEXEC)), {.path = path, .read_only = true}));
 }

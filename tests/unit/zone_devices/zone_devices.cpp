@@ -106,8 +106,7 @@ TEST_CASE("settings that cannot work are refused with the device's name") {
     CHECK(refuse([](auto& all) { all[0].address = UINT64_MAX - 0x100; }).contains("wraps"));
     CHECK(refuse([](auto& all) {
               all[0].model = BlockSettings{.image = UniqueFd(::memfd_create("empty", MFD_CLOEXEC)),
-                                           .path = "empty.img",
-                                           .read_only = false};
+                                           .file = {.path = "empty.img"}};
           }).contains("block at 0xa003c00: disk image empty.img"));
     const auto add_seven = [](auto& all) {
         for (std::uint32_t i = 0; i < 7; ++i) {

@@ -59,11 +59,11 @@ struct ZoneRig {
     }
     [[nodiscard]] std::vector<DeviceSettings> settings() const {
         std::vector<DeviceSettings> all;
-        all.push_back({.address = disk_address,
-                       .length = window,
-                       .interrupt = disk_interrupt,
-                       .model = BlockSettings{
-                           .image = UniqueFd(::dup(image.get())), .path = "disk.img", .read_only = false}});
+        all.push_back(
+            {.address = disk_address,
+             .length = window,
+             .interrupt = disk_interrupt,
+             .model = BlockSettings{.image = UniqueFd(::dup(image.get())), .file = {.path = "disk.img"}}});
         all.push_back({.address = console_address,
                        .length = window,
                        .interrupt = console_interrupt,
