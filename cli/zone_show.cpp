@@ -25,9 +25,14 @@ std::string queue_line(const Dictionary& queue) {
     if (!value_of<bool>(queue, "Ready")) {
         return "not ready";
     }
-    return std::format("{} entries, took {}, published {}", value_of<std::uint16_t>(queue, "Size"),
-                       value_of<std::uint16_t>(queue, "AvailIndex"),
-                       value_of<std::uint16_t>(queue, "UsedIndex"));
+    auto line =
+        std::format("{} entries, took {}, published {}, {} requests", value_of<std::uint16_t>(queue, "Size"),
+                    value_of<std::uint16_t>(queue, "AvailIndex"), value_of<std::uint16_t>(queue, "UsedIndex"),
+                    value_of<std::uint64_t>(queue, "Requests"));
+    if (const auto errors = value_of<std::uint64_t>(queue, "Errors"); errors != 0) {
+        line += std::format(", {} failed", errors);
+    }
+    return line;
 }
 
 std::string interrupt_line(const Properties& device) {

@@ -82,10 +82,22 @@ std::uint64_t DeviceObject::Accesses() {
 std::vector<Dictionary> DeviceObject::Queues() {
     std::vector<Dictionary> queues;
     for (const auto& queue : sample().queues) {
+        const auto& metrics = queue.metrics;
+        std::vector<std::uint64_t> latency;
+        latency.reserve(metrics.latency.size());
+        for (const auto& bucket : metrics.latency) {
+            latency.push_back(bucket.get());
+        }
         queues.push_back({{"Size", sdbus::Variant(queue.size)},
                           {"Ready", sdbus::Variant(queue.ready)},
                           {"AvailIndex", sdbus::Variant(queue.avail_index)},
-                          {"UsedIndex", sdbus::Variant(queue.used_index)}});
+                          {"UsedIndex", sdbus::Variant(queue.used_index)},
+                          {"Notifications", sdbus::Variant(metrics.notifications.get())},
+                          {"Requests", sdbus::Variant(metrics.requests.get())},
+                          {"Bytes", sdbus::Variant(metrics.bytes.get())},
+                          {"Errors", sdbus::Variant(metrics.errors.get())},
+                          {"Interrupts", sdbus::Variant(metrics.interrupts.get())},
+                          {"Latency", sdbus::Variant(latency)}});
     }
     return queues;
 }

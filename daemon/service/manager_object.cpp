@@ -8,10 +8,11 @@
 namespace hvisor::service {
 
 ManagerObject::ManagerObject(sdbus::IConnection& connection, Actions& actions, ZoneTree& tree,
-                             std::uint64_t hypervisor_magic)
+                             const zone::ZoneManager& zones, std::uint64_t hypervisor_magic)
     : AdaptorInterfaces(connection, manager_path()),
       actions_(actions),
       tree_(tree),
+      zones_(zones),
       hypervisor_magic_(hypervisor_magic) {
     registerAdaptor();
 }
@@ -73,6 +74,13 @@ std::string ManagerObject::HypervisorState() {
 
 std::uint64_t ManagerObject::HypervisorMagic() {
     return hypervisor_magic_;
+}
+
+std::map<std::string, std::uint64_t> ManagerObject::Statistics() {
+    const auto counts = zones_.trap_counts();
+    return {{"Requests", counts.requests},     {"UnknownRequests", counts.unknown},
+            {"Sleeps", counts.sleeps},         {"MissedWakeups", counts.missed_wakeups},
+            {"Interrupts", counts.interrupts}, {"InterruptsDropped", counts.interrupts_dropped}};
 }
 
 } // namespace hvisor::service

@@ -4,12 +4,14 @@
 #include "service/actions.hpp"
 #include "service/bus_values.hpp"
 #include "service/zone_tree.hpp"
+#include "zone/zone_manager.hpp"
 
 #include "manager_adaptor.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,7 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
                                                             sdbus::ObjectManager_adaptor> {
   public:
     ManagerObject(sdbus::IConnection& connection, Actions& actions, ZoneTree& tree,
-                  std::uint64_t hypervisor_magic);
+                  const zone::ZoneManager& zones, std::uint64_t hypervisor_magic);
     ~ManagerObject();
     ManagerObject(const ManagerObject&) = delete;
     ManagerObject& operator=(const ManagerObject&) = delete;
@@ -39,9 +41,11 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
     std::string Version() override;
     std::string HypervisorState() override;
     std::uint64_t HypervisorMagic() override;
+    std::map<std::string, std::uint64_t> Statistics() override;
 
     Actions& actions_;
     ZoneTree& tree_;
+    const zone::ZoneManager& zones_;
     std::uint64_t hypervisor_magic_;
 };
 

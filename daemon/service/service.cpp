@@ -47,7 +47,7 @@ Service::Service(MainLoop& loop, zone::ZoneManager& zones, std::unique_ptr<sdbus
       control_(loop),
       actions_(zones, control_, [this] { update(); }),
       tree_(*connection_, zones, actions_),
-      manager_(*connection_, actions_, tree_, options.hypervisor_magic) {}
+      manager_(*connection_, actions_, tree_, zones, options.hypervisor_magic) {}
 
 Service::~Service() {
     zones_.on_change({});

@@ -26,6 +26,20 @@ struct QueueMetrics {
     Watched<std::uint64_t> interrupts;    ///< that the queue asked for
     std::array<Watched<std::uint64_t>, latency_buckets> latency;
 
+    /// A copy from any thread; each number is right, together they may be a request apart.
+    [[nodiscard]] QueueMetrics sample() const {
+        QueueMetrics copy;
+        copy.notifications.set(notifications.get());
+        copy.requests.set(requests.get());
+        copy.bytes.set(bytes.get());
+        copy.errors.set(errors.get());
+        copy.interrupts.set(interrupts.get());
+        for (std::size_t i = 0; i < latency_buckets; ++i) {
+            copy.latency.at(i).set(latency.at(i).get());
+        }
+        return copy;
+    }
+
     void count_request(std::chrono::nanoseconds took) {
         const auto us = static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 0)) / 1000;
         requests.add(1);

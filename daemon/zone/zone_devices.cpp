@@ -174,7 +174,8 @@ std::vector<DeviceState> ZoneDevices::inspect() const {
             state.queues.push_back({.size = slot.transport->queue_size(i),
                                     .ready = slot.transport->queue_ready(i),
                                     .avail_index = device.queue_state(i).indices.next_avail.get(),
-                                    .used_index = device.queue_state(i).indices.next_used.get()});
+                                    .used_index = device.queue_state(i).indices.next_used.get(),
+                                    .metrics = device.queue_state(i).metrics.sample()});
         }
         if (const auto age = device.interrupt().unacknowledged(now)) {
             state.unacknowledged = std::chrono::duration_cast<std::chrono::milliseconds>(*age);

@@ -6,6 +6,7 @@
 #include "devices/block/device.hpp"
 #include "guest/guest_memory.hpp"
 #include "hypervisor/trap_loop.hpp"
+#include "virtio/queue_metrics.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -42,6 +43,7 @@ struct QueueState {
     bool ready = false;
     std::uint16_t avail_index = 0; ///< next entry this side will take
     std::uint16_t used_index = 0;  ///< next entry this side will publish
+    virtio::QueueMetrics metrics;
 };
 
 /// One device at one moment; everything a person at the board asks first.

@@ -384,6 +384,10 @@ Result<UniqueFd> ZoneManager::open_console(const std::string& zone, const std::s
     return found->second->open_console(device, options);
 }
 
+hypervisor::TrapCounts ZoneManager::trap_counts() const {
+    return impl_->trap_loop.counts();
+}
+
 void ZoneManager::on_change(std::function<void()> callback) {
     auto shared = std::make_shared<const std::function<void()>>(std::move(callback));
     const std::scoped_lock guard(impl_->lock);

@@ -60,6 +60,9 @@ class ZoneManager {
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& zone, const std::string& device,
                                                 const ConsoleAttach& options);
 
+    /// What the bridge has carried.
+    [[nodiscard]] hypervisor::TrapCounts trap_counts() const;
+
     /// Called, from any thread, after a zone appeared, changed or went. It may
     /// look (zones(), open_console()) but not start or shut down.
     void on_change(std::function<void()> callback);

@@ -21,6 +21,7 @@ TEST_CASE("the root zone is there from the start", "[zones]") {
     CHECK(manager.Version() == HVISORD_VERSION);
     CHECK(manager.HypervisorState() == "attached");
     CHECK(manager.HypervisorMagic() == 6);
+    CHECK(manager.Statistics().at("MissedWakeups") == 0);
 
     const auto zones = manager.ListZones();
     REQUIRE(zones.size() == 1);
@@ -82,6 +83,10 @@ TEST_CASE("devices tell what helps at bring-up", "[zones]") {
     CHECK_FALSE(queues[0].at("Ready").get<bool>());
     CHECK(queues[0].at("AvailIndex").get<std::uint16_t>() == 0);
     CHECK(queues[0].at("UsedIndex").get<std::uint16_t>() == 0);
+    for (const auto* counter : {"Notifications", "Requests", "Bytes", "Errors", "Interrupts"}) {
+        CHECK(queues[0].at(counter).get<std::uint64_t>() == 0);
+    }
+    CHECK(queues[0].at("Latency").get<std::vector<std::uint64_t>>() == std::vector<std::uint64_t>(24));
     CHECK(queues[0].contains("Size"));
 
     Device console(*connection, console_path);

@@ -70,6 +70,8 @@ TEST_CASE("a device shows how it is doing") {
     CHECK(state.queues.at(0).avail_index == 10);
     CHECK(state.queues.at(0).used_index == 10);
     CHECK(state.interrupts_sent > 0);
+    CHECK(state.queues.at(0).metrics.requests.get() == 10);
+    CHECK(state.queues.at(0).metrics.bytes.get() == 10 * 512);
 
     // An interrupt that the guest does not look at grows old.
     kit::SplitQueue queue(rig.ram, 16);
