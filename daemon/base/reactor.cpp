@@ -18,6 +18,11 @@ namespace {
 /// While there is other work all the time, descriptors are looked at this often.
 constexpr std::chrono::microseconds dispatch_period{50};
 
+/// How often to look for the next request of who just had an answer, about a
+/// microsecond in all, and how many such requests to serve before other work.
+constexpr int linger_polls = 16;
+constexpr int max_rounds = 64;
+
 constexpr std::uint64_t event_id = UINT64_MAX; ///< no watch has it: their ids are fd and a 32-bit count
 
 /// A fault in one callback must not end the others.
@@ -169,7 +174,7 @@ void Reactor::unwatch(int fd) {
 void Reactor::run() {
     thread_id_.store(std::this_thread::get_id());
     for (;;) {
-        const bool served = source_ != nullptr && source_->serve();
+        const bool served = serve_source();
         const bool ran = run_ready();
         if (stop_.load()) {
             const std::scoped_lock guard(lock_);
@@ -189,6 +194,24 @@ void Reactor::run() {
             sleep();
         }
     }
+}
+
+bool Reactor::serve_source() {
+    if (source_ == nullptr || !source_->serve()) {
+        return false;
+    }
+    // Who asked once asks again in a moment (a driver that sets a device up, an
+    // interrupt handler), and a look at the clock, the timers and the tasks
+    // costs more than that moment.
+    int rounds = 0;
+    for (int idle = 0; idle < linger_polls && rounds < max_rounds && !has_work_.load(); ++idle) {
+        if (source_->serve()) {
+            idle = 0;
+            ++rounds;
+        }
+        relax();
+    }
+    return true;
 }
 
 bool Reactor::run_ready() {

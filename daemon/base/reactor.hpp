@@ -138,6 +138,8 @@ class Reactor {
   private:
     Reactor(UniqueFd epoll, UniqueFd event, Source* source);
     void run();
+    /// False when the source had nothing.
+    bool serve_source();
     /// Tasks, wakers and timers that are due; false when there were none.
     bool run_ready();
     [[nodiscard]] bool poll_source();

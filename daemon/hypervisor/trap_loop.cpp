@@ -17,6 +17,9 @@ namespace {
 /// The shortest polling that can pay at all.
 constexpr std::chrono::nanoseconds min_poll = std::chrono::microseconds(2);
 
+/// Requests that are handled before the thread looks at its other work.
+constexpr unsigned max_served = 64;
+
 } // namespace
 
 TrapLoop::TrapLoop(Hypervisor& hypervisor) : TrapLoop(hypervisor, Policy{}) {}
@@ -83,13 +86,17 @@ bool TrapLoop::is_idle() const {
 }
 
 bool TrapLoop::serve() {
-    bool served = false;
-    while (const auto request = bridge_.front()) {
+    unsigned served = 0;
+    while (served < max_served) {
+        const auto request = bridge_.front();
+        if (!request) {
+            break;
+        }
         handle(*request);
         bridge_.pop();
-        served = true;
+        ++served;
     }
-    return served;
+    return served != 0;
 }
 
 void TrapLoop::handle(const TrapRequest& request) {

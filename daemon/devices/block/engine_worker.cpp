@@ -10,8 +10,9 @@ namespace hvisor::devices::block {
 namespace {
 
 /// The owner hears of finished operations at the latest after this time, and
-/// at once when there are no others: to wake it costs as much as a small one.
-constexpr std::chrono::microseconds batch_time{50};
+/// at once when there are no others: to wake it, and the guest after it, costs
+/// as much as several small ones where they share a core.
+constexpr std::chrono::microseconds batch_time{200};
 
 } // namespace
 
