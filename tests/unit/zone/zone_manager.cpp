@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "zone/zone_manager.hpp"
-#include "gated_hypervisor.hpp"
-#include "temporary_directory.hpp"
-#include "zone_files.hpp"
+#include "manager_rig.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <fcntl.h>
-#include <filesystem>
 #include <string>
 #include <thread>
 
@@ -17,81 +12,6 @@ using namespace hvisor::zone;
 using hvisor::ErrorCode;
 using hvisor::UniqueFd;
 using test::changed;
-using test::good_virtio;
-using test::good_zone;
-
-namespace {
-
-constexpr std::uint64_t magic_value = 0x74726976;
-
-/// A machine with the files of the good zone and a manager for it.
-struct Bench {
-    test::TemporaryDirectory directory;
-    test::GatedHypervisor hypervisor;
-    hvisor::hypervisor::TrapLoop trap_loop;
-    ZoneManager manager;
-
-    explicit Bench(const hvisor::hypervisor::SimulatedOptions& options = {})
-        : hypervisor(options),
-          trap_loop(hypervisor),
-          manager(hypervisor, trap_loop, {directory.path() / "none", directory.path()},
-                  directory.path() / "no-device-tree") {
-        directory.write("Image", test::arm64_image(0));
-        directory.write("zone1.dtb", test::dtb());
-        directory.write("disk.img", std::string(4096, 'd'));
-    }
-
-    [[nodiscard]] ConfigText text(const char* name, std::string_view content) const {
-        return {directory.path() / name, std::string(content)};
-    }
-
-    hvisor::Result<std::string> start(std::string_view zone = good_zone,
-                                      std::string_view virtio = good_virtio) {
-        return manager.start(text("z.json", zone), text("v.json", virtio),
-                             FileTable{.files = {}, .may_open = true});
-    }
-
-    [[nodiscard]] ZoneState zone(const std::string& name) {
-        for (auto& state : manager.zones()) {
-            if (state.name == name) {
-                return state;
-            }
-        }
-        return {};
-    }
-
-    /// What the guest of zone 1 reads from the first register of its disk.
-    std::uint64_t read_magic() { return hypervisor.real().guest_read(2, 0xa003c00, 4).value_or(UINT64_MAX); }
-};
-
-/// What this process holds of the kernel: descriptors, threads and mappings.
-struct Holdings {
-    std::ptrdiff_t files = count("/proc/self/fd");
-    std::ptrdiff_t threads = count("/proc/self/task");
-    std::size_t guest_ram = count_guest_ram();
-
-    bool operator==(const Holdings&) const = default;
-
-  private:
-    static std::ptrdiff_t count(const char* folder) {
-        return std::distance(std::filesystem::directory_iterator(folder),
-                             std::filesystem::directory_iterator());
-    }
-    static std::size_t count_guest_ram() {
-        std::ifstream maps("/proc/self/maps");
-        std::size_t mappings = 0;
-        for (std::string line; std::getline(maps, line);) {
-            mappings += line.contains("secretmem") || line.contains("memfd:") ? 1 : 0;
-        }
-        return mappings;
-    }
-};
-
-std::string message(const auto& result) {
-    return result ? "" : result.error().message;
-}
-
-} // namespace
 
 TEST_CASE("a zone starts, is shut down, and starts again") {
     Bench bench;
@@ -365,88 +285,4 @@ TEST_CASE("looking at zones does not wait for one that starts or shuts down") {
     stopper.join();
     CHECK(bench.zone("linux2").state == State::stopped);
     CHECK(bench.hypervisor.real().panicked().empty());
-}
-
-TEST_CASE("devices that were configured before are created when the zone starts") {
-    Bench bench;
-    FileTable files;
-    files.files.emplace("disk.img",
-                        UniqueFd(::open((bench.directory.path() / "disk.img").c_str(), O_RDWR | O_CLOEXEC)));
-    const auto ids = bench.manager.configure_virtio(bench.text("v.json", good_virtio), std::move(files));
-    INFO(message(ids));
-    REQUIRE(ids);
-    CHECK(*ids == std::vector<std::uint32_t>{1});
-    for (int round = 0; round < 2; ++round) {
-        REQUIRE(bench.start(good_zone, ""));
-        CHECK(bench.zone("linux2").devices.size() == 2);
-        REQUIRE(bench.manager.shutdown("linux2"));
-    }
-}
-
-TEST_CASE("nothing is remembered of a virtio file that is wrong") {
-    Bench bench;
-    CHECK_FALSE(bench.manager.configure_virtio(bench.text("v.json", good_virtio), {}));
-    CHECK_FALSE(bench.manager.configure_virtio(bench.text("v.json", "{"), {}));
-    REQUIRE(bench.start(good_zone, ""));
-    CHECK(bench.zone("linux2").devices.empty());
-    CHECK(bench.read_magic() == 0);
-}
-
-TEST_CASE("a zone that runs already gets its devices when they are configured") {
-    Bench bench;
-    bench.hypervisor.real().add_zone(1, "theirs", 0xc, {{0xa003800, 0x200}, {0xa003c00, 0x200}});
-    REQUIRE(bench.read_magic() == 0);
-    const auto ids = bench.manager.configure_virtio(bench.text("v.json", good_virtio),
-                                                    FileTable{.files = {}, .may_open = true});
-    INFO(message(ids));
-    REQUIRE(ids);
-    CHECK(bench.read_magic() == magic_value);
-    const auto zone = bench.zone("theirs");
-    CHECK(zone.managed);
-    CHECK(zone.state == State::running);
-    CHECK(zone.cpus == std::vector<std::uint32_t>{2, 3});
-    CHECK(zone.devices.size() == 2);
-    CHECK(bench.manager.open_console("theirs", "", {}));
-    // Once more changes nothing for the zone that has them.
-    CHECK(bench.manager.configure_virtio(bench.text("v.json", good_virtio),
-                                         FileTable{.files = {}, .may_open = true}));
-    CHECK(bench.read_magic() == magic_value);
-    REQUIRE(bench.manager.shutdown("theirs"));
-    CHECK(bench.zone("theirs").state == State::stopped);
-}
-
-TEST_CASE("a running zone gets no devices from a file that is wrong") {
-    Bench bench;
-    bench.hypervisor.real().add_zone(1, "theirs", 0xc, {{0xa003c00, 0x200}});
-    const Holdings before;
-    const std::string no_memory = changed(
-        good_virtio, R"({ "zone0_ipa": "0x50000000", "zonex_ipa": "0x50000000", "size": "0x30000000" })", "");
-    const auto refused = bench.manager.configure_virtio(bench.text("v.json", no_memory),
-                                                        FileTable{.files = {}, .may_open = true});
-    REQUIRE_FALSE(refused);
-    CHECK(refused.error().code == ErrorCode::invalid_config);
-    CHECK(refused.error().message.contains("v.json:1:14: /zones/0: zone 1 runs already"));
-
-    bench.hypervisor.fail_map = hvisor::Error{ErrorCode::not_permitted, "no"};
-    CHECK_FALSE(bench.manager.configure_virtio(bench.text("v.json", good_virtio),
-                                               FileTable{.files = {}, .may_open = true}));
-    CHECK(Holdings() == before);
-    CHECK_FALSE(bench.zone("theirs").managed);
-    CHECK(bench.read_magic() == 0);
-}
-
-TEST_CASE("a configured zone starts by its name") {
-    Bench bench;
-    bench.directory.write("linux2.json", good_zone);
-    bench.directory.write("linux2.virtio.json", good_virtio);
-    const auto started = bench.manager.start_configured("linux2");
-    INFO(message(started));
-    CHECK(started);
-    CHECK(bench.zone("linux2").devices.size() == 2);
-    for (const char* name : {"other", "", "../z", ".hidden", "a/b"}) {
-        INFO(name);
-        const auto refused = bench.manager.start_configured(name);
-        REQUIRE_FALSE(refused);
-        CHECK(refused.error().code == ErrorCode::no_such_zone);
-    }
 }
