@@ -48,14 +48,18 @@ bool hvisor_bridge_has_requests(u32 zone);
 void hvisor_bridge_release(u32 zone);
 
 /*
- * shutdown: one at a time. Other hypercalls that would wait until it is over
- * go between try_enter(), which is false meanwhile, and leave().
+ * gate: closed while a zone is shut down. Hypercalls that would wait until it
+ * is over go between try_enter(), which is false meanwhile, and leave().
  */
-int hvisor_shut_down(u32 zone);
+void hvisor_gate_close(void);
+void hvisor_gate_open(void);
 bool hvisor_try_enter(void);
 void hvisor_leave(void);
-/* Have the interrupts in the result ring delivered, now or after a shutdown. */
+/* Have the interrupts in the result ring delivered, now or when the gate opens. */
 int hvisor_send_results(void);
+
+/* shutdown: one at a time */
+int hvisor_shut_down(u32 zone);
 /* Wait until no requests of the zone's last run are left; EBUSY. */
 int hvisor_wait_clean(u32 zone);
 

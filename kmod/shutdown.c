@@ -6,11 +6,9 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/atomic.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/ktime.h>
-#include <linux/rwsem.h>
 #include <linux/workqueue.h>
 
 #include "hvisor.h"
@@ -22,48 +20,7 @@
 static struct {
 	u32 zone;
 	bool running;
-	atomic_t results_postponed;
 } shutdown;
-
-/*
- * Held for writing by the CPU that shuts a zone down: a call of another CPU
- * would wait in the hypervisor meanwhile. For reading it is only ever tried,
- * so nobody waits for it.
- */
-static DECLARE_RWSEM(away);
-
-bool hvisor_try_enter(void)
-{
-	return down_read_trylock(&away);
-}
-
-void hvisor_leave(void)
-{
-	up_read(&away);
-}
-
-/*
- * While a zone is shut down the call would wait in the hypervisor, and with
- * it perhaps the last CPU that could answer the zone: it is postponed.
- */
-int hvisor_send_results(void)
-{
-	int error;
-
-	if (!hvisor_try_enter()) {
-		atomic_set(&shutdown.results_postponed, 1);
-		/*
-		 * Before the second try: if that fails too, the shutdown has
-		 * yet to leave, and finds this afterwards.
-		 */
-		smp_mb__after_atomic();
-		if (!hvisor_try_enter())
-			return 0;
-	}
-	error = hypercall_error(hypercall(HYPERCALL_FINISH_REQ, 0, 0));
-	hvisor_leave();
-	return error;
-}
 
 /* Runs on another CPU than the one that shuts a zone down. */
 static void attend(struct work_struct *work)
@@ -102,7 +59,7 @@ int hvisor_shut_down(u32 zone)
 	shutdown.zone = zone;
 	if (num_online_cpus() == 1)
 		let_daemon_answer();
-	down_write(&away);
+	hvisor_gate_close();
 	migrate_disable();
 	other = cpumask_any_but(cpu_online_mask, smp_processor_id());
 	WRITE_ONCE(shutdown.running, true);
@@ -112,11 +69,8 @@ int hvisor_shut_down(u32 zone)
 	error = hypercall_error(hypercall(HYPERCALL_ZONE_SHUTDOWN, zone, 0));
 	WRITE_ONCE(shutdown.running, false);
 	migrate_enable();
-	up_write(&away);
-
+	hvisor_gate_open();
 	flush_work(&attend_work);
-	if (atomic_xchg(&shutdown.results_postponed, 0))
-		hvisor_send_results();
 	return error;
 }
 
