@@ -179,6 +179,9 @@ class Device {
     void count_bytes(std::size_t queue, std::uint64_t bytes) { states_.at(queue).metrics.bytes.add(bytes); }
     void count_error(std::size_t queue) { states_.at(queue).metrics.errors.add(1); }
     [[nodiscard]] bool negotiated(FeatureBit bit) const { return negotiated_.has(bit); }
+    [[nodiscard]] FeatureSet negotiated() const { return negotiated_; }
+    /// do_kick() once more, after the owner's other work.
+    void serve_again(std::size_t index);
     [[nodiscard]] Reactor& owner() { return context_.owner; }
 
   private:
@@ -194,7 +197,6 @@ class Device {
     [[nodiscard]] bool has_stopped(std::uint32_t queues) const;
     void end_turn();
     void take_kicks();
-    void serve_again(std::size_t index);
     void repair_interrupt();
     void report_fault();
     void raise(std::uint32_t bits);

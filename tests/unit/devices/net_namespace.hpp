@@ -59,6 +59,12 @@ class Namespace {
         request.ifr_flags = static_cast<short>(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
         REQUIRE(::ioctl(socket_.get(), SIOCSIFFLAGS, &request) == 0);
     }
+    void toggle_debug(const std::string& name) const {
+        auto request = named(name);
+        REQUIRE(::ioctl(socket_.get(), SIOCGIFFLAGS, &request) == 0);
+        request.ifr_flags = static_cast<short>(request.ifr_flags ^ IFF_DEBUG);
+        REQUIRE(::ioctl(socket_.get(), SIOCSIFFLAGS, &request) == 0);
+    }
     /// Also one that somebody is attached to.
     static void remove(const std::string& name) {
         struct {
