@@ -63,8 +63,13 @@ class DriverQueue {
     /// a packed one.
     virtual void want_interrupt_at(std::uint16_t ahead) = 0;
 
-    /// An indirect table in guest memory; returns its address.
-    virtual std::uint64_t store_table(std::span<const Descriptor> table) = 0;
+    /// An indirect table of these buffers, at `address` or in fresh memory.
+    virtual void write_table(std::uint64_t address, std::span<const Descriptor> table) = 0;
+    std::uint64_t store_table(std::span<const Descriptor> table) {
+        const auto address = ram_->allocate(table.size_bytes());
+        write_table(address, table);
+        return address;
+    }
 
   protected:
     DriverQueue(Ram& ram, std::uint16_t size, bool event_idx, std::size_t driver_area,

@@ -137,14 +137,14 @@ class PackedQueue final : public DriverQueue {
                          EventFlags::descriptor);
     }
 
-    std::uint64_t store_table(std::span<const Descriptor> table) override {
+    void write_table(std::uint64_t address, std::span<const Descriptor> table) override {
         std::vector<PackedDescriptor> entries;
         for (const auto& entry : table) {
             // virtio 1.2, 2.8.7: the id is not looked at.
             entries.push_back(
                 {.address = entry.address, .length = entry.length, .id = 0xdead, .flags = entry.flags});
         }
-        return ram().store_bytes(std::as_bytes(std::span(entries)));
+        ram().write(address, std::as_bytes(std::span(entries)));
     }
 
     // Anything else.

@@ -107,13 +107,13 @@ class SplitQueue final : public DriverQueue {
         std::atomic_thread_fence(std::memory_order_seq_cst);
     }
 
-    std::uint64_t store_table(std::span<const Descriptor> table) override {
+    void write_table(std::uint64_t address, std::span<const Descriptor> table) override {
         std::vector<Descriptor> linked(table.begin(), table.end());
         for (std::size_t i = 0; i + 1 < linked.size(); ++i) {
             linked[i].flags |= desc_next;
             linked[i].next = static_cast<std::uint16_t>(i + 1);
         }
-        return ram().store_bytes(std::as_bytes(std::span(linked)));
+        ram().write(address, std::as_bytes(std::span(linked)));
     }
 
     // Anything else.

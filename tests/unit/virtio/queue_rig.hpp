@@ -20,8 +20,11 @@ inline constexpr FeatureSet in_order{FeatureBit::in_order};
 
 /// Both sides of one queue in one thread. The features name the ring.
 struct QueueRig {
-    explicit QueueRig(FeatureSet features = kit::split_features, std::uint16_t size = 16)
-        : driver(kit::make_queue(features, ram, size)),
+    explicit QueueRig(FeatureSet features = kit::split_features, std::uint16_t size = 16,
+                      std::size_t ram_size = std::size_t{8} << 20)
+        : ram(0x40000000, ram_size),
+          memory(make_memory(ram)),
+          driver(kit::make_queue(features, ram, size)),
           queue(*QueueLayout::create({.size = size,
                                       .descriptors = driver->descriptors(),
                                       .driver = driver->driver_area(),
@@ -68,8 +71,8 @@ struct QueueRig {
     }
     void publish() { queue.publish(Queue::Clock::now()); }
 
-    kit::Ram ram{0x40000000, std::size_t{8} << 20};
-    guest::GuestMemory memory = make_memory(ram);
+    kit::Ram ram;
+    guest::GuestMemory memory;
     std::unique_ptr<kit::DriverQueue> driver;
     QueueState state;
     Queue queue;
