@@ -21,7 +21,7 @@ namespace hvisor::kit {
 
 /// One device with its registers, its thread and its guest RAM, and a driver
 /// that reaches the registers directly, as a guest CPU that waits for answers.
-template <class Device>
+template <class Device, std::size_t ram_size = (std::size_t{16} << 20)>
 struct DeviceRig {
     static constexpr std::uint64_t ram_address = 0x40000000;
 
@@ -95,10 +95,13 @@ struct DeviceRig {
     }
     /// Until the owner has done what was asked of it so far.
     void settle() const {
+        // Tasks come before wakers in a round of the reactor, so a kick is
+        // served for sure when the next round has begun.
+        reactor->call([] {});
         reactor->call([] {});
     }
 
-    Ram ram{ram_address, std::size_t{16} << 20};
+    Ram ram{ram_address, ram_size};
     FakePort port;
     std::unique_ptr<Reactor> reactor = *Reactor::start({.name = "test", .cpus = {}, .on_crash = {}});
     std::shared_ptr<const guest::GuestMemory> memory = make_memory();

@@ -34,7 +34,7 @@ class Ram {
     [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] guest::Region region() const { return {address_, host_, size_}; }
 
-    /// A fresh range; they are never given back.
+    /// A fresh range; ranges are not given back one by one.
     std::uint64_t allocate(std::size_t size, std::size_t alignment = 16) {
         next_ = (next_ + alignment - 1) / alignment * alignment;
         const auto result = address_ + next_;
@@ -44,6 +44,8 @@ class Ram {
         }
         return result;
     }
+    /// Everything is free again: nobody uses any of it any more.
+    void forget_allocations() { next_ = 0; }
     /// A fresh range that holds these bytes.
     std::uint64_t store_bytes(std::span<const std::byte> bytes) {
         const auto at = allocate(bytes.size());

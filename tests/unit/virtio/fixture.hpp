@@ -2,99 +2,16 @@
 #pragma once
 
 #include "kit/device_rig.hpp"
-#include "virtio/device.hpp"
+#include "kit/test_device.hpp"
 
 #include <catch2/catch_test_macros.hpp>
-#include <functional>
-#include <mutex>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 namespace hvisor::virtio {
 
-inline constexpr auto f_test = FeatureBit{3};
-inline constexpr std::uint32_t test_device_id = 42;
-inline constexpr std::uint16_t test_queue_size = 16;
-
-/// Answers each request with "pong" and remembers what it read.
-class TestDevice final : public Device {
-  public:
-    explicit TestDevice(DeviceContext context, DeviceModel model = make_model())
-        : Device(std::move(context), std::move(model)) {}
-
-    [[nodiscard]] static DeviceModel make_model() {
-        return {.device_id = test_device_id,
-                .features = {f_test},
-                .queue_sizes = {test_queue_size, test_queue_size},
-                .config = kit::to_bytes("configuration")};
-    }
-
-    [[nodiscard]] std::string_view type_name() const override { return "test"; }
-    [[nodiscard]] std::string backend_name() const override { return "nothing"; }
-
-    [[nodiscard]] std::vector<std::string> requests() const {
-        const std::scoped_lock guard(lock_);
-        return requests_;
-    }
-    /// Runs on the owner in the middle of each request.
-    void in_request(std::function<void()> hook) {
-        owner().call([&] { hook_ = std::move(hook); });
-    }
-    /// Keep the requests of one queue from now on, as a back end that works on
-    /// them would.
-    void keep_requests(std::size_t queue) {
-        owner().call([&] { kept_queue_ = queue; });
-    }
-    /// Let go of them, and keep no more.
-    void finish_requests() {
-        owner().call([&] {
-            turn([&] {
-                kept_queue_.reset();
-                kept_.clear();
-            });
-        });
-    }
-    void change_config(std::size_t offset, std::string_view bytes) {
-        owner().call([&] { turn([&] { update_config(offset, std::as_bytes(std::span(bytes))); }); });
-    }
-    /// Offset and size of what the driver wrote into the configuration space.
-    [[nodiscard]] std::vector<std::pair<std::size_t, std::size_t>> config_writes() const {
-        const std::scoped_lock guard(lock_);
-        return config_writes_;
-    }
-
-  private:
-    void do_kick(std::size_t queue) override { serve(queue); }
-    void do_request(std::size_t queue, Chain chain) override {
-        auto reader = chain.reader();
-        std::vector<std::byte> bytes(reader.remaining());
-        reader.read(bytes);
-        if (hook_) {
-            hook_();
-        }
-        auto writer = chain.writer();
-        chain.set_written(writer.write(std::as_bytes(std::span(std::string_view("pong")))));
-        if (kept_queue_ == queue) {
-            kept_.push_back(std::move(chain));
-        }
-        const std::scoped_lock guard(lock_);
-        requests_.push_back(kit::to_text(bytes));
-    }
-    void do_config_written(std::size_t offset, std::size_t size) override {
-        const std::scoped_lock guard(lock_);
-        config_writes_.emplace_back(offset, size);
-    }
-
-    mutable std::mutex lock_;
-    std::vector<std::string> requests_;
-    std::vector<std::pair<std::size_t, std::size_t>> config_writes_;
-    std::function<void()> hook_;
-    std::optional<std::size_t> kept_queue_;
-    std::vector<Chain> kept_;
-};
+using kit::f_test;
+using kit::test_device_id;
+using kit::test_queue_size;
+using kit::TestDevice;
 
 using Fixture = kit::DeviceRig<TestDevice>;
 

@@ -350,7 +350,7 @@ void scribble(QueueRig& rig, std::mt19937& random) {
             ram.store<std::uint16_t>(at + 12, flags);
             ram.store<std::uint16_t>(at + 14,
                                      static_cast<std::uint16_t>(is_bad ? random() : random() % size));
-            ram.store<std::uint16_t>(rig.driver->driver_area() + 4 + 2 * i,
+            ram.store<std::uint16_t>(rig.driver->driver_area() + 4 + std::uint64_t{2} * i,
                                      static_cast<std::uint16_t>(is_bad ? random() : random() % size));
         }
     }
@@ -362,7 +362,7 @@ void scribble(QueueRig& rig, std::mt19937& random) {
         ram.store<std::uint16_t>(
             rig.driver->driver_area() + 2,
             static_cast<std::uint16_t>(rig.state.indices.next_avail.get() + random() % (size + 2U)));
-        ram.store<std::uint16_t>(rig.driver->driver_area() + 4 + 2 * size, static_cast<std::uint16_t>(wish));
+        ram.store<std::uint16_t>(rig.driver->driver_area() + 4 + std::uint64_t{2} * size, static_cast<std::uint16_t>(wish));
     }
 }
 

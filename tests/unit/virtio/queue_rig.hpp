@@ -38,11 +38,11 @@ struct QueueRig {
         return std::move(*guest::GuestMemory::create(std::move(regions)));
     }
 
-    [[nodiscard]] kit::SplitQueue& split() { return dynamic_cast<kit::SplitQueue&>(*driver); }
-    [[nodiscard]] kit::PackedQueue& packed_driver() { return dynamic_cast<kit::PackedQueue&>(*driver); }
-    [[nodiscard]] kit::ChainBuilder chain() { return kit::ChainBuilder(*driver); }
+    [[nodiscard]] kit::SplitQueue& split() const { return dynamic_cast<kit::SplitQueue&>(*driver); }
+    [[nodiscard]] kit::PackedQueue& packed_driver() const { return dynamic_cast<kit::PackedQueue&>(*driver); }
+    [[nodiscard]] kit::ChainBuilder chain() const { return kit::ChainBuilder(*driver); }
     /// A chain of `length` descriptors, of memory that is used again and again.
-    std::uint16_t add(std::size_t length = 1) {
+    std::uint16_t add(std::size_t length = 1) const { // NOLINT(modernize-use-nodiscard): most do not care
         return driver->add(std::vector<kit::Descriptor>(
             length, {.address = ram.address(), .length = 4, .flags = kit::desc_write, .next = 0}));
     }
