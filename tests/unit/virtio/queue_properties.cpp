@@ -2,13 +2,13 @@
 #include "queue_rig.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
 #include <deque>
 #include <optional>
 #include <random>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -306,7 +306,7 @@ class Model {
     [[nodiscard]] std::vector<std::byte> everything() const {
         return rig_.ram.read(rig_.ram.address(), used_ram);
     }
-    [[nodiscard]] std::tuple<std::uint16_t, std::uint16_t, std::size_t> indices() const {
+    [[nodiscard]] std::array<std::size_t, 3> indices() const {
         return {rig_.state.indices.next_avail.get(), rig_.state.indices.next_used.get(),
                 rig_.queue.in_flight()};
     }
@@ -362,7 +362,8 @@ void scribble(QueueRig& rig, std::mt19937& random) {
         ram.store<std::uint16_t>(
             rig.driver->driver_area() + 2,
             static_cast<std::uint16_t>(rig.state.indices.next_avail.get() + random() % (size + 2U)));
-        ram.store<std::uint16_t>(rig.driver->driver_area() + 4 + std::uint64_t{2} * size, static_cast<std::uint16_t>(wish));
+        ram.store<std::uint16_t>(rig.driver->driver_area() + 4 + std::uint64_t{2} * size,
+                                 static_cast<std::uint16_t>(wish));
     }
 }
 
