@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/config_reader.hpp"
+#include "zone/read_net_config.hpp"
 #include "zone/virtio_config.hpp"
 
 #include <algorithm>
@@ -15,11 +16,11 @@ constexpr std::size_t max_devices = 32;
 
 /// Devices of upstream that this version has no model for.
 bool is_unsupported_type(std::string_view word) {
-    return word == "net" || word == "gpu" || word == "scmi";
+    return word == "gpu" || word == "scmi";
 }
 
 std::optional<DeviceType> read_type(const ConfigReader& device) {
-    constexpr std::string_view types = R"("blk" or "console")";
+    constexpr std::string_view types = R"("blk", "console" or "net")";
     const auto value = device.require("type", types);
     const auto word = value ? value->string(types) : std::nullopt;
     if (word == "blk") {
@@ -27,6 +28,9 @@ std::optional<DeviceType> read_type(const ConfigReader& device) {
     }
     if (word == "console") {
         return DeviceType::console;
+    }
+    if (word == "net") {
+        return DeviceType::net;
     }
     if (word && is_unsupported_type(*word)) {
         value->problem(std::format(
@@ -57,6 +61,9 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) 
             image && device.image.empty() && image->is(JsonValue::Kind::string)) {
             image->problem("the path is empty; expected the path of a disk image or block device");
         }
+    }
+    if (type == DeviceType::net) {
+        device.net = read_net_config(value);
     }
     device.type = type.value_or(DeviceType::console);
     devices.push_back(std::move(device));

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/throttle.hpp"
 #include "zone/json_document.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,7 +22,18 @@ struct RamMapping {
     std::string pointer;
 };
 
-enum class DeviceType { block, console };
+enum class DeviceType { block, console, net };
+
+/// What a network device has beside a window and an interrupt.
+struct NetConfig {
+    std::string tap; ///< name of the host's end
+    std::array<std::uint8_t, 6> mac{};
+    std::string bridge;            ///< "" leaves the tap where it is
+    std::uint16_t mtu = 0;         ///< 0 leaves it as it is
+    std::uint16_t queue_pairs = 1; ///< the most that the driver can use
+    Throttle::Settings transmit;   ///< from the guest
+    Throttle::Settings receive;    ///< to the guest
+};
 
 struct VirtioDevice {
     DeviceType type = DeviceType::console;
@@ -28,6 +41,7 @@ struct VirtioDevice {
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
     std::string image; ///< of a block device: the path as it is written
+    NetConfig net;
     std::string pointer;
 };
 

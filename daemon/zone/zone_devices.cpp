@@ -5,10 +5,12 @@
 #include "base/reactor.hpp"
 #include "devices/block/device.hpp"
 #include "devices/console/device.hpp"
+#include "devices/net/device.hpp"
 #include "virtio/device.hpp"
 #include "virtio/mmio_transport.hpp"
 
 #include <algorithm>
+#include <array>
 #include <format>
 #include <set>
 #include <string_view>
@@ -23,7 +25,8 @@ constexpr std::uint64_t smallest_window = 0x100;
 constexpr std::size_t max_interrupts = 7;
 
 std::string_view type_of(const DeviceSettings& settings) {
-    return std::holds_alternative<BlockSettings>(settings.model) ? "block" : "console";
+    constexpr std::array<std::string_view, 3> names{"block", "console", "net"}; // as in the variant
+    return names.at(settings.model.index());
 }
 
 Result<void> check_windows(const std::vector<DeviceSettings>& all) {
@@ -59,6 +62,7 @@ struct Slot {
     std::uint32_t interrupt = 0;
     std::unique_ptr<virtio::Device> device;
     devices::console::ConsoleDevice* console = nullptr; ///< the device, when it is one
+    devices::net::NetDevice* net = nullptr;             ///< the same
     std::unique_ptr<virtio::MmioTransport> transport;
 };
 
@@ -70,6 +74,19 @@ Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceCont
         }
         slot.device = std::make_unique<devices::block::BlockDevice>(std::move(context), std::move(*backend),
                                                                     block->options);
+        return {};
+    }
+    if (auto* wanted = std::get_if<NetSettings>(&settings.model)) {
+        auto tap = devices::net::TapBackend::open(wanted->tap);
+        if (!tap) {
+            auto& [key, error] = tap.error();
+            return std::unexpected(
+                std::move(error).with_context(std::format("{}/{}", wanted->location, key)));
+        }
+        auto net =
+            std::make_unique<devices::net::NetDevice>(std::move(context), std::move(*tap), wanted->options);
+        slot.net = net.get();
+        slot.device = std::move(net);
         return {};
     }
     auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context));
@@ -153,6 +170,11 @@ std::optional<std::uint64_t> ZoneDevices::access(const hypervisor::TrapRequest& 
 void ZoneDevices::quiesce() {
     for (auto& slot : impl_->slots) {
         slot.device->quiesce();
+    }
+    for (auto& slot : impl_->slots) {
+        if (slot.net != nullptr) {
+            slot.net->disconnect();
+        }
     }
 }
 

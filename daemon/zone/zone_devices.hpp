@@ -4,6 +4,8 @@
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "devices/block/device.hpp"
+#include "devices/net/backend_tap.hpp"
+#include "devices/net/device.hpp"
 #include "guest/guest_memory.hpp"
 #include "hypervisor/trap_loop.hpp"
 #include "virtio/queue_metrics.hpp"
@@ -28,13 +30,21 @@ struct BlockSettings {
 /// A console; it has no settings yet.
 struct ConsoleSettings {};
 
+/// A network device: the tap at its end, which is opened when the device is
+/// made and let go when the zone stops, and how to use it.
+struct NetSettings {
+    devices::net::TapSettings tap;
+    devices::net::NetSettings options{};
+    std::string location{}; ///< of its description, for messages
+};
+
 /// One virtio-mmio device of a zone. `address` and `length` are the window in
 /// the guest, `interrupt` the absolute id that the zone file lists.
 struct DeviceSettings {
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
-    std::variant<BlockSettings, ConsoleSettings> model;
+    std::variant<BlockSettings, ConsoleSettings, NetSettings> model;
 };
 
 /// One virtqueue as a person debugging a guest wants to see it.
@@ -49,7 +59,7 @@ struct QueueState {
 /// One device at one moment; everything a person at the board asks first.
 struct DeviceState {
     std::string id;   ///< unique in the zone: "block-a003c00"
-    std::string type; ///< "block", "console"
+    std::string type; ///< "block", "console", "net"
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
@@ -61,7 +71,7 @@ struct DeviceState {
         unacknowledged; ///< age of an interrupt the guest has not acknowledged
     std::uint64_t interrupts_sent = 0;
     std::uint64_t interrupts_repeated = 0; ///< sent again because the guest did not see the first
-    std::string backend;                   ///< image path, or the console's /dev/pts/N
+    std::string backend;                   ///< image path, the console's /dev/pts/N, or the tap
 };
 
 /// How to attach to a console.

@@ -24,6 +24,17 @@ Result<void> check_all(const ZoneFile& zone, const VirtioSource* virtio, const M
     return all ? fits : all;
 }
 
+NetSettings net_settings(const VirtioDevice& device, const JsonDocument& document) {
+    const auto& net = device.net;
+    return {.tap = {.name = net.tap,
+                    .bridge = net.bridge,
+                    .mtu = net.mtu,
+                    .pairs = net.queue_pairs,
+                    .guest_mac = net.mac},
+            .options = {.mac = net.mac, .transmit = net.transmit, .receive = net.receive},
+            .location = document.locate(device.pointer)};
+}
+
 } // namespace
 
 Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, const VirtioZone& zone) {
@@ -39,6 +50,9 @@ Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, con
                                    FileUse::disk, problems);
             settings.model = BlockSettings{.image = image ? std::move(image->fd) : UniqueFd(),
                                            .file = {.path = device.image}};
+        }
+        if (device.type == DeviceType::net) {
+            settings.model = net_settings(device, virtio.file.document);
         }
         devices.push_back(std::move(settings));
     }
