@@ -36,7 +36,8 @@ Result<std::vector<FileReference>> referenced_files(const ConfigText& config) {
         for (const VirtioZone& zone : virtio->config.zones) {
             for (const VirtioDevice& device : zone.devices) {
                 if (device.type == DeviceType::block) {
-                    add(files, virtio->document, device.image, true, device.pointer + "/img");
+                    add(files, virtio->document, device.block.image, !device.block.read_only,
+                        device.pointer + "/img");
                 }
             }
         }

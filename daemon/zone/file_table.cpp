@@ -49,10 +49,11 @@ std::optional<OpenFile> open_file(const FileTable& table, const JsonDocument& do
         problems.add(pointer, std::format("{}: {}", path, errno_text(error)), error_code_of_errno(error));
         return std::nullopt;
     }
-    const bool is_block_device = use == FileUse::disk && S_ISBLK(status.st_mode);
+    const bool is_disk = use != FileUse::image;
+    const bool is_block_device = is_disk && S_ISBLK(status.st_mode);
     if (!S_ISREG(status.st_mode) && !is_block_device) {
         problems.add(pointer, std::format("{}: this is no regular file{}", path,
-                                          use == FileUse::disk ? " and no block device" : ""));
+                                          is_disk ? " and no block device" : ""));
         return std::nullopt;
     }
     if (status.st_size == 0 && !is_block_device) {

@@ -20,8 +20,9 @@ struct FileTable {
 };
 
 enum class FileUse {
-    image, ///< a regular file that is read once
-    disk,  ///< a regular file or block device that is read and written
+    image,          ///< a regular file that is read once
+    disk,           ///< a regular file or block device that is read and written
+    read_only_disk, ///< the same, only read
 };
 
 /// A file that a configuration names.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/read_net_config.hpp"
 
+#include "zone/read_limits.hpp"
+
 #include <algorithm>
 #include <format>
 #include <optional>
@@ -59,34 +61,6 @@ std::array<std::uint8_t, 6> read_mac(const ConfigReader& value) {
     return mac;
 }
 
-std::uint16_t read_between(const ConfigReader& value, std::uint64_t least, std::uint64_t most) {
-    const auto number = value.number(most);
-    if (number && *number < least) {
-        value.problem(std::format("{} is too small; expected at least {}", *number, least));
-    }
-    return static_cast<std::uint16_t>(number.value_or(least));
-}
-
-std::uint64_t read_optional(const ConfigReader& object, std::string_view name) {
-    const auto value = object.find(name);
-    return value ? value->number(UINT64_MAX).value_or(0) : 0;
-}
-
-Throttle::Settings read_limit(const ConfigReader& limit, std::string_view direction) {
-    const auto value = limit.find(direction);
-    if (!value || !value->require_object("bytes_per_second or frames_per_second")) {
-        return {};
-    }
-    const Throttle::Settings settings{.bytes = {.rate = read_optional(*value, "bytes_per_second"),
-                                                .burst = read_optional(*value, "bytes_burst")},
-                                      .operations = {.rate = read_optional(*value, "frames_per_second"),
-                                                     .burst = read_optional(*value, "frames_burst")}};
-    if (settings.bytes.rate == 0 && settings.operations.rate == 0) {
-        value->problem("nothing is limited here; expected bytes_per_second or frames_per_second above 0");
-    }
-    return settings;
-}
-
 } // namespace
 
 NetConfig read_net_config(const ConfigReader& device) {
@@ -109,8 +83,8 @@ NetConfig read_net_config(const ConfigReader& device) {
     }
     if (const auto limit = device.find("rate_limit");
         limit && limit->require_object(R"("transmit" and "receive")")) {
-        net.transmit = read_limit(*limit, "transmit");
-        net.receive = read_limit(*limit, "receive");
+        net.transmit = read_limit(*limit, "transmit", "frames");
+        net.receive = read_limit(*limit, "receive", "frames");
     }
     return net;
 }

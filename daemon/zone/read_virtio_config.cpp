@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/config_reader.hpp"
+#include "zone/read_block_config.hpp"
 #include "zone/read_net_config.hpp"
 #include "zone/virtio_config.hpp"
 
@@ -56,11 +57,7 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) 
     value.read_non_zero("len", device.length);
     value.read_non_zero("irq", device.interrupt);
     if (type == DeviceType::block) {
-        device.image = value.read_string("img", "the path of a disk image or block device");
-        if (const auto image = value.find("img");
-            image && device.image.empty() && image->is(JsonValue::Kind::string)) {
-            image->problem("the path is empty; expected the path of a disk image or block device");
-        }
+        device.block = read_block_config(value);
     }
     if (type == DeviceType::net) {
         device.net = read_net_config(value);

@@ -24,6 +24,16 @@ struct RamMapping {
 
 enum class DeviceType { block, console, net };
 
+/// What a disk has beside a window and an interrupt.
+struct BlockConfig {
+    std::string image; ///< the path as it is written
+    bool read_only = false;
+    bool direct = false;      ///< past the root zone's page cache
+    std::string serial;       ///< "" for one that is made from the image
+    std::uint16_t queues = 1; ///< the most that the driver can use
+    Throttle::Settings limit;
+};
+
 /// What a network device has beside a window and an interrupt.
 struct NetConfig {
     std::string tap; ///< name of the host's end
@@ -40,7 +50,7 @@ struct VirtioDevice {
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
-    std::string image; ///< of a block device: the path as it is written
+    BlockConfig block;
     NetConfig net;
     std::string pointer;
 };

@@ -46,10 +46,15 @@ Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, con
                                 .interrupt = device.interrupt,
                                 .model = ConsoleSettings{}};
         if (device.type == DeviceType::block) {
-            auto image = open_file(virtio.files, virtio.file.document, device.image, device.pointer + "/img",
-                                   FileUse::disk, problems);
+            const auto& block = device.block;
+            auto image = open_file(virtio.files, virtio.file.document, block.image, device.pointer + "/img",
+                                   block.read_only ? FileUse::read_only_disk : FileUse::disk, problems);
             settings.model = BlockSettings{.image = image ? std::move(image->fd) : UniqueFd(),
-                                           .file = {.path = device.image}};
+                                           .file = {.path = block.image,
+                                                    .read_only = block.read_only,
+                                                    .direct = block.direct,
+                                                    .serial = block.serial},
+                                           .options = {.queues = block.queues, .limit = block.limit}};
         }
         if (device.type == DeviceType::net) {
             settings.model = net_settings(device, virtio.file.document);

@@ -68,6 +68,8 @@ Result<FileBackend> FileBackend::open(UniqueFd image, FileOptions options) {
                     "the configuration",
                     path);
     }
+    // Whoever opened it may have wanted not to wait for it; io_uring would take that for every read.
+    ::fcntl(backend.fd(), F_SETFL, mode & ~O_NONBLOCK);
     if (auto found = backend.find_geometry(); !found) {
         return std::unexpected(std::move(found).error());
     }

@@ -42,7 +42,7 @@ TEST_CASE("a good virtio file becomes the model") {
     CHECK(zone.devices[1].type == DeviceType::block);
     CHECK(zone.devices[1].address == 0xa003c00);
     CHECK(zone.devices[1].interrupt == 78);
-    CHECK(zone.devices[1].image == "disk.img");
+    CHECK(zone.devices[1].block.image == "disk.img");
     CHECK(zone.devices[1].pointer == "/zones/0/devices/1");
 }
 
