@@ -24,7 +24,11 @@ constexpr std::uint32_t failed = 128;
 
 /// What the guest's kernel calls its driver.
 std::string_view driver_name(const DeviceState& device) {
-    return device.type == "block" ? "CONFIG_VIRTIO_BLK, virtio_blk" : "CONFIG_VIRTIO_CONSOLE, virtio_console";
+    if (device.type == "block") {
+        return "CONFIG_VIRTIO_BLK, virtio_blk";
+    }
+    return device.type == "entropy" ? "CONFIG_HW_RANDOM_VIRTIO, virtio_rng"
+                                    : "CONFIG_VIRTIO_CONSOLE, virtio_console";
 }
 
 std::string interrupt_name(const DiagnosisInput& input, std::uint32_t interrupt) {

@@ -21,7 +21,7 @@ bool is_unsupported_type(std::string_view word) {
 }
 
 std::optional<DeviceType> read_type(const ConfigReader& device) {
-    constexpr std::string_view types = R"("blk", "console" or "net")";
+    constexpr std::string_view types = R"("blk", "console", "net" or "rng")";
     const auto value = device.require("type", types);
     const auto word = value ? value->string(types) : std::nullopt;
     if (word == "blk") {
@@ -32,6 +32,9 @@ std::optional<DeviceType> read_type(const ConfigReader& device) {
     }
     if (word == "net") {
         return DeviceType::net;
+    }
+    if (word == "rng") {
+        return DeviceType::entropy;
     }
     if (word && is_unsupported_type(*word)) {
         value->problem(std::format(

@@ -22,7 +22,7 @@ struct RamMapping {
     std::string pointer;
 };
 
-enum class DeviceType { block, console, net };
+enum class DeviceType { block, console, net, entropy };
 
 /// What a disk has beside a window and an interrupt.
 struct BlockConfig {

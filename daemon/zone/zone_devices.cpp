@@ -5,6 +5,7 @@
 #include "base/reactor.hpp"
 #include "devices/block/device.hpp"
 #include "devices/console/device.hpp"
+#include "devices/entropy/device.hpp"
 #include "devices/net/device.hpp"
 #include "virtio/device.hpp"
 #include "virtio/mmio_transport.hpp"
@@ -25,7 +26,7 @@ constexpr std::uint64_t smallest_window = 0x100;
 constexpr std::size_t max_interrupts = 7;
 
 std::string_view type_of(const DeviceSettings& settings) {
-    constexpr std::array<std::string_view, 3> names{"block", "console", "net"}; // as in the variant
+    constexpr std::array<std::string_view, 4> names{"block", "console", "net", "entropy"}; // as in the variant
     return names.at(settings.model.index());
 }
 
@@ -87,6 +88,10 @@ Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceCont
             std::make_unique<devices::net::NetDevice>(std::move(context), std::move(*tap), wanted->options);
         slot.net = net.get();
         slot.device = std::move(net);
+        return {};
+    }
+    if (std::holds_alternative<EntropySettings>(settings.model)) {
+        slot.device = std::make_unique<devices::entropy::EntropyDevice>(std::move(context));
         return {};
     }
     auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context));

@@ -38,13 +38,16 @@ struct NetSettings {
     std::string location{}; ///< of its description, for messages
 };
 
+/// A source of random numbers.
+struct EntropySettings {};
+
 /// One virtio-mmio device of a zone. `address` and `length` are the window in
 /// the guest, `interrupt` the absolute id that the zone file lists.
 struct DeviceSettings {
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
-    std::variant<BlockSettings, ConsoleSettings, NetSettings> model;
+    std::variant<BlockSettings, ConsoleSettings, NetSettings, EntropySettings> model;
 };
 
 /// One virtqueue as a person debugging a guest wants to see it.
@@ -59,7 +62,7 @@ struct QueueState {
 /// One device at one moment; everything a person at the board asks first.
 struct DeviceState {
     std::string id;   ///< unique in the zone: "block-a003c00"
-    std::string type; ///< "block", "console", "net"
+    std::string type; ///< "block", "console", "net", "entropy"
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;

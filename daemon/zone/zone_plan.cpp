@@ -59,6 +59,9 @@ Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, con
         if (device.type == DeviceType::net) {
             settings.model = net_settings(device, virtio.file.document);
         }
+        if (device.type == DeviceType::entropy) {
+            settings.model = EntropySettings{};
+        }
         devices.push_back(std::move(settings));
     }
     if (auto result = problems.result(); !result) {

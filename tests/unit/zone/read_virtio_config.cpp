@@ -64,14 +64,14 @@ TEST_CASE("what is wrong with a virtio file is said with its place, key and what
          "4096 or "
          "\"0x1000\""},
         {R"("type": "console", )", "",
-         R"(v.json:4:5: /zones/0/devices/0/type: this key is missing; expected "blk", "console" or "net")"},
+         R"(v.json:4:5: /zones/0/devices/0/type: this key is missing; expected "blk", "console", "net" or "rng")"},
         {R"("console")", R"("gpu")",
          "v.json:4:15: /zones/0/devices/0/type: this version has no gpu device; expected \"blk\", "
-         "\"console\" or \"net\", or the "
+         "\"console\", \"net\" or \"rng\", or the "
          "status \"disable\" for this device"},
         {R"("console")", R"("tty")",
-         "v.json:4:15: /zones/0/devices/0/type: \"tty\" is no type of device; expected \"blk\", \"console\" "
-         "or \"net\""},
+         "v.json:4:15: /zones/0/devices/0/type: \"tty\" is no type of device; expected \"blk\", \"console\", "
+         "\"net\" or \"rng\""},
         {R"("0xa003800")", "0", "v.json:4:34: /zones/0/devices/0/addr: this is 0; expected a number above 0"},
         {"76", "4294967296",
          "v.json:4:70: /zones/0/devices/0/irq: 4294967296 is above 2147483647, which upstream's tool "
@@ -93,6 +93,12 @@ TEST_CASE("what is wrong with a virtio file is said with its place, key and what
         INFO(change.from << " -> " << change.to);
         CHECK(refusal(changed(good_virtio, change.from, change.to)) == change.message);
     }
+}
+
+TEST_CASE("an entropy device needs no more than what all have") {
+    const VirtioConfig config = read(changed(good_virtio, R"("console")", R"("rng")"));
+    CHECK(config.zones[0].devices[0].type == DeviceType::entropy);
+    CHECK(config.zones[0].devices[0].interrupt == 76);
 }
 
 TEST_CASE("a disabled device is not looked at") {
