@@ -217,7 +217,7 @@ std::vector<DeviceState> ZoneDevices::inspect() const {
 Result<UniqueFd> ZoneDevices::open_console(const std::string& id, const ConsoleAttach& options) {
     for (auto& slot : impl_->slots) {
         if (slot.console != nullptr && (id.empty() || slot.device->context().id == id)) {
-            return slot.console->attach(options.replay, options.read_only);
+            return slot.console->attach("", {.replay = options.replay, .read_only = options.read_only});
         }
     }
     return fail(ErrorCode::no_such_device, "no console {} in this zone", id.empty() ? "device" : id);

@@ -3,6 +3,8 @@
 
 #include <cerrno>
 #include <format>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -12,12 +14,11 @@ void Attachment::pump(const History& history) {
     blocked_ = false;
     while (!deaf_) {
         if (position_ < history.begin()) {
-            missed_ =
-                std::format("\r\n[hvisord: {} bytes of output missed]\r\n", history.begin() - position_);
+            tell(std::format("{} bytes of output missed", history.begin() - position_));
             position_ = history.begin();
         }
-        if (!missed_.empty()) {
-            if (!write_missed()) {
+        if (!notice_.empty()) {
+            if (!write_notice()) {
                 return;
             }
             continue;
@@ -39,15 +40,29 @@ void Attachment::pump(const History& history) {
     }
 }
 
-bool Attachment::write_missed() {
-    const auto written = ::write(fd_.get(), missed_.data(), missed_.size());
+void Attachment::tell(std::string_view line) {
+    notice_ += std::format("\r\n[hvisord: {}]\r\n", line);
+}
+
+bool Attachment::write_notice() {
+    const auto written = ::write(fd_.get(), notice_.data(), notice_.size());
     if (written > 0) {
-        missed_.erase(0, static_cast<std::size_t>(written));
+        notice_.erase(0, static_cast<std::size_t>(written));
         return true;
     }
     blocked_ = written == 0 || errno == EAGAIN;
     deaf_ = !blocked_ && errno != EINTR;
     return !blocked_ && !deaf_;
+}
+
+void Attachment::close_input() const {
+    // Its peer gets EPIPE from now on; what is queued can still be read here.
+    ::shutdown(fd_.get(), SHUT_RD);
+}
+
+bool Attachment::is_typing() const {
+    pollfd poll_fd{.fd = fd_.get(), .events = POLLRDHUP, .revents = 0};
+    return has_input_ && ::poll(&poll_fd, 1, 0) == 0;
 }
 
 } // namespace hvisor::devices::console

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 namespace hvisor::devices::console {
@@ -28,6 +29,19 @@ Result<Pty> Pty::open() {
     ::cfmakeraw(&settings);
     ::tcsetattr(pty.terminal.get(), TCSANOW, &settings);
     return pty;
+}
+
+std::optional<Size> window_size(const UniqueFd& terminal) {
+    winsize window{};
+    if (::ioctl(terminal.get(), TIOCGWINSZ, &window) != 0 || window.ws_col == 0 || window.ws_row == 0) {
+        return std::nullopt;
+    }
+    return Size{.columns = window.ws_col, .rows = window.ws_row};
+}
+
+void set_window_size(const UniqueFd& terminal, Size size) {
+    const winsize window{.ws_row = size.rows, .ws_col = size.columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    ::ioctl(terminal.get(), TIOCSWINSZ, &window);
 }
 
 } // namespace hvisor::devices::console

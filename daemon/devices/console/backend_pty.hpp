@@ -4,9 +4,19 @@
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace hvisor::devices::console {
+
+/// Of a terminal's window, in characters.
+struct Size {
+    std::uint16_t columns = 0;
+    std::uint16_t rows = 0;
+
+    [[nodiscard]] bool operator==(const Size&) const = default;
+};
 
 /// A pseudo-terminal for users of screen or minicom, in raw mode.
 struct Pty {
@@ -18,5 +28,9 @@ struct Pty {
 
     [[nodiscard]] static Result<Pty> open();
 };
+
+/// Of a terminal; nothing when it has none.
+[[nodiscard]] std::optional<Size> window_size(const UniqueFd& terminal);
+void set_window_size(const UniqueFd& terminal, Size size);
 
 } // namespace hvisor::devices::console

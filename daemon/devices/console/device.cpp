@@ -3,17 +3,15 @@
 
 #include "base/errno_text.hpp"
 #include "base/log.hpp"
-#include "devices/console/config.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <fcntl.h>
-#include <poll.h>
+#include <ranges>
 #include <span>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <utility>
 
 namespace hvisor::devices::console {
@@ -21,231 +19,227 @@ namespace {
 
 /// Room in the kernel for a reader that is late, beyond the history.
 constexpr int socket_buffer = 1 << 20;
-/// Readers are offered output at the latest after this much of it.
-constexpr std::size_t pump_size = std::size_t{16} << 10;
 
-virtio::DeviceModel make_model() {
-    const Config config{.cols = 80, .rows = 25, .max_nr_ports = 0, .emerg_wr = 0};
+virtio::DeviceModel make_model(std::size_t ports) {
+    const Config config{
+        .cols = 80, .rows = 25, .max_nr_ports = static_cast<std::uint32_t>(ports), .emerg_wr = 0};
     const auto bytes = std::as_bytes(std::span(&config, 1));
+    // A console with one port needs no conversation about it: drivers without
+    // F_MULTIPORT are many, and with it Linux has its console later.
+    const virtio::FeatureSet multiport = ports > 1 ? virtio::FeatureSet{f_multiport} : virtio::FeatureSet{};
     return {.device_id = device_id,
-            .features = {f_size},
-            .queue_sizes = {queue_size, queue_size},
+            .features = virtio::FeatureSet{f_size} | multiport,
+            .queue_sizes = std::vector(queue_count_of(ports), queue_size),
             .config = std::vector(bytes.begin(), bytes.end())};
 }
 
-bool is_hung_up(int fd) {
-    pollfd poll_fd{.fd = fd, .events = 0, .revents = 0};
-    return ::poll(&poll_fd, 1, 0) == 1;
-}
-
-bool has_unread(int fd) {
-    int unread = 0;
-    return ::ioctl(fd, FIONREAD, &unread) == 0 && unread != 0;
+/// A stream socket: our end, non-blocking, and the client's.
+Result<std::pair<UniqueFd, UniqueFd>> make_stream() {
+    int ends[2] = {-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        return fail(ErrorCode::failed, "cannot create a socket for the console: {}", errno_text());
+    }
+    std::pair<UniqueFd, UniqueFd> pair(ends[0], ends[1]);
+    const int ours = pair.first.get();
+    ::fcntl(ours, F_SETFL, O_NONBLOCK);
+    if (::setsockopt(ours, SOL_SOCKET, SO_SNDBUFFORCE, &socket_buffer, sizeof socket_buffer) != 0) {
+        ::setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &socket_buffer, sizeof socket_buffer);
+    }
+    return pair;
 }
 
 } // namespace
 
-ConsoleDevice::ConsoleDevice(virtio::DeviceContext context) : Device(std::move(context), make_model()) {
+ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further)
+    : Device(std::move(context), make_model(further.size() + 1)) {
+    further.insert(further.begin(), PortOptions{.name = "", .is_console = true});
+    PortHost& host = *this;
+    for (auto& options : further) {
+        ports_.push_back(std::make_unique<Port>(host, ports_.size(), std::move(options)));
+        open_terminal(*ports_.back());
+    }
+}
+
+void ConsoleDevice::open_terminal(Port& port) {
     auto pty = Pty::open();
     if (!pty) {
         log::warning(log_fields(), "{}; the console is reachable without one", pty.error().message);
         return;
     }
-    terminal_ = std::move(pty->terminal);
-    pty_path_ = std::move(pty->path);
-    owner().call([this, &pty] {
-        if (auto added = add(std::move(pty->master), 0, true); !added) {
+    owner().call([&] {
+        if (auto added = port.add_terminal(std::move(*pty)); !added) {
             log::warning(log_fields(), "{}", added.error().message);
         }
     });
-    // Scripts look for these very words.
-    log::info(log_fields(), "char device redirected to {}", pty_path_);
+    if (port.options().name.empty()) {
+        // Scripts look for these very words.
+        log::info(log_fields(), "char device redirected to {}", port.pty_path());
+    } else {
+        log::info(log_fields(), "port {} is at {}", port.options().name, port.pty_path());
+    }
 }
 
-ConsoleDevice::~ConsoleDevice() {
-    owner().call([this] {
-        for (const auto& attachment : attachments_) {
-            owner().unwatch(attachment.fd());
+Result<std::size_t> ConsoleDevice::find_port(std::string_view name) const {
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        if (ports_[i]->options().name == name) {
+            return i;
         }
-    });
+    }
+    return fail(ErrorCode::no_such_device, "{} has no port {}", context().id, name);
 }
 
-Result<UniqueFd> ConsoleDevice::attach(std::size_t replay, bool read_only) {
-    int ends[2] = {-1, -1};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-        return fail(ErrorCode::failed, "cannot create a socket for the console: {}", errno_text());
+Result<UniqueFd> ConsoleDevice::attach(std::string_view port, const AttachOptions& options) {
+    const auto number = find_port(port);
+    if (!number) {
+        return std::unexpected(number.error());
     }
-    UniqueFd ours(ends[0]);
-    UniqueFd theirs(ends[1]);
-    ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
-    if (::setsockopt(ours.get(), SOL_SOCKET, SO_SNDBUFFORCE, &socket_buffer, sizeof socket_buffer) != 0) {
-        ::setsockopt(ours.get(), SOL_SOCKET, SO_SNDBUF, &socket_buffer, sizeof socket_buffer);
+    auto stream = make_stream();
+    if (!stream) {
+        return std::unexpected(std::move(stream).error());
     }
-    if (read_only) {
+    auto& [ours, theirs] = *stream;
+    if (options.read_only) {
         ::shutdown(ours.get(), SHUT_RD);
     }
     Result<void> added;
-    owner().call([&] {
-        const auto kept = history_.end() - history_.begin();
-        added = add(std::move(ours), history_.end() - std::min<std::uint64_t>(replay, kept), !read_only);
-    });
+    owner().call([&] { added = ports_[*number]->add_stream(std::move(ours), options); });
     if (!added) {
         return std::unexpected(std::move(added).error());
     }
-    return theirs;
+    return std::move(theirs);
 }
 
-Result<void> ConsoleDevice::add(UniqueFd fd, std::uint64_t position, bool has_input) {
-    if (attachments_.size() >= max_attachments) {
-        return fail(ErrorCode::resource_busy, "{} are attached to the console already", attachments_.size());
+Result<void> ConsoleDevice::resize(std::string_view port, Size size) {
+    const auto number = find_port(port);
+    if (!number) {
+        return std::unexpected(number.error());
     }
-    const int number = fd.get();
-    if (auto watched =
-            owner().watch(number, 0, [this, number](std::uint32_t events) { handle_event(number, events); });
-        !watched) {
-        return watched;
-    }
-    attachments_.emplace_back(std::move(fd), position, has_input && !closing_).pump(history_);
-    settle(number);
+    owner().call([&] {
+        turn([&] {
+            if (ports_[*number]->set_size(size)) {
+                resized(*number);
+            }
+        });
+    });
     return {};
 }
 
-Attachment* ConsoleDevice::find(int fd) {
-    const auto found = std::ranges::find(attachments_, fd, &Attachment::fd);
-    return found != attachments_.end() ? &*found : nullptr;
+std::vector<PortState> ConsoleDevice::ports() const {
+    std::vector<PortState> states;
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        const auto& port = *ports_[i];
+        states.push_back({.name = port.options().name,
+                          .is_console = port.options().is_console,
+                          .pty_path = port.pty_path(),
+                          .size = port.size(),
+                          .guest_open = conversations_.at(i).guest_open.get(),
+                          .streams = port.streams(),
+                          .has_typist = port.has_typist()});
+    }
+    return states;
+}
+
+void ConsoleDevice::do_activate() {
+    // Without F_MULTIPORT there is only port 0, and nobody says that it is open.
+    conversations_.front().guest_open.set(!negotiated(f_multiport));
+}
+
+void ConsoleDevice::do_reset() {
+    conversations_ = {};
 }
 
 void ConsoleDevice::do_kick(std::size_t queue) {
-    if (queue == transmit_queue) {
-        serve(transmit_queue);
-        pump_all();
+    if (queue >= control_receive_queue && !negotiated(f_multiport)) {
         return;
     }
-    // New buffers for input: look at everybody again.
-    for (auto next = attachments_.begin(); next != attachments_.end();) {
-        const int fd = (next++)->fd();
-        settle(fd);
+    if (queue == control_receive_queue) {
+        send_owed();
+    } else if (queue == control_transmit_queue) {
+        serve(queue);
+        send_owed();
+    } else if (auto& port = *ports_.at(port_of(queue)); queue == receive_queue_of(port_of(queue))) {
+        port.look_again();
+    } else {
+        serve(queue);
+        port.pump();
     }
 }
 
-void ConsoleDevice::do_request(std::size_t, virtio::Chain chain) {
-    auto reader = chain.reader();
-    while (reader.remaining() != 0) {
-        const auto room = history_.room();
-        const auto taken = reader.read(room.first(std::min(room.size(), pump_size)));
-        history_.commit(taken);
-        unpumped_ += taken;
-        if (unpumped_ >= pump_size) {
-            pump_all();
-        }
+void ConsoleDevice::do_request(std::size_t queue, virtio::Chain chain) {
+    if (queue == control_transmit_queue) {
+        handle_control(chain.reader());
+    } else {
+        count_bytes(queue, chain.reader().remaining());
+        ports_.at(port_of(queue))->print(chain.reader());
     }
 }
 
 void ConsoleDevice::do_quiesce() {
-    closing_ = true;
-    for (auto& attachment : attachments_) {
-        attachment.end_input();
-    }
-    pump_all();
-    do_kick(receive_queue);
-}
-
-void ConsoleDevice::pump_all() {
-    unpumped_ = 0;
-    for (auto next = attachments_.begin(); next != attachments_.end();) {
-        auto& attachment = *next++;
-        if (!attachment.is_blocked()) {
-            attachment.pump(history_);
-            if (attachment.is_blocked() || attachment.is_deaf()) {
-                settle(attachment.fd());
-            }
-        }
+    do_reset();
+    for (auto& port : ports_) {
+        port->end();
     }
 }
 
-void ConsoleDevice::handle_event(int fd, std::uint32_t events) {
-    auto* attachment = find(fd);
-    if (attachment == nullptr) {
-        return;
+void ConsoleDevice::do_close() {
+    for (auto& port : ports_) {
+        port->close();
     }
-    const bool hung_up = (events & (EPOLLHUP | EPOLLERR)) != 0;
-    if (hung_up) {
-        attachment->end_output();
-    } else if ((events & EPOLLOUT) != 0) {
-        attachment->pump(history_);
-    }
-    // After a hang-up there may still be something typed before it.
-    if (attachment->has_input() && (hung_up || (events & EPOLLIN) != 0)) {
-        take_input(*attachment);
-    }
-    settle(fd);
 }
 
-bool ConsoleDevice::can_take_input() {
-    auto* receive = queue(receive_queue);
-    if (receive == nullptr) {
+Result<void> ConsoleDevice::watch(int fd, std::function<void(std::uint32_t)> callback) {
+    return owner().watch(fd, 0, [this, callback = std::move(callback)](std::uint32_t events) {
+        turn([&] { callback(events); });
+    });
+}
+
+bool ConsoleDevice::has_buffer(std::size_t index) {
+    auto* running = queue(index);
+    if (running == nullptr) {
         return false;
     }
-    if (receive->has_available() || receive->enable_notifications()) {
-        receive->disable_notifications();
+    if (running->has_available() || running->enable_notifications()) {
+        running->disable_notifications();
         return true;
     }
     return false;
 }
 
-void ConsoleDevice::take_input(Attachment& attachment) {
-    if (!can_take_input()) {
-        return;
-    }
-    auto chain = pop(receive_queue);
+bool ConsoleDevice::takes_input(std::size_t port) {
+    // A Linux driver throws away what comes for a port that nobody has opened.
+    return conversations_.at(port).guest_open.get() && has_buffer(receive_queue_of(port));
+}
+
+Input ConsoleDevice::read_input(std::size_t port, int fd) {
+    const auto index = receive_queue_of(port);
+    auto chain = pop(index);
     if (!chain) {
-        return;
+        return Input::none;
     }
     const auto writer = chain->writer();
     if (writer.remaining() == 0) {
         require_reset("a receive buffer that is not device-writable");
-        return;
+        return Input::none;
     }
     pieces_.clear();
     writer.peek(writer.remaining(), pieces_);
-    const auto count = ::readv(attachment.fd(), pieces_.data(),
-                               static_cast<int>(std::min<std::size_t>(pieces_.size(), IOV_MAX)));
+    const auto count =
+        ::readv(fd, pieces_.data(), static_cast<int>(std::min<std::size_t>(pieces_.size(), IOV_MAX)));
     if (count > 0) {
         chain->set_written(static_cast<std::size_t>(count));
-        chain->complete();
-        signal(receive_queue);
-        return;
+        count_bytes(index, static_cast<std::uint64_t>(count));
+        return Input::taken;
     }
     const int error = errno;
     chain->put_back();
-    if (count == 0 || (error != EAGAIN && error != EINTR)) {
-        attachment.end_input();
-    }
+    return count == 0 || (error != EAGAIN && error != EINTR) ? Input::ended : Input::none;
 }
 
-void ConsoleDevice::settle(int fd) {
-    auto* attachment = find(fd);
-    if (attachment == nullptr) {
-        return;
+void ConsoleDevice::resized(std::size_t port) {
+    if (conversations_.at(port).ready && ports_.at(port)->options().is_console) {
+        owe(port, ControlEvent::resize);
+        send_owed();
     }
-    // Nobody reads there: it may be gone, or only have ended its reading.
-    const bool hung_up = attachment->is_deaf() && is_hung_up(fd);
-    if (hung_up && !has_unread(fd)) {
-        attachment->end_input();
-    }
-    const bool is_finished = attachment->is_deaf() || (closing_ && attachment->is_caught_up(history_));
-    if (is_finished && !attachment->has_input()) {
-        owner().unwatch(fd);
-        attachments_.remove_if([fd](const Attachment& other) { return other.fd() == fd; });
-        return;
-    }
-    const bool wants_input = attachment->has_input() && can_take_input();
-    if (hung_up && !wants_input) {
-        // That would be reported all the time until there is room for its last words.
-        owner().pause(fd);
-        return;
-    }
-    owner().rewatch(fd, (wants_input ? EPOLLIN : 0U) | (attachment->is_blocked() ? EPOLLOUT : 0U));
 }
 
 } // namespace hvisor::devices::console

@@ -3,68 +3,104 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
-#include "devices/console/attachment.hpp"
-#include "devices/console/backend_pty.hpp"
-#include "devices/console/history.hpp"
+#include "devices/console/config.hpp"
+#include "devices/console/port.hpp"
 #include "virtio/device.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <list>
-#include <optional>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <sys/uio.h>
+#include <utility>
 #include <vector>
 
 namespace hvisor::devices::console {
 
-/// A virtio console (virtio 1.2, 5.3) with one port.
+/// A port at one moment.
+struct PortState {
+    std::string name;
+    bool is_console = false;
+    std::string pty_path;
+    Size size;
+    bool guest_open = false; ///< a program or driver of the guest has it open
+    std::size_t streams = 0; ///< clients that are attached
+    bool has_typist = false; ///< one of them has the input
+};
+
+/// A virtio console (virtio 1.2, 5.3): port 0, a terminal of the guest, and
+/// further ports, which need VIRTIO_CONSOLE_F_MULTIPORT.
 ///
-/// Output goes to a history that keeps the boot log, and from there to
-/// everybody who is attached. Input is taken from everybody who may type, but
+/// Output goes to a port's history, which keeps the boot log, and from there
+/// to everybody who is attached. Input is taken from the one who has it, but
 /// only while the guest has a buffer for it; until then it waits where it is.
-class ConsoleDevice final : public virtio::Device {
+class ConsoleDevice final : public virtio::Device, private PortHost {
   public:
-    /// Opens the pty and logs its path; without one the console works all the same.
-    explicit ConsoleDevice(virtio::DeviceContext context);
+    /// As many as the queues allow.
+    static constexpr std::size_t max_ports = (virtio::max_queues - 2) / 2;
+
+    /// `further` are the ports from number 1 on, at most max_ports - 1. Opens
+    /// a pty for each port and logs its path; without one a port works all the same.
+    explicit ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further = {});
     ConsoleDevice(const ConsoleDevice&) = delete;
     ConsoleDevice& operator=(const ConsoleDevice&) = delete;
     ConsoleDevice(ConsoleDevice&&) = delete;
     ConsoleDevice& operator=(ConsoleDevice&&) = delete;
-    ~ConsoleDevice() override;
+    ~ConsoleDevice() override = default;
 
-    /// A stream socket: the last `replay` bytes of the history, then what comes;
-    /// written to it, input for the guest unless `read_only`. After quiesce()
-    /// the history and its end. Any thread.
-    [[nodiscard]] Result<UniqueFd> attach(std::size_t replay, bool read_only);
-
-    static constexpr std::size_t max_attachments = 32;
+    /// A stream socket: the last bytes of the port's history, then what comes;
+    /// written to it, input for the guest, which only one client has at a time.
+    /// After quiesce() the history and its end. "" is port 0. Any thread.
+    [[nodiscard]] Result<UniqueFd> attach(std::string_view port, const AttachOptions& options);
+    /// Any thread.
+    [[nodiscard]] Result<void> resize(std::string_view port, Size size);
+    [[nodiscard]] std::vector<PortState> ports() const;
 
     [[nodiscard]] std::string_view type_name() const override { return "console"; }
-    [[nodiscard]] std::string backend_name() const override { return pty_path_; }
+    [[nodiscard]] std::string backend_name() const override { return ports_.front()->pty_path(); }
 
   private:
+    /// Where the conversation about a port stands (virtio 1.2, 5.3.6.2).
+    /// Messages wait as bits, so that a driver that provokes many of them and
+    /// takes none costs nothing.
+    struct Conversation {
+        bool added = false;     ///< the driver has been told, or will be
+        bool ready = false;     ///< the driver has it
+        std::uint16_t owed = 0; ///< bit n: a message of event n waits for a buffer
+        Watched<bool> guest_open;
+    };
+
+    void do_activate() override;
+    void do_reset() override;
     void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_quiesce() override;
+    void do_close() override;
 
-    [[nodiscard]] Result<void> add(UniqueFd fd, std::uint64_t position, bool has_input);
-    void handle_event(int fd, std::uint32_t events);
-    void take_input(Attachment& attachment);
-    /// The guest has a buffer for input; asks it to tell when it has none.
-    [[nodiscard]] bool can_take_input();
-    void pump_all();
-    /// Watch for what can happen next, or drop who is gone.
-    void settle(int fd);
-    [[nodiscard]] Attachment* find(int fd);
+    bool takes_input(std::size_t port) override;
+    Input read_input(std::size_t port, int fd) override;
+    void resized(std::size_t port) override;
+    Reactor& reactor() override { return owner(); }
+    Result<void> watch(int fd, std::function<void(std::uint32_t)> callback) override;
 
-    History history_;
-    std::list<Attachment> attachments_;
-    UniqueFd terminal_;
-    std::string pty_path_;
-    bool closing_ = false;
-    std::size_t unpumped_ = 0;  ///< bytes in the history that nobody was offered yet
+    void open_terminal(Port& port);
+    [[nodiscard]] Result<std::size_t> find_port(std::string_view name) const;
+    /// The driver has a buffer there; asks it to tell when it has none.
+    [[nodiscard]] bool has_buffer(std::size_t queue);
+
+    void handle_control(virtio::Reader reader);
+    void handle_port_message(const Control& message);
+    void begin_port(std::size_t port);
+    void owe(std::size_t port, ControlEvent event);
+    void send_owed();
+    /// False when the driver has no buffer.
+    [[nodiscard]] bool send(std::size_t port, ControlEvent event);
+
+    std::vector<std::unique_ptr<Port>> ports_;
+    std::array<Conversation, max_ports> conversations_;
     std::vector<iovec> pieces_; ///< kept, so that no input allocates
 };
 

@@ -1,102 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "devices/console/config.hpp"
-#include "devices/console/device.hpp"
-#include "kit/device_rig.hpp"
+#include "console_rig.hpp"
 
-#include <catch2/catch_test_macros.hpp>
-#include <fcntl.h>
-#include <poll.h>
-#include <string>
-#include <sys/socket.h>
-#include <termios.h>
-#include <unistd.h>
+#include <thread>
 
 using namespace hvisor;
 using namespace hvisor::devices::console;
 using namespace std::chrono_literals;
 using kit::ChainBuilder;
-
-namespace {
-
-/// Whatever comes within `timeout` after the last byte, up to `limit` bytes.
-std::string read_for(int fd, std::chrono::milliseconds timeout, std::size_t limit = SIZE_MAX) {
-    std::string text;
-    pollfd poll_fd{.fd = fd, .events = POLLIN, .revents = 0};
-    while (text.size() < limit && ::poll(&poll_fd, 1, static_cast<int>(timeout.count())) == 1) {
-        std::array<char, 65536> buffer{};
-        const auto count = ::read(fd, buffer.data(), std::min(buffer.size(), limit - text.size()));
-        if (count <= 0) {
-            break;
-        }
-        text.append(buffer.data(), static_cast<std::size_t>(count));
-    }
-    return text;
-}
-
-/// Exactly `size` bytes, however long they take.
-std::string read_exactly(int fd, std::size_t size) {
-    return read_for(fd, 5s, size);
-}
-
-bool at_end(int fd) {
-    pollfd poll_fd{.fd = fd, .events = POLLIN, .revents = 0};
-    char byte = 0;
-    return ::poll(&poll_fd, 1, 5000) == 1 && ::read(fd, &byte, 1) == 0;
-}
-
-/// A Linux console's driver: prints, and gives buffers for input.
-struct ConsoleRig : kit::DeviceRig<ConsoleDevice> {
-    explicit ConsoleRig(virtio::FeatureSet wanted = {virtio::FeatureBit::version_1}) : features(wanted) {
-        start();
-    }
-
-    void start() { bring_up({&receive, &transmit}, features); }
-
-    void print(std::string_view text) {
-        while (!text.empty()) {
-            const auto part = text.substr(0, 4096);
-            // Many prints fit because the memory of one is used again for the next.
-            ram.write(print_buffer, std::as_bytes(std::span(part)));
-            ChainBuilder(transmit).at(print_buffer, static_cast<std::uint32_t>(part.size()), 0).add();
-            if (transmit.needs_kick()) {
-                driver.kick(transmit_queue);
-            }
-            REQUIRE(kit::eventually([&] { return transmit.take_used().has_value(); }));
-            text.remove_prefix(part.size());
-        }
-    }
-    ChainBuilder give_buffer(std::uint32_t size = 64) {
-        ChainBuilder buffer(receive);
-        buffer.writable(size);
-        buffer.add();
-        driver.kick(receive_queue);
-        return buffer;
-    }
-    std::string receive_into(const ChainBuilder& buffer) {
-        std::optional<kit::SplitQueue::Used> used;
-        REQUIRE(kit::eventually([&] { return (used = receive.take_used()).has_value(); }));
-        return kit::to_text(buffer.written(0)).substr(0, used->length);
-    }
-    UniqueFd attach(std::size_t replay = SIZE_MAX, bool read_only = false) {
-        auto fd = device.attach(replay, read_only);
-        REQUIRE(fd);
-        return std::move(*fd);
-    }
-    [[nodiscard]] UniqueFd open_pty() const {
-        return UniqueFd(::open(device.backend_name().c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
-    }
-
-    virtio::FeatureSet features;
-    kit::SplitQueue receive{ram, 16};
-    kit::SplitQueue transmit{ram, 16};
-    std::uint64_t print_buffer = ram.allocate(4096);
-};
-
-void type(const UniqueFd& fd, std::string_view text) {
-    REQUIRE(::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-}
-
-} // namespace
 
 TEST_CASE("a console says what it is") {
     const ConsoleRig rig;
@@ -110,8 +20,8 @@ TEST_CASE("whoever attaches gets the history first, then what comes") {
     ConsoleRig rig;
     rig.print("boot log\r\n");
     const auto all = rig.attach();
-    const auto last = rig.attach(5);
-    const auto none = rig.attach(0);
+    const auto last = rig.watch(5);
+    const auto none = rig.watch(0);
     rig.print("login: ");
     CHECK(read_exactly(all.get(), 17) == "boot log\r\nlogin: ");
     CHECK(read_exactly(last.get(), 12) == "log\r\nlogin: ");
@@ -224,7 +134,7 @@ TEST_CASE("who ends the input still reads the output") {
 
 TEST_CASE("a read-only reader cannot type") {
     ConsoleRig rig;
-    const auto fd = rig.attach(SIZE_MAX, true);
+    const auto fd = rig.watch();
     CHECK(::send(fd.get(), "x", 1, MSG_NOSIGNAL) == -1);
     rig.print("ok");
     CHECK(read_exactly(fd.get(), 2) == "ok");
@@ -233,7 +143,7 @@ TEST_CASE("a read-only reader cannot type") {
 TEST_CASE("a reader that does not read stops neither the guest nor the others, and is told what it missed") {
     ConsoleRig rig;
     const auto lazy = rig.attach();
-    const auto eager = rig.attach();
+    const auto eager = rig.watch();
     std::string got;
     std::string sent;
     // More than the socket's buffer and the history hold.
@@ -253,20 +163,20 @@ TEST_CASE("a reader that does not read stops neither the guest nor the others, a
 TEST_CASE("readers come and go while the guest prints") {
     ConsoleRig rig;
     for (int i = 0; i < 200; ++i) {
-        const auto fd = rig.attach(10);
+        const auto fd = rig.attach({.replay = 10});
         rig.print("some text\n");
         CHECK(read_exactly(fd.get(), 10).size() == 10);
     }
     // Those who left are gone: there is room for new ones.
     std::vector<UniqueFd> many;
     REQUIRE(kit::eventually([&] {
-        auto fd = rig.device.attach(0, false);
+        auto fd = rig.device.attach("", {.read_only = true});
         if (fd) {
             many.push_back(std::move(*fd));
         }
-        return many.size() == ConsoleDevice::max_attachments - 1;
+        return many.size() == Port::max_attachments;
     }));
-    CHECK(rig.device.attach(0, false).error().code == ErrorCode::resource_busy);
+    CHECK(rig.device.attach("", {.read_only = true}).error().code == ErrorCode::resource_busy);
 }
 
 TEST_CASE("the pty works like any reader, in raw mode") {
@@ -285,7 +195,7 @@ TEST_CASE("a pty that nobody reads stops nothing, and costs no time") {
     for (int i = 0; i < 100; ++i) {
         rig.print(std::string(4096, 'z'));
     }
-    const auto fd = rig.attach(3);
+    const auto fd = rig.watch(3);
     rig.print("!");
     CHECK(read_exactly(fd.get(), 4) == "zzz!");
     // Its thread sleeps: it would use all of this time otherwise.

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/console/port.hpp"
+
+#include <algorithm>
+#include <poll.h>
+#include <ranges>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <utility>
+#include <vector>
+
+namespace hvisor::devices::console {
+namespace {
+
+/// Readers are offered output at the latest after this much of it.
+constexpr std::size_t pump_size = std::size_t{16} << 10;
+
+bool is_hung_up(int fd) {
+    pollfd poll_fd{.fd = fd, .events = 0, .revents = 0};
+    return ::poll(&poll_fd, 1, 0) == 1;
+}
+
+bool has_unread(int fd) {
+    int unread = 0;
+    return ::ioctl(fd, FIONREAD, &unread) == 0 && unread != 0;
+}
+
+} // namespace
+
+Port::Port(PortHost& host, std::size_t number, PortOptions options)
+    : host_(host), number_(number), options_(std::move(options)) {}
+
+Result<void> Port::add_terminal(Pty pty) {
+    set_window_size(pty.terminal, size());
+    terminal_ = std::move(pty.terminal);
+    pty_path_ = std::move(pty.path);
+    return add(std::move(pty.master), Attachment::Kind::terminal, 0, true);
+}
+
+Result<void> Port::add_stream(UniqueFd fd, const AttachOptions& options) {
+    const bool has_input = !options.read_only && !ended_;
+    if (streams() >= max_attachments) {
+        return fail(ErrorCode::resource_busy, "{} are attached to the console already", streams());
+    }
+    if (has_input) {
+        if (auto taken = take_over(options.force); !taken) {
+            return taken;
+        }
+    }
+    const auto kept = history_.end() - history_.begin();
+    const auto position = history_.end() - std::min<std::uint64_t>(options.replay, kept);
+    return add(std::move(fd), Attachment::Kind::stream, position, has_input);
+}
+
+Result<void> Port::take_over(bool force) {
+    const auto present = std::ranges::find_if(attachments_, [](const Attachment& attachment) {
+        return !attachment.is_terminal() && attachment.is_typing();
+    });
+    if (present == attachments_.end()) {
+        return {};
+    }
+    if (!force) {
+        return fail(ErrorCode::resource_busy,
+                    "another client has the console's input: attach read-only to watch, or with force to "
+                    "take the input over");
+    }
+    present->close_input();
+    present->tell("another client has taken the input; you only watch now");
+    return {};
+}
+
+Result<void> Port::add(UniqueFd fd, Attachment::Kind kind, std::uint64_t position, bool has_input) {
+    const int number = fd.get();
+    if (auto watched =
+            host_.watch(number, [this, number](std::uint32_t events) { handle_event(number, events); });
+        !watched) {
+        return watched;
+    }
+    attachments_.emplace_back(std::move(fd), kind, position, has_input);
+    pump();
+    settle(number);
+    settle_turn();
+    return {};
+}
+
+Attachment* Port::find(int fd) {
+    const auto found = std::ranges::find(attachments_, fd, &Attachment::fd);
+    return found != attachments_.end() ? &*found : nullptr;
+}
+
+int Port::typist() const {
+    int terminal = -1;
+    for (const auto& attachment : attachments_) {
+        if (attachment.has_input() && !attachment.is_terminal()) {
+            return attachment.fd();
+        }
+        if (attachment.has_input()) {
+            terminal = attachment.fd();
+        }
+    }
+    return terminal;
+}
+
+void Port::print(virtio::Reader reader) {
+    while (reader.remaining() != 0) {
+        const auto room = history_.room();
+        const auto taken = reader.read(room.first(std::min(room.size(), pump_size)));
+        history_.commit(taken);
+        unpumped_ += taken;
+        if (unpumped_ >= pump_size) {
+            pump();
+        }
+    }
+}
+
+void Port::print(std::byte byte) {
+    history_.room().front() = byte;
+    history_.commit(1);
+}
+
+void Port::pump() {
+    unpumped_ = 0;
+    for (auto next = attachments_.begin(); next != attachments_.end();) {
+        auto& attachment = *next++;
+        if (!attachment.is_blocked()) {
+            attachment.pump(history_);
+            if (attachment.is_blocked() || attachment.is_deaf()) {
+                settle(attachment.fd());
+            }
+        }
+    }
+    settle_turn();
+}
+
+void Port::look_again() {
+    settle_all();
+    settle_turn();
+}
+
+bool Port::set_size(Size size) {
+    if (size == this->size()) {
+        return false;
+    }
+    columns_.set(size.columns);
+    rows_.set(size.rows);
+    set_window_size(terminal_, size);
+    return true;
+}
+
+void Port::close() {
+    for (const auto& attachment : attachments_) {
+        host_.reactor().unwatch(attachment.fd());
+    }
+    attachments_.clear();
+}
+
+void Port::end() {
+    ended_ = true;
+    for (auto& attachment : attachments_) {
+        attachment.end_input();
+    }
+    pump();
+    look_again();
+}
+
+void Port::handle_event(int fd, std::uint32_t events) {
+    auto* attachment = find(fd);
+    if (attachment == nullptr) {
+        return;
+    }
+    const bool hung_up = (events & (EPOLLHUP | EPOLLERR)) != 0;
+    if (hung_up) {
+        attachment->end_output();
+    } else if ((events & EPOLLOUT) != 0) {
+        attachment->pump(history_);
+    }
+    // After a hang-up there may still be something typed before it.
+    if (attachment->has_input() && (hung_up || (events & EPOLLIN) != 0)) {
+        take_input(*attachment);
+    }
+    settle(fd);
+    settle_turn();
+}
+
+void Port::take_input(Attachment& attachment) {
+    if (attachment.fd() != typist()) {
+        if (attachment.is_terminal() && !std::exchange(terminal_was_told_, true)) {
+            attachment.tell("another client has the input; what you type waits until it leaves");
+            attachment.pump(history_);
+        }
+        return;
+    }
+    if (attachment.is_terminal()) {
+        terminal_was_told_ = false;
+        follow_terminal();
+    }
+    if (host_.takes_input(number_) && host_.read_input(number_, attachment.fd()) == Input::ended) {
+        attachment.end_input();
+    }
+}
+
+// Nobody is told of a new size but the terminal's foreground processes, so it
+// is looked at when somebody uses it.
+void Port::follow_terminal() {
+    const auto window = window_size(terminal_);
+    if (window && set_size(*window)) {
+        host_.resized(number_);
+    }
+}
+
+void Port::settle_all() {
+    std::vector<int> fds;
+    std::ranges::transform(attachments_, std::back_inserter(fds), &Attachment::fd);
+    std::ranges::for_each(fds, [this](int fd) { settle(fd); });
+}
+
+void Port::settle_turn() {
+    while (last_typist_ != typist()) {
+        last_typist_ = typist();
+        settle_all();
+    }
+    const auto* owner = find(last_typist_);
+    has_typist_.set(owner != nullptr && !owner->is_terminal());
+    streams_.set(static_cast<std::size_t>(std::ranges::count(attachments_, false, &Attachment::is_terminal)));
+}
+
+void Port::settle(int fd) {
+    auto* attachment = find(fd);
+    if (attachment == nullptr) {
+        return;
+    }
+    // Nobody reads there: it may be gone, or only have ended its reading.
+    const bool hung_up = attachment->is_deaf() && is_hung_up(fd);
+    if (hung_up && !has_unread(fd)) {
+        attachment->end_input();
+    }
+    const bool is_finished = attachment->is_deaf() || (ended_ && attachment->is_caught_up(history_));
+    if (is_finished && !attachment->has_input()) {
+        host_.reactor().unwatch(fd);
+        attachments_.remove_if([fd](const Attachment& other) { return other.fd() == fd; });
+        return;
+    }
+    const bool has_turn = fd == typist();
+    // A terminal that has to wait is told so, once somebody types there.
+    const bool wants_input =
+        attachment->has_input() &&
+        (has_turn ? host_.takes_input(number_) : attachment->is_terminal() && !terminal_was_told_);
+    if (hung_up && !wants_input) {
+        // That would be reported all the time until there is room for its last words.
+        host_.reactor().pause(fd);
+        return;
+    }
+    host_.reactor().rewatch(fd, (wants_input ? EPOLLIN : 0U) | (attachment->is_blocked() ? EPOLLOUT : 0U));
+}
+
+} // namespace hvisor::devices::console

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/atomic.hpp"
+#include "base/error.hpp"
+#include "base/reactor.hpp"
+#include "base/unique_fd.hpp"
+#include "devices/console/attachment.hpp"
+#include "devices/console/backend_pty.hpp"
+#include "devices/console/history.hpp"
+#include "virtio/chain.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <string>
+
+namespace hvisor::devices::console {
+
+/// What a port is to the guest.
+struct PortOptions {
+    std::string name;        ///< the guest finds it by; "" for port 0
+    bool is_console = false; ///< a terminal of the guest (hvc1), or a stream for programs
+};
+
+/// How to attach to a port.
+struct AttachOptions {
+    std::size_t replay = SIZE_MAX; ///< bytes of history to receive first
+    bool read_only = false;
+    bool force = false; ///< take the input from the one who has it
+};
+
+/// What came of reading input for the guest.
+enum class Input {
+    taken,
+    none,  ///< nothing is there
+    ended, ///< and nothing will come
+};
+
+/// What a port needs of its device. On the owner thread.
+class PortHost {
+  public:
+    PortHost() = default;
+    PortHost(const PortHost&) = delete;
+    PortHost& operator=(const PortHost&) = delete;
+    PortHost(PortHost&&) = delete;
+    PortHost& operator=(PortHost&&) = delete;
+    virtual ~PortHost() = default;
+
+    /// The guest takes input now. When it does not, the device calls
+    /// Port::look_again() once it does.
+    [[nodiscard]] virtual bool takes_input(std::size_t port) = 0;
+    /// Read from `fd` what fits into one buffer of the guest.
+    [[nodiscard]] virtual Input read_input(std::size_t port, int fd) = 0;
+    /// A user of the pty has changed its size.
+    virtual void resized(std::size_t port) = 0;
+
+    [[nodiscard]] virtual Reactor& reactor() = 0;
+    [[nodiscard]] virtual Result<void> watch(int fd, std::function<void(std::uint32_t)> callback) = 0;
+};
+
+/// One port of a console: what the guest wrote to it, and everybody who is
+/// attached to it.
+///
+/// Many read, one types: the input belongs to the stream that asked for it
+/// first, until it leaves or another takes it over. Then to the next, in the
+/// order in which they came, so that nothing typed is lost or mixed. While no
+/// stream has it, it belongs to the pty.
+class Port {
+  public:
+    static constexpr std::size_t max_attachments = 32;
+
+    /// `number` is the host's number of this port.
+    Port(PortHost& host, std::size_t number, PortOptions options);
+    Port(const Port&) = delete;
+    Port& operator=(const Port&) = delete;
+    Port(Port&&) = delete;
+    Port& operator=(Port&&) = delete;
+    ~Port() = default;
+
+    // Any thread
+
+    [[nodiscard]] const PortOptions& options() const { return options_; }
+    /// "/dev/pts/3", or "" when there is no pty.
+    [[nodiscard]] const std::string& pty_path() const { return pty_path_; }
+    [[nodiscard]] Size size() const { return {.columns = columns_.get(), .rows = rows_.get()}; }
+    /// Streams, without the pty.
+    [[nodiscard]] std::size_t streams() const { return streams_.get(); }
+    /// One of the streams has the input.
+    [[nodiscard]] bool has_typist() const { return has_typist_.get(); }
+
+    // On the owner thread
+
+    [[nodiscard]] Result<void> add_terminal(Pty pty);
+    [[nodiscard]] Result<void> add_stream(UniqueFd fd, const AttachOptions& options);
+
+    /// Take what a driver wrote into the history; pump() follows.
+    void print(virtio::Reader reader);
+    void print(std::byte byte);
+    /// Offer everybody what is new.
+    void pump();
+
+    /// The guest may take input now that it did not take before.
+    void look_again();
+    /// False when that is its size already.
+    [[nodiscard]] bool set_size(Size size);
+    /// The guest is gone for good: everybody gets the rest and the end.
+    void end();
+    /// Let go of everybody at once.
+    void close();
+
+  private:
+    [[nodiscard]] Result<void> add(UniqueFd fd, Attachment::Kind kind, std::uint64_t position,
+                                   bool has_input);
+    [[nodiscard]] Result<void> take_over(bool force);
+    void handle_event(int fd, std::uint32_t events);
+    void take_input(Attachment& attachment);
+    void follow_terminal();
+    /// Watch for what can happen next, or drop who is gone.
+    void settle(int fd);
+    void settle_all();
+    /// When the input has gone from one to another, both are watched anew.
+    void settle_turn();
+    [[nodiscard]] Attachment* find(int fd);
+    /// Who has the input: a file descriptor, or -1.
+    [[nodiscard]] int typist() const;
+
+    PortHost& host_;
+    const std::size_t number_;
+    const PortOptions options_;
+    History history_;
+    std::list<Attachment> attachments_; ///< in the order in which they came
+    UniqueFd terminal_;
+    std::string pty_path_;
+    Watched<std::uint16_t> columns_{80};
+    Watched<std::uint16_t> rows_{25};
+    Watched<std::size_t> streams_;
+    Watched<bool> has_typist_;
+    int last_typist_ = -1;
+    bool ended_ = false;
+    bool terminal_was_told_ = false; ///< that its input waits
+    std::size_t unpumped_ = 0;       ///< bytes in the history that nobody was offered yet
+};
+
+} // namespace hvisor::devices::console
