@@ -31,11 +31,13 @@ class Copy {
   public:
     Copy(int stream, const ConsoleOptions& options, const RawTerminal& terminal)
         : stream_(stream),
+          options_(options),
           terminal_(terminal),
           input_open_(!options.read_only || terminal.active()),
           sends_input_(!options.read_only) {}
 
     Outcome<void> run() {
+        tell_size();
         while (!done_) {
             std::array<pollfd, 3> fds = {{
                 {.fd = stream_, .events = stream_events(), .revents = 0},
@@ -48,7 +50,7 @@ class Copy {
             if (ready < 0 && errno != EINTR) {
                 return fail(1, std::format("cannot wait for the console: {}", std::strerror(errno)));
             }
-            if ((ready == 0 && draining) || fds[2].revents != 0) {
+            if ((ready == 0 && draining) || (fds[2].revents != 0 && take_signal())) {
                 return {};
             }
             if ((fds[0].revents & POLLOUT) != 0) {
@@ -63,10 +65,30 @@ class Copy {
                 read_input();
             }
         }
-        return {};
+        return unsent_.empty() || terminal_.active()
+                   ? Outcome<void>{}
+                   : fail(1, "the console takes no more input: another client has it now, or "
+                             "the zone has ended");
     }
 
   private:
+    /// Whether it was one that ends the program.
+    [[nodiscard]] bool take_signal() const {
+        const auto signal = terminal_.take_signal();
+        if (signal == RawTerminal::Signal::resized) {
+            tell_size();
+        }
+        return signal == RawTerminal::Signal::end;
+    }
+
+    // A size that cannot be told is no reason to leave the console.
+    void tell_size() const {
+        const auto window = terminal_.size();
+        if (sends_input_ && window.ws_col != 0 && window.ws_row != 0) {
+            options_.resize(window.ws_col, window.ws_row);
+        }
+    }
+
     [[nodiscard]] short stream_events() const {
         return static_cast<short>(POLLIN | (unsent_.empty() ? 0 : POLLOUT));
     }
@@ -122,11 +144,17 @@ class Copy {
         if (count > 0) {
             unsent_.erase(unsent_.begin(), unsent_.begin() + count);
         } else if (count < 0 && !is_transient(errno)) {
-            unsent_.clear(); // The other side is gone; receive() sees its end.
+            // Whoever sits at the terminal reads in the console's output why.
+            sends_input_ = false;
+            done_ = !terminal_.active();
+            if (terminal_.active()) {
+                unsent_.clear();
+            }
         }
     }
 
     int stream_;
+    const ConsoleOptions& options_;
     const RawTerminal& terminal_;
     bool input_open_;
     bool sends_input_;

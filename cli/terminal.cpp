@@ -11,7 +11,7 @@ namespace hvisor::cli {
 RawTerminal::RawTerminal(bool wanted) {
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) {
         sigaddset(&signals, signal);
     }
     sigprocmask(SIG_BLOCK, &signals, nullptr);
@@ -32,6 +32,22 @@ RawTerminal::~RawTerminal() {
     if (signal_fd_ >= 0) {
         close(signal_fd_);
     }
+}
+
+RawTerminal::Signal RawTerminal::take_signal() const {
+    signalfd_siginfo info{};
+    if (read(signal_fd_, &info, sizeof info) != sizeof info) {
+        return Signal::none;
+    }
+    return info.ssi_signo == SIGWINCH ? Signal::resized : Signal::end;
+}
+
+winsize RawTerminal::size() const {
+    winsize window{};
+    if (active_) {
+        ioctl(STDIN_FILENO, TIOCGWINSZ, &window);
+    }
+    return window;
 }
 
 } // namespace hvisor::cli

@@ -35,6 +35,16 @@ std::string queue_line(const Dictionary& queue) {
     return line;
 }
 
+std::string port_line(const Dictionary& port) {
+    const auto terminal = value_of<std::string>(port, "Terminal");
+    const auto clients = value_of<std::uint32_t>(port, "Clients");
+    return std::format("{}, {} by {}, {} in the zone, {} client{}{}",
+                       terminal.empty() ? "no terminal" : terminal, value_of<std::uint16_t>(port, "Columns"),
+                       value_of<std::uint16_t>(port, "Rows"),
+                       value_of<bool>(port, "Open") ? "open" : "not open", clients, clients == 1 ? "" : "s",
+                       value_of<bool>(port, "HasInput") ? ", one has the input" : "");
+}
+
 std::string interrupt_line(const Properties& device) {
     std::string line = std::format("{} sent, {} repeated", value_of<std::uint64_t>(device, "InterruptsSent"),
                                    value_of<std::uint64_t>(device, "InterruptsRepeated"));
@@ -57,6 +67,10 @@ void print_device(const Properties& device) {
     int index = 0;
     for (const auto& queue : value_of<std::vector<Dictionary>>(device, "Queues")) {
         print_field(std::format("Queue {}", index++), queue_line(queue));
+    }
+    for (const auto& port : value_of<std::vector<Dictionary>>(device, "Ports")) {
+        const auto name = value_of<std::string>(port, "Name");
+        print_field(name.empty() ? "Terminal" : "Port " + printable(name), port_line(port));
     }
     print_field("Last register", last_register.empty() ? "none was touched" : last_register);
     print_field("Accesses", std::to_string(value_of<std::uint64_t>(device, "Accesses")));

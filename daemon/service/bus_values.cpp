@@ -9,13 +9,10 @@
 #include <format>
 
 namespace hvisor::service {
-namespace {
 
 sdbus::Error invalid_arguments(std::string message) {
     return {sdbus::Error::Name("org.freedesktop.DBus.Error.InvalidArgs"), std::move(message)};
 }
-
-} // namespace
 
 sdbus::Error to_bus_error(const Error& error) {
     return {sdbus::Error::Name(dbus_error_name(error.code)), error.message};

@@ -30,6 +30,9 @@ T value_or_throw(Result<T> result) {
     }
 }
 
+/// For arguments that make no sense in themselves.
+[[nodiscard]] sdbus::Error invalid_arguments(std::string message);
+
 /// Emit a signal. Nobody is there to hear it when the bus has gone, and the
 /// zones must not suffer from that.
 void announce(const std::function<void()>& emit) noexcept;

@@ -102,6 +102,21 @@ std::vector<Dictionary> DeviceObject::Queues() {
     return queues;
 }
 
+std::vector<Dictionary> DeviceObject::Ports() {
+    std::vector<Dictionary> ports;
+    for (const auto& port : sample().ports) {
+        ports.push_back({{"Name", sdbus::Variant(port.name)},
+                         {"Console", sdbus::Variant(port.is_console)},
+                         {"Terminal", sdbus::Variant(port.terminal)},
+                         {"Columns", sdbus::Variant(port.columns)},
+                         {"Rows", sdbus::Variant(port.rows)},
+                         {"Open", sdbus::Variant(port.guest_open)},
+                         {"Clients", sdbus::Variant(static_cast<std::uint32_t>(port.clients))},
+                         {"HasInput", sdbus::Variant(port.has_typist)}});
+    }
+    return ports;
+}
+
 std::uint64_t DeviceObject::UnacknowledgedUSec() {
     const auto age = sample().unacknowledged;
     if (!age) {

@@ -48,6 +48,7 @@ class DeviceObject final
     std::string LastRegister() override;
     std::uint64_t Accesses() override;
     std::vector<Dictionary> Queues() override;
+    std::vector<Dictionary> Ports() override;
     std::uint64_t UnacknowledgedUSec() override;
     std::uint64_t InterruptsSent() override;
     std::uint64_t InterruptsRepeated() override;

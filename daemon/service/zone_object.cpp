@@ -4,6 +4,7 @@
 #include "service/object_path.hpp"
 
 #include <algorithm>
+#include <format>
 #include <limits>
 #include <utility>
 
@@ -69,9 +70,11 @@ void ZoneObject::Shutdown(sdbus::Result<>&& result, Dictionary options) {
 
 std::tuple<sdbus::UnixFd, Dictionary> ZoneObject::OpenConsole(const std::string& device,
                                                               const Dictionary& options) {
-    check_options(options, {"replay", "read-only"});
+    check_options(options, {"port", "replay", "read-only", "force"});
     const auto replay = option<std::uint64_t>(options, "replay", "t");
     zone::ConsoleAttach attach;
+    attach.port = option<std::string>(options, "port", "s").value_or("");
+    attach.force = option<bool>(options, "force", "b").value_or(false);
     attach.read_only = option<bool>(options, "read-only", "b").value_or(false);
     attach.replay = std::min<std::uint64_t>(replay.value_or(SIZE_MAX), SIZE_MAX);
     UniqueFd stream = value_or_throw(context_.zones.open_console(state_.name, device, attach));
@@ -82,6 +85,18 @@ std::tuple<sdbus::UnixFd, Dictionary> ZoneObject::OpenConsole(const std::string&
         opened = first->id;
     }
     return {sdbus::UnixFd(stream.release(), sdbus::adopt_fd), {{"Device", sdbus::Variant(opened)}}};
+}
+
+void ZoneObject::ResizeConsole(const std::string& device, const std::uint16_t& columns,
+                               const std::uint16_t& rows, const Dictionary& options) {
+    check_options(options, {"port"});
+    if (columns == 0 || rows == 0) {
+        throw invalid_arguments(
+            std::format("a window of {} columns and {} rows; expected 1 or more of each", columns, rows));
+    }
+    const auto port = option<std::string>(options, "port", "s").value_or("");
+    value_or_throw(
+        context_.zones.resize_console(state_.name, device, port, {.columns = columns, .rows = rows}));
 }
 
 std::string ZoneObject::Name() {

@@ -51,6 +51,8 @@ class ZoneObject final
     void Shutdown(sdbus::Result<>&& result, Dictionary options) override;
     std::tuple<sdbus::UnixFd, Dictionary> OpenConsole(const std::string& device,
                                                       const Dictionary& options) override;
+    void ResizeConsole(const std::string& device, const std::uint16_t& columns, const std::uint16_t& rows,
+                       const Dictionary& options) override;
     std::string Name() override;
     std::uint32_t Id() override;
     std::string State() override;

@@ -151,8 +151,9 @@ class Device {
     virtual void do_stop_queue(std::size_t /*queue*/) {}
     /// All queues have stopped; forget what the driver set.
     virtual void do_reset() {}
-    /// The driver wrote a field of the configuration space.
-    virtual void do_config_written(std::size_t /*offset*/, std::size_t /*size*/) {}
+    /// The driver wrote into a field of the configuration space. Each write is
+    /// told with what was written, also when the next one is there already.
+    virtual void do_config_written(std::size_t /*offset*/, std::span<const std::byte> /*bytes*/) {}
     /// The device will not run again.
     virtual void do_quiesce() {}
     /// The last call: let go of the owner's watches, and of the back end.

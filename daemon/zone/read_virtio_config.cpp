@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t max_zones = 32;
 constexpr std::size_t max_ram_mappings = 64;
 constexpr std::size_t max_devices = 32;
+constexpr std::size_t max_ports = 6;
+constexpr std::size_t max_port_name = 64;
 
 /// Devices of upstream that this version has no model for.
 bool is_unsupported_type(std::string_view word) {
@@ -46,6 +48,37 @@ std::optional<DeviceType> read_type(const ConfigReader& device) {
     return std::nullopt;
 }
 
+/// Linux makes a file name of it (/dev/virtio-ports/NAME).
+bool is_port_name(std::string_view name) {
+    return !name.empty() && name.size() <= max_port_name && name != "." && name != ".." &&
+           std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~' && c != '/'; });
+}
+
+void read_ports(const ConfigReader& device, std::vector<VirtioPort>& ports) {
+    const auto value = device.find("ports");
+    if (!value) {
+        return;
+    }
+    for (const ConfigReader& element : value->elements(max_ports, "ports beside the console's own")) {
+        if (!element.require_object("name, and console where it is a terminal")) {
+            continue;
+        }
+        VirtioPort port;
+        port.name = element.read_string("name", "the name by which the guest finds the port");
+        const auto name = element.find("name");
+        if (name && name->is(JsonValue::Kind::string) && !is_port_name(port.name)) {
+            name->problem(
+                std::format("expected 1 to {} printable characters without blanks and /", max_port_name));
+        } else if (name && std::ranges::contains(ports, port.name, &VirtioPort::name)) {
+            name->problem(std::format("a port called {} is there already", port.name));
+        }
+        if (const auto console = element.find("console")) {
+            port.is_console = console->boolean();
+        }
+        ports.push_back(std::move(port));
+    }
+}
+
 void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) {
     if (!value.require_object("type, addr, len, irq and status")) {
         return;
@@ -64,6 +97,9 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) 
     }
     if (type == DeviceType::net) {
         device.net = read_net_config(value);
+    }
+    if (type == DeviceType::console) {
+        read_ports(value, device.ports);
     }
     device.type = type.value_or(DeviceType::console);
     devices.push_back(std::move(device));

@@ -45,6 +45,12 @@ struct NetConfig {
     Throttle::Settings receive;    ///< to the guest
 };
 
+/// A port of a console beside its terminal.
+struct VirtioPort {
+    std::string name;
+    bool is_console = false;
+};
+
 struct VirtioDevice {
     DeviceType type = DeviceType::console;
     std::uint64_t address = 0;
@@ -52,6 +58,7 @@ struct VirtioDevice {
     std::uint32_t interrupt = 0;
     BlockConfig block;
     NetConfig net;
+    std::vector<VirtioPort> ports; ///< of a console
     std::string pointer;
 };
 

@@ -54,6 +54,8 @@ class Zone {
     [[nodiscard]] std::vector<UsedRam> used_ram() const;
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& device,
                                                 const ConsoleAttach& options) const;
+    [[nodiscard]] Result<void> resize_console(const std::string& device, const std::string& port,
+                                              ConsoleSize size) const;
 
     /// Let go of all devices, and with them of their disks and memory.
     void release();

@@ -94,16 +94,47 @@ Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceCont
         slot.device = std::make_unique<devices::entropy::EntropyDevice>(std::move(context));
         return {};
     }
-    auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context));
+    std::vector<devices::console::PortOptions> ports;
+    for (auto& port : std::get<ConsoleSettings>(settings.model).ports) {
+        ports.push_back({.name = std::move(port.name), .is_console = port.is_console});
+    }
+    auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context), std::move(ports));
     slot.console = console.get();
     slot.device = std::move(console);
     return {};
+}
+
+std::vector<PortState> port_states(const Slot& slot) {
+    std::vector<PortState> states;
+    if (slot.console == nullptr) {
+        return states;
+    }
+    for (auto& port : slot.console->ports()) {
+        states.push_back({.name = std::move(port.name),
+                          .is_console = port.is_console,
+                          .terminal = std::move(port.pty_path),
+                          .columns = port.size.columns,
+                          .rows = port.size.rows,
+                          .guest_open = port.guest_open,
+                          .clients = port.streams,
+                          .has_typist = port.has_typist});
+    }
+    return states;
 }
 
 } // namespace
 
 struct ZoneDevices::Impl {
     std::vector<Slot> slots;
+
+    [[nodiscard]] Result<devices::console::ConsoleDevice*> find_console(const std::string& id) const {
+        for (const auto& slot : slots) {
+            if (slot.console != nullptr && (id.empty() || slot.device->context().id == id)) {
+                return slot.console;
+            }
+        }
+        return fail(ErrorCode::no_such_device, "no console {} in this zone", id.empty() ? "device" : id);
+    }
 
     Impl() = default;
     Impl(const Impl&) = delete;
@@ -210,17 +241,26 @@ std::vector<DeviceState> ZoneDevices::inspect() const {
         state.interrupts_sent = device.interrupt().sent();
         state.interrupts_repeated = device.interrupt().repeated();
         state.backend = device.backend_name();
+        state.ports = port_states(slot);
     }
     return states;
 }
 
 Result<UniqueFd> ZoneDevices::open_console(const std::string& id, const ConsoleAttach& options) {
-    for (auto& slot : impl_->slots) {
-        if (slot.console != nullptr && (id.empty() || slot.device->context().id == id)) {
-            return slot.console->attach("", {.replay = options.replay, .read_only = options.read_only});
-        }
+    auto console = impl_->find_console(id);
+    if (!console) {
+        return std::unexpected(std::move(console).error());
     }
-    return fail(ErrorCode::no_such_device, "no console {} in this zone", id.empty() ? "device" : id);
+    return (*console)->attach(
+        options.port, {.replay = options.replay, .read_only = options.read_only, .force = options.force});
+}
+
+Result<void> ZoneDevices::resize_console(const std::string& id, const std::string& port, ConsoleSize size) {
+    auto console = impl_->find_console(id);
+    if (!console) {
+        return std::unexpected(std::move(console).error());
+    }
+    return (*console)->resize(port, {.columns = size.columns, .rows = size.rows});
 }
 
 } // namespace hvisor::zone

@@ -27,8 +27,16 @@ struct BlockSettings {
     devices::block::BlockOptions options{};
 };
 
-/// A console; it has no settings yet.
-struct ConsoleSettings {};
+/// A further port of a console, beside the terminal that each has.
+struct ConsolePort {
+    std::string name;        ///< the guest finds it by, unique in its console
+    bool is_console = false; ///< a terminal, not a stream for programs
+};
+
+/// A console, with at most 6 further ports.
+struct ConsoleSettings {
+    std::vector<ConsolePort> ports;
+};
 
 /// A network device: the tap at its end, which is opened when the device is
 /// made and let go when the zone stops, and how to use it.
@@ -59,6 +67,18 @@ struct QueueState {
     virtio::QueueMetrics metrics;
 };
 
+/// One port of a console at one moment.
+struct PortState {
+    std::string name; ///< "" of the console itself
+    bool is_console = false;
+    std::string terminal; ///< "/dev/pts/3"; "" when there is none
+    std::uint16_t columns = 0;
+    std::uint16_t rows = 0;
+    bool guest_open = false; ///< somebody in the guest has it open
+    std::size_t clients = 0; ///< streams that are attached
+    bool has_typist = false; ///< one of them has the input
+};
+
 /// One device at one moment; everything a person at the board asks first.
 struct DeviceState {
     std::string id;   ///< unique in the zone: "block-a003c00"
@@ -75,12 +95,21 @@ struct DeviceState {
     std::uint64_t interrupts_sent = 0;
     std::uint64_t interrupts_repeated = 0; ///< sent again because the guest did not see the first
     std::string backend;                   ///< image path, the console's /dev/pts/N, or the tap
+    std::vector<PortState> ports;          ///< of a console
 };
 
 /// How to attach to a console.
 struct ConsoleAttach {
+    std::string port{};            ///< its name, "" for the console itself
     std::size_t replay = SIZE_MAX; ///< bytes of history to receive first
     bool read_only = false;
+    bool force = false; ///< take the input from the client that has it
+};
+
+/// The window that a console's user sees, in characters.
+struct ConsoleSize {
+    std::uint16_t columns = 0;
+    std::uint16_t rows = 0;
 };
 
 /// All virtio devices of one zone: creates them, routes register accesses to
@@ -109,6 +138,8 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     /// A stream of the console's output, its history first, whose other
     /// direction is the guest's input. Empty id means the first console.
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& id, const ConsoleAttach& options);
+    [[nodiscard]] Result<void> resize_console(const std::string& id, const std::string& port,
+                                              ConsoleSize size);
 
     struct Impl;
 

@@ -384,6 +384,16 @@ Result<UniqueFd> ZoneManager::open_console(const std::string& zone, const std::s
     return found->second->open_console(device, options);
 }
 
+Result<void> ZoneManager::resize_console(const std::string& zone, const std::string& device,
+                                         const std::string& port, ConsoleSize size) {
+    const auto zones = impl_->zones_now();
+    const auto found = zones.find(zone);
+    if (found == zones.end()) {
+        return fail(ErrorCode::no_such_zone, "this daemon has no zone called {}", zone);
+    }
+    return found->second->resize_console(device, port, size);
+}
+
 hypervisor::TrapCounts ZoneManager::trap_counts() const {
     return impl_->trap_loop.counts();
 }

@@ -59,6 +59,8 @@ class ZoneManager {
 
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& zone, const std::string& device,
                                                 const ConsoleAttach& options);
+    [[nodiscard]] Result<void> resize_console(const std::string& zone, const std::string& device,
+                                              const std::string& port, ConsoleSize size);
 
     /// What the bridge has carried.
     [[nodiscard]] hypervisor::TrapCounts trap_counts() const;

@@ -59,6 +59,13 @@ Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, con
         if (device.type == DeviceType::net) {
             settings.model = net_settings(device, virtio.file.document);
         }
+        if (device.type == DeviceType::console) {
+            ConsoleSettings console;
+            for (const VirtioPort& port : device.ports) {
+                console.ports.push_back({.name = port.name, .is_console = port.is_console});
+            }
+            settings.model = std::move(console);
+        }
         if (device.type == DeviceType::entropy) {
             settings.model = EntropySettings{};
         }

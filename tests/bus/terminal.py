@@ -44,6 +44,11 @@ class Session:
     def send(self, data):
         os.write(self._main, data)
 
+    def resize(self, rows, width):
+        termios.tcsetwinsize(self._main, (rows, width))
+        # The kernel tells only those whose controlling terminal it is.
+        self.signal(signal.SIGWINCH)
+
     def signal(self, number):
         self._process.send_signal(number)
 
@@ -54,6 +59,15 @@ class Session:
         os.close(self._main)
         os.close(self._terminal)
         return status
+
+
+def columns(zone):
+    """How wide the zone's console is, as the daemon says."""
+    ports = subprocess.run(
+        ["busctl", "--user", "get-property", "org.syswonder.hvisor1",
+         f"/org/syswonder/hvisor1/zone/{zone}/device/console_2da003800", "org.syswonder.hvisor1.Device", "Ports"],
+        check=True, capture_output=True, text=True).stdout.split()
+    return int(ports[ports.index('"Columns"') + 2])
 
 
 def main(hvisord, hvisorctl):
@@ -76,6 +90,16 @@ def main(hvisord, hvisorctl):
             session.wait_for(b"Disconnected")
             if (status := session.end()) != 0:
                 sys.exit(f"{name} ended hvisorctl with status {status}")
+
+        # The zone's console is as large as the terminal, also when that changes.
+        session = Session(hvisorctl, daemon.zone)
+        session.wait_for(b"^]")
+        for width in (111, 222):
+            session.resize(40, width)
+            support.wait_until(lambda: columns(daemon.zone) == width, f"the console is not {width} columns wide")
+        session.send(b"\x1d\x1d\x1d")
+        session.wait_for(b"Disconnected")
+        session.end()
 
         # A zone that is started again takes its console's clients off.
         session = Session(hvisorctl, daemon.zone)

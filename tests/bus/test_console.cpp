@@ -4,6 +4,7 @@
 
 #include "escape.hpp"
 
+#include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <cstdint>
@@ -48,6 +49,81 @@ TEST_CASE("a console is opened as a stream", "[console]") {
     manager.ShutdownZone("guest1", {});
     start_guest(manager, daemon.files());
     CHECK(eventually([&] { return has_ended(stream) && has_ended(watched); }));
+}
+
+TEST_CASE("one client at a time has the input", "[console]") {
+    const Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+    start_guest(manager, daemon.files());
+    Zone zone(*connection, guest_path);
+    Device console(*connection, console_path);
+
+    const auto first = zone.OpenConsole("", {});
+    CHECK(error_of([&] { zone.OpenConsole("", {}); }) == "ResourceBusy");
+    CHECK(eventually([&] { return console.Ports().at(0).at("HasInput").get<bool>(); }));
+    const auto second = zone.OpenConsole("", {{"force", sdbus::Variant(true)}});
+    const auto& loser = std::get<sdbus::UnixFd>(first);
+    CHECK(send(loser.get(), "x", 1, MSG_NOSIGNAL) == -1);
+    CHECK(send(std::get<sdbus::UnixFd>(second).get(), "x", 1, MSG_NOSIGNAL) == 1);
+    std::array<char, 256> line{};
+    REQUIRE(recv(loser.get(), line.data(), line.size(), 0) > 0);
+    CHECK(std::string(line.data()).contains("another client has taken the input"));
+    CHECK(eventually([&] { return console.Ports().at(0).at("Clients").get<std::uint32_t>() == 2; }));
+}
+
+TEST_CASE("a console has ports, each with a terminal and a size", "[console]") {
+    const Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+    manager.StartZoneFromConfig(
+        "zone.json", ZoneFiles::zone_json(), "virtio.json",
+        ZoneFiles::virtio_json({{R"("irq": 76,)", R"("irq": 76, "ports": [ { "name": "agent" } ],)"}}),
+        all_files(daemon.files()), {});
+    Zone zone(*connection, guest_path);
+    Device console(*connection, console_path);
+
+    const auto ports = console.Ports();
+    REQUIRE(ports.size() == 2);
+    CHECK(ports[0].at("Name").get<std::string>().empty());
+    CHECK(ports[0].at("Console").get<bool>());
+    CHECK(ports[0].at("Terminal").get<std::string>() == console.Backend());
+    CHECK(ports[1].at("Name").get<std::string>() == "agent");
+    CHECK_FALSE(ports[1].at("Console").get<bool>());
+    CHECK(ports[1].at("Terminal").get<std::string>().starts_with("/dev/pts/"));
+    CHECK(ports[1].at("Columns").get<std::uint16_t>() == 80);
+    CHECK(Device(*connection, disk_path).Ports().empty());
+
+    const Dictionary agent = {{"port", sdbus::Variant("agent")}};
+    CHECK_FALSE(has_ended(std::get<sdbus::UnixFd>(zone.OpenConsole("", agent))));
+    CHECK(error_of([&] { zone.OpenConsole("", {{"port", sdbus::Variant("agents")}}); }) == "NoSuchDevice");
+
+    zone.ResizeConsole("", 100, 40, {});
+    zone.ResizeConsole("console-a003800", 120, 50, agent);
+    CHECK(eventually([&] { return console.Ports().at(0).at("Columns").get<std::uint16_t>() == 100; }));
+    CHECK(console.Ports().at(1).at("Rows").get<std::uint16_t>() == 50);
+    CHECK(error_of([&] { zone.ResizeConsole("block-a003c00", 1, 1, {}); }) == "NoSuchDevice");
+    CHECK(error_of([&] { zone.ResizeConsole("", 0, 1, {}); }) == "org.freedesktop.DBus.Error.InvalidArgs");
+
+    const auto show = daemon.ctl({"zone", "show", "guest1"});
+    CHECK(show.output.contains("Port agent:"));
+    CHECK(show.output.contains("100 by 40"));
+}
+
+TEST_CASE("hvisorctl says that another client has the input, and takes it over", "[console]") {
+    const Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+    start_guest(manager, daemon.files());
+    Zone zone(*connection, guest_path);
+    const auto holder = zone.OpenConsole("", {});
+
+    const auto refused = daemon.ctl({"zone", "console", "guest1"});
+    CHECK(refused.status == 7);
+    CHECK(refused.errors.contains("another client has the console's input"));
+    CHECK(daemon.ctl({"zone", "console", "guest1", "--force"}).status == 0);
+    CHECK(send(std::get<sdbus::UnixFd>(holder).get(), "x", 1, MSG_NOSIGNAL) == -1);
+    CHECK(daemon.ctl({"zone", "console", "guest1", "--force", "--read-only"}).status == 2);
 }
 
 TEST_CASE("streams that clients let go of are closed", "[console]") {

@@ -83,9 +83,9 @@ class TestDevice final : public virtio::Device {
         const std::scoped_lock guard(lock_);
         requests_.push_back(to_text(bytes));
     }
-    void do_config_written(std::size_t offset, std::size_t size) override {
+    void do_config_written(std::size_t offset, std::span<const std::byte> bytes) override {
         const std::scoped_lock guard(lock_);
-        config_writes_.emplace_back(offset, size);
+        config_writes_.emplace_back(offset, bytes.size());
     }
 
     mutable std::mutex lock_;

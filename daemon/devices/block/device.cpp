@@ -201,10 +201,8 @@ bool BlockDevice::is_write_through() const {
     return !negotiated(f_flush) || (negotiated(f_config_wce) && !writeback_);
 }
 
-void BlockDevice::do_config_written(std::size_t, std::size_t) {
-    std::byte value{};
-    read_config(offsetof(Config, writeback), std::span(&value, 1));
-    writeback_ = value != std::byte{0};
+void BlockDevice::do_config_written(std::size_t, std::span<const std::byte> bytes) {
+    writeback_ = bytes.front() != std::byte{0};
 }
 
 void BlockDevice::do_reset() {

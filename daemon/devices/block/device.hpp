@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,7 +46,7 @@ class BlockDevice final : public virtio::Device {
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_stop_queue(std::size_t queue) override;
     void do_reset() override;
-    void do_config_written(std::size_t offset, std::size_t size) override;
+    void do_config_written(std::size_t offset, std::span<const std::byte> bytes) override;
     void do_quiesce() override;
 
     [[nodiscard]] Request& take_request();

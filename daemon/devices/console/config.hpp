@@ -35,6 +35,7 @@ inline constexpr std::size_t control_transmit_queue = 3;
 
 inline constexpr auto f_size = virtio::FeatureBit{0};
 inline constexpr auto f_multiport = virtio::FeatureBit{1};
+inline constexpr auto f_emerg_write = virtio::FeatureBit{2};
 
 /// virtio 1.2, 5.3.4.
 struct Config {

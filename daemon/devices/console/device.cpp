@@ -5,8 +5,10 @@
 #include "base/log.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
+#include <cstddef>
 #include <fcntl.h>
 #include <ranges>
 #include <span>
@@ -28,9 +30,10 @@ virtio::DeviceModel make_model(std::size_t ports) {
     // F_MULTIPORT are many, and with it Linux has its console later.
     const virtio::FeatureSet multiport = ports > 1 ? virtio::FeatureSet{f_multiport} : virtio::FeatureSet{};
     return {.device_id = device_id,
-            .features = virtio::FeatureSet{f_size} | multiport,
+            .features = virtio::FeatureSet{f_size, f_emerg_write} | multiport,
             .queue_sizes = std::vector(queue_count_of(ports), queue_size),
-            .config = std::vector(bytes.begin(), bytes.end())};
+            .config = std::vector(bytes.begin(), bytes.end()),
+            .writable_config = {{.offset = offsetof(Config, emerg_wr), .size = sizeof(Config::emerg_wr)}}};
 }
 
 /// A stream socket: our end, non-blocking, and the client's.
@@ -174,6 +177,14 @@ void ConsoleDevice::do_request(std::size_t queue, virtio::Chain chain) {
     }
 }
 
+void ConsoleDevice::do_config_written(std::size_t offset, std::span<const std::byte> bytes) {
+    // virtio 1.2, 5.3.5: one character, whether the queues run or not.
+    if (offset == offsetof(Config, emerg_wr)) {
+        ports_.front()->print(bytes.front());
+        ports_.front()->pump();
+    }
+}
+
 void ConsoleDevice::do_quiesce() {
     do_reset();
     for (auto& port : ports_) {
@@ -236,6 +247,12 @@ Input ConsoleDevice::read_input(std::size_t port, int fd) {
 }
 
 void ConsoleDevice::resized(std::size_t port) {
+    if (port == 0) {
+        const auto size = ports_.front()->size();
+        const std::array fields{size.columns, size.rows};
+        static_assert(offsetof(Config, cols) == 0 && offsetof(Config, rows) == 2);
+        update_config(offsetof(Config, cols), std::as_bytes(std::span(fields)));
+    }
     if (conversations_.at(port).ready && ports_.at(port)->options().is_console) {
         owe(port, ControlEvent::resize);
         send_owed();

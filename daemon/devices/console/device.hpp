@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <sys/uio.h>
@@ -41,6 +42,7 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
   public:
     /// As many as the queues allow.
     static constexpr std::size_t max_ports = (virtio::max_queues - 2) / 2;
+    static_assert(max_ports >= 7); // the configuration reader takes 6 further ones
 
     /// `further` are the ports from number 1 on, at most max_ports - 1. Opens
     /// a pty for each port and logs its path; without one a port works all the same.
@@ -75,6 +77,7 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
 
     void do_activate() override;
     void do_reset() override;
+    void do_config_written(std::size_t offset, std::span<const std::byte> bytes) override;
     void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_quiesce() override;

@@ -65,6 +65,9 @@ Result<void> Port::take_over(bool force) {
                     "take the input over");
     }
     present->close_input();
+    if (!has_unread(present->fd())) {
+        present->end_input();
+    }
     present->tell("another client has taken the input; you only watch now");
     return {};
 }

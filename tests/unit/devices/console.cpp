@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "console_rig.hpp"
 
+#include <cstddef>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 using namespace hvisor;
 using namespace hvisor::devices::console;
@@ -13,7 +16,62 @@ TEST_CASE("a console says what it is") {
     CHECK(rig.driver.get(virtio::Register::device_id) == 3);
     CHECK(rig.driver.config<std::uint16_t>(0) == 80);
     CHECK(rig.driver.config<std::uint16_t>(2) == 25);
-    CHECK(rig.driver.offered() == (virtio::FeatureSet{f_size} | virtio::transport_features));
+    CHECK(rig.driver.offered() == (virtio::FeatureSet{f_size, f_emerg_write} | virtio::transport_features));
+}
+
+TEST_CASE("a driver without queues prints by emergency writes") {
+    ConsoleRig rig;
+    const auto config = std::to_underlying(virtio::Register::config);
+    constexpr auto emerg_wr = offsetof(Config, emerg_wr);
+    const auto reader = rig.watch();
+    SECTION("after a reset") {
+        rig.driver.reset();
+    }
+    SECTION("when the device has failed") {
+        rig.device.require_reset("a test");
+    }
+    SECTION("while its queues run") {}
+    const std::string_view text = "Kernel panic - not syncing\r\n";
+    for (const char c : text) {
+        // Only the low byte is the character.
+        rig.driver.write(config + emerg_wr, 4, 0xabcdef00U | static_cast<unsigned char>(c));
+    }
+    rig.driver.write(config + emerg_wr, 1, '!');
+    rig.driver.write(config + emerg_wr, 2, 0x5a2e);
+    CHECK(read_exactly(reader.get(), text.size() + 2) == std::string(text) + "!.");
+    CHECK(read_exactly(rig.watch().get(), text.size() + 2) == std::string(text) + "!.");
+}
+
+TEST_CASE("no other part of the configuration can be written") {
+    ConsoleRig rig;
+    const auto config = std::to_underlying(virtio::Register::config);
+    rig.driver.write(config, 2, 1);
+    rig.driver.write(config + offsetof(Config, emerg_wr) + 1, 1, 'x');
+    rig.driver.write(config + offsetof(Config, emerg_wr) - 2, 4, 'x');
+    rig.driver.write(config + sizeof(Config), 4, 'x');
+    rig.settle();
+    CHECK(rig.driver.config<std::uint16_t>(0) == 80);
+    rig.print("only this");
+    CHECK(read_for(rig.watch().get(), 100ms) == "only this");
+}
+
+TEST_CASE("a driver reads a new size, and is told of it") {
+    ConsoleRig rig;
+    using enum virtio::Register;
+    const auto generation = rig.driver.get(config_generation);
+    REQUIRE(rig.device.resize("", {.columns = 132, .rows = 43}));
+    CHECK(rig.driver.config<std::uint16_t>(0) == 132);
+    CHECK(rig.driver.config<std::uint16_t>(2) == 43);
+    CHECK(rig.driver.get(config_generation) != generation);
+    CHECK((rig.driver.acknowledge() & virtio::interrupt_config_change) != 0);
+    // The same again is no change.
+    const auto after = rig.driver.get(config_generation);
+    REQUIRE(rig.device.resize("", {.columns = 132, .rows = 43}));
+    CHECK(rig.driver.get(config_generation) == after);
+    CHECK(rig.driver.acknowledge() == 0);
+    // It is still so for the next driver.
+    rig.driver.reset();
+    CHECK(rig.driver.config<std::uint16_t>(0) == 132);
 }
 
 TEST_CASE("whoever attaches gets the history first, then what comes") {

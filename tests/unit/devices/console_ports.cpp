@@ -37,7 +37,7 @@ struct PortsRig : kit::DeviceRig<ConsoleDevice> {
         for (std::size_t i = 0; i < queue_count_of(3); ++i) {
             queues.emplace_back(ram, 16);
         }
-        std::vector<const kit::SplitQueue*> all;
+        std::vector<const kit::DriverQueue*> all;
         for (const auto& queue : queues) {
             all.push_back(&queue);
         }
@@ -143,7 +143,8 @@ std::string size_bytes(std::uint16_t cols, std::uint16_t rows) {
 
 TEST_CASE("a console with several ports says so") {
     PortsRig rig;
-    CHECK(rig.driver.offered() == (virtio::FeatureSet{f_size, f_multiport} | virtio::transport_features));
+    CHECK(rig.driver.offered() ==
+          (virtio::FeatureSet{f_size, f_multiport, f_emerg_write} | virtio::transport_features));
     CHECK(rig.driver.config<std::uint32_t>(4) == 3);
     CHECK(rig.device.queue_count() == 8);
     const auto ports = rig.device.ports();
@@ -164,7 +165,7 @@ TEST_CASE("the queues of ports are where the specification has them") {
         CHECK(port_of(receive_queue_of(port)) == port);
         CHECK(port_of(transmit_queue_of(port)) == port);
     }
-    CHECK(queue_count_of(ConsoleDevice::max_ports) == virtio::max_queues);
+    CHECK(queue_count_of(ConsoleDevice::max_ports) <= virtio::max_queues);
 }
 
 TEST_CASE("the driver hears of each port what it is") {

@@ -4,6 +4,8 @@
 #include "zone_text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <format>
+#include <string>
 
 using namespace hvisor::zone;
 using test::changed;
@@ -99,6 +101,38 @@ TEST_CASE("an entropy device needs no more than what all have") {
     const VirtioConfig config = read(changed(good_virtio, R"("console")", R"("rng")"));
     CHECK(config.zones[0].devices[0].type == DeviceType::entropy);
     CHECK(config.zones[0].devices[0].interrupt == 76);
+}
+
+TEST_CASE("a console may have further ports") {
+    const auto with_ports = [](const char* ports) {
+        return changed(good_virtio, R"("irq": 76,)", std::string(R"("irq": 76, "ports": )") + ports + ",");
+    };
+    CHECK(read(std::string(good_virtio)).zones[0].devices[0].ports.empty());
+    const auto config =
+        read(with_ports(R"([ { "name": "org.example.agent" }, { "name": "log", "console": true } ])"));
+    const auto& ports = config.zones[0].devices[0].ports;
+    REQUIRE(ports.size() == 2);
+    CHECK(ports[0].name == "org.example.agent");
+    CHECK_FALSE(ports[0].is_console);
+    CHECK(ports[1].is_console);
+
+    CHECK(refusal(with_ports("3")).contains("/ports: expected an array of ports"));
+    CHECK(refusal(with_ports("[ 3 ]")).contains("/ports/0: expected an object with name"));
+    CHECK(refusal(with_ports("[ {} ]")).contains("/ports/0/name: this key is missing"));
+    for (const auto* name : {"", ".", "..", "a/b", "a b", "a\\u0001b"}) {
+        INFO(name);
+        CHECK(refusal(with_ports(std::format(R"([ {{ "name": "{}" }} ])", name).c_str()))
+                  .contains("/ports/0/name: expected 1 to 64 printable characters"));
+    }
+    CHECK(refusal(with_ports(R"([ { "name": "a" }, { "name": "a" } ])"))
+              .contains("/ports/1/name: a port called a is there already"));
+    CHECK(refusal(with_ports(R"([ { "name": "a", "console": "yes" } ])"))
+              .contains("/ports/0/console: expected true or false"));
+    std::string many = R"([ { "name": "1" })";
+    for (int i = 2; i <= 7; ++i) {
+        many += std::format(R"(, {{ "name": "{}" }})", i);
+    }
+    CHECK(refusal(with_ports((many + "]").c_str())).contains("there are 7 elements; expected at most 6"));
 }
 
 TEST_CASE("a disabled device is not looked at") {
