@@ -74,7 +74,7 @@ TEST_CASE("what is wrong with a network device is said with its place, key and w
         "v.json:2:1: /zones/0/devices/0/tap: this key is missing; expected the name of a tap, which is made "
         "if there is none");
     CHECK(replaced("tap0", "a-name-that-is-too-long") ==
-          "v.json:2:72: /zones/0/devices/0/tap: \"a-name-that-is-too-long\" cannot name a network interface; "
+          "v.json:2:73: /zones/0/devices/0/tap: \"a-name-that-is-too-long\" cannot name a network interface; "
           "expected 1 to 15 characters, none of them a blank, a slash, a colon or a percent sign");
     for (const char* name : {"", ".", "..", "a/b", "a b", "tap%d", "a:b"}) {
         INFO(name);
