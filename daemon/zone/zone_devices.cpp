@@ -26,7 +26,8 @@ constexpr std::uint64_t smallest_window = 0x100;
 constexpr std::size_t max_interrupts = 7;
 
 std::string_view type_of(const DeviceSettings& settings) {
-    constexpr std::array<std::string_view, 4> names{"block", "console", "net", "entropy"}; // as in the variant
+    constexpr std::array<std::string_view, 4> names{"block", "console", "net",
+                                                    "entropy"}; // as in the variant
     return names.at(settings.model.index());
 }
 
