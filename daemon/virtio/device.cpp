@@ -73,6 +73,7 @@ void Device::update_config(std::size_t offset, std::span<const std::byte> bytes)
     // Counted on both sides of the change: whichever part of it a driver saw,
     // its second look at the generation differs from its first.
     config_generation_.fetch_add(1);
+    std::atomic_thread_fence(std::memory_order_release);
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         config_.at(offset + i).set(std::to_integer<std::uint8_t>(bytes[i]));
     }
@@ -322,7 +323,7 @@ void Device::repair_interrupt() {
 }
 
 void Device::fail_internally(const char* what) {
-    log::error(limit_.fields(), "internal error, please report it: {}", what);
+    warn("internal error, please report it: {}", what);
     require_reset("internal error");
 }
 

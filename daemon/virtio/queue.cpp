@@ -59,21 +59,26 @@ std::expected<std::optional<Chain>, QueueFault> Queue::pop() {
 void Queue::give_back(const ChainTicket& ticket, std::uint32_t written, ChainBuffers buffers) {
     if (in_order_) {
         auto& slot = ordered_[ticket.order % ordered_.size()];
+        slot.asked = ticket.asked;
         slot.written = written;
         slot.is_back = true;
         add_used_in_order();
     } else {
-        std::visit([&](auto& ring) { ring.add_used(ticket.element, written); }, ring_);
+        add_used(ticket.element, written, ticket.asked);
     }
-    unpublished_.push_back(ticket.asked);
     --in_flight_;
     keep_buffers(std::move(buffers));
+}
+
+void Queue::add_used(const RingElement& element, std::uint32_t written, Clock::time_point asked) {
+    std::visit([&](auto& ring) { ring.add_used(element, written); }, ring_);
+    unpublished_.push_back(asked);
 }
 
 void Queue::add_used_in_order() {
     while (oldest_ != newest_ && ordered_[oldest_ % ordered_.size()].is_back) {
         const auto& slot = ordered_[oldest_ % ordered_.size()];
-        std::visit([&](auto& ring) { ring.add_used(slot.element, slot.written); }, ring_);
+        add_used(slot.element, slot.written, slot.asked);
         ++oldest_;
     }
 }

@@ -80,6 +80,7 @@ class Queue {
     /// With IN_ORDER: a chain that is out, or back before its turn.
     struct Ordered {
         RingElement element;
+        Clock::time_point asked{};
         std::uint32_t written = 0;
         bool is_back = false;
     };
@@ -88,6 +89,7 @@ class Queue {
     void undo_pop(const ChainTicket& ticket, ChainBuffers buffers);
     [[nodiscard]] ChainBuffers take_buffers();
     void keep_buffers(ChainBuffers buffers);
+    void add_used(const RingElement& element, std::uint32_t written, Clock::time_point asked);
     void add_used_in_order();
 
     std::variant<SplitRing, PackedRing> ring_;
