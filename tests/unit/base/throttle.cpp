@@ -53,15 +53,16 @@ TEST_CASE("after a pause exactly the burst is given at once") {
 TEST_CASE("the average is the rate, whatever the sizes") {
     for (const std::uint32_t size : {1U, 7U, 1514U, 65536U}) {
         for (const std::uint64_t rate : {3ULL, 1'000'003ULL, 999'999'937ULL, 12'500'000'000ULL}) {
-            if (rate / size > 2'000'000) {
+            if (rate / size > 200'000) {
                 continue; // only slower to count
             }
+            const std::uint64_t seconds = rate / size > 20'000 ? 1 : 10;
             INFO("size " << size << ", rate " << rate);
             TokenBucket bucket({.rate = rate, .burst = 1});
-            const auto taken = drain(bucket, start, start + 10s, size);
+            const auto taken = drain(bucket, start, start + std::chrono::seconds(seconds), size);
             // One more than the time allows is the request that was let in last.
-            CHECK(taken >= rate * 10 - rate * 10 / 1'000'000);
-            CHECK(taken <= rate * 10 + 2ULL * size + rate / 1'000'000);
+            CHECK(taken >= rate * seconds - rate * seconds / 1'000'000);
+            CHECK(taken <= rate * seconds + 2ULL * size + rate / 1'000'000);
         }
     }
 }
