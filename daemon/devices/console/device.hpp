@@ -92,7 +92,7 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     void open_terminal(Port& port);
     [[nodiscard]] Result<std::size_t> find_port(std::string_view name) const;
     /// The driver has a buffer there; asks it to tell when it has none.
-    [[nodiscard]] bool has_buffer(std::size_t queue);
+    [[nodiscard]] bool has_buffer(std::size_t index);
 
     void handle_control(virtio::Reader reader);
     void handle_port_message(const Control& message);
