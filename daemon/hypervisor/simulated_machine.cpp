@@ -59,6 +59,7 @@ bool SimulatedMachine::has_ram(std::uint64_t address, std::uint64_t size) const 
 std::vector<ZoneInfo> SimulatedMachine::list_zones() const {
     const std::scoped_lock guard(lock_);
     std::vector<ZoneInfo> infos;
+    infos.reserve(zones_.size());
     for (const auto& zone : zones_) {
         infos.push_back(
             {.id = zone->id, .cpus = zone->cpus, .name = zone->name, .has_error = zone->has_error.load()});

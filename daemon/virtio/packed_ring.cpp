@@ -55,7 +55,7 @@ PackedRing::Position PackedRing::advanced(Position from, unsigned entries) const
                : Position{.entry = static_cast<std::uint16_t>(entry - layout_.size()), .wrap = !from.wrap};
 }
 
-bool PackedRing::is_available(std::uint16_t flags, bool wrap) const {
+bool PackedRing::is_available(std::uint16_t flags, bool wrap) {
     // virtio 1.2, 2.8.1: AVAIL is the driver's wrap counter, USED is not.
     return ((flags & desc_avail) != 0) == wrap && ((flags & desc_used) != 0) != wrap;
 }

@@ -55,7 +55,7 @@ class PackedRing {
     [[nodiscard]] static Position unpack(std::uint16_t index);
     [[nodiscard]] static std::uint16_t pack(Position position);
     [[nodiscard]] Position advanced(Position from, unsigned entries) const;
-    [[nodiscard]] bool is_available(std::uint16_t flags, bool wrap) const;
+    [[nodiscard]] static bool is_available(std::uint16_t flags, bool wrap);
     [[nodiscard]] Descriptor load_descriptor(std::uint16_t entry, std::uint16_t flags) const;
     [[nodiscard]] std::uint16_t load_flags(std::uint16_t entry) const;
     [[nodiscard]] std::expected<void, QueueFault> collect_indirect(const Descriptor& descriptor,

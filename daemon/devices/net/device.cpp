@@ -328,6 +328,7 @@ void NetDevice::take_configuration(bool succeeded) {
     } else {
         start_configuration();
     }
+    run_commands();
 }
 
 void NetDevice::finish_configuration(bool succeeded) {
@@ -342,7 +343,6 @@ void NetDevice::finish_configuration(bool succeeded) {
     for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
         receive(pair);
     }
-    run_commands();
 }
 
 } // namespace hvisor::devices::net

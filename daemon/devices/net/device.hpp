@@ -82,7 +82,7 @@ class NetDevice final : public virtio::Device {
     void watch_all();
     void handle_events(std::size_t pair, std::uint32_t events);
     /// Ask for what can happen next.
-    void settle(std::size_t pair);
+    void settle(std::size_t index);
     void look_at_link();
 
     void transmit(std::size_t pair);
@@ -93,7 +93,7 @@ class NetDevice final : public virtio::Device {
     /// Take chains as far as they are of use; false when no frame can be received.
     [[nodiscard]] bool gather(std::size_t pair);
     /// False: this was the last one for now.
-    [[nodiscard]] bool receive_one(std::size_t pair);
+    [[nodiscard]] bool receive_one(std::size_t number);
     void drop_late_frames();
     void drain(std::size_t pair);
 

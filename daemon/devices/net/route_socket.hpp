@@ -11,7 +11,7 @@
 #include <string>
 
 struct mnl_socket;
-struct nlmsghdr;
+struct nlmsghdr; // NOLINT(readability-identifier-naming): the kernel's name
 
 namespace hvisor::devices::net {
 
