@@ -42,7 +42,7 @@ std::expected<std::optional<Chain>, QueueFault> Queue::pop() {
         }
         return std::nullopt;
     }
-    ChainTicket ticket{.element = **element, .order = newest_, .asked = asked_};
+    const ChainTicket ticket{.element = **element, .order = newest_, .asked = asked_};
     if (in_order_) {
         // A driver that follows the rules has at most as many out as the queue has entries.
         if (newest_ - oldest_ == ordered_.size()) {
