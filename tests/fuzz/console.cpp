@@ -38,7 +38,9 @@ class ConsoleFuzz final : public fuzz::DeviceFuzz<ConsoleDevice> {
     void host_step() override {
         switch (input().below(5)) {
         case 0:
-            if (auto fd = rig().device.attach(input().below(1000), input().rarely())) {
+            if (auto fd = rig().device.attach("", {.replay = input().below(1000),
+                                                   .read_only = input().rarely(),
+                                                   .force = input().rarely()})) {
                 ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
                 readers_.push_back(std::move(*fd));
             }
@@ -68,7 +70,7 @@ class ConsoleFuzz final : public fuzz::DeviceFuzz<ConsoleDevice> {
 
     [[nodiscard]] bool works() override {
         readers_.clear();
-        auto reader = rig().device.attach(0, false);
+        auto reader = rig().device.attach("", {.replay = 0, .force = true});
         if (!reader) {
             return false;
         }
