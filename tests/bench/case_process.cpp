@@ -29,25 +29,28 @@ namespace {
 
 constexpr std::chrono::seconds patience{10};
 
+/// What exec() wants: each text, then null.
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+    std::vector<char*> pointers;
+    pointers.reserve(texts.size() + 1);
+    for (auto& text : texts) {
+        pointers.push_back(text.data());
+    }
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
 /// A child that ends with this object; nobody hears what it says.
 class Process {
   public:
     Process(std::vector<std::string> arguments, const std::vector<std::string>& more_environment,
             int output = -1) {
-        std::vector<char*> argv;
-        for (auto& argument : arguments) {
-            argv.push_back(argument.data());
-        }
-        argv.push_back(nullptr);
+        auto argv = pointers_to(arguments);
         std::vector<std::string> environment = more_environment;
         for (char** entry = environ; *entry != nullptr; ++entry) {
             environment.emplace_back(*entry);
         }
-        std::vector<char*> envp;
-        for (auto& entry : environment) {
-            envp.push_back(entry.data());
-        }
-        envp.push_back(nullptr);
+        auto envp = pointers_to(environment);
         posix_spawn_file_actions_t actions;
         ::posix_spawn_file_actions_init(&actions);
         ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
@@ -145,7 +148,7 @@ class Bus {
         if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
             fail("cannot make a pipe");
         }
-        UniqueFd from(ends[0]);
+        const UniqueFd from(ends[0]);
         UniqueFd to(ends[1]);
         on_cpu(cpu, [&] {
             process_.emplace(

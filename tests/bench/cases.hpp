@@ -30,8 +30,8 @@ struct Bench {
     Options options;
     Cpus cpus;
     std::vector<Row> rows;
-    std::optional<Image> memory_image{}; ///< made when the first case wants it
-    std::optional<Image> disk_image{};
+    std::optional<Image> memory_image = std::nullopt; ///< made when the first case wants it
+    std::optional<Image> disk_image = std::nullopt;
 
     [[nodiscard]] const Image& in_memory();
     [[nodiscard]] const Image& on_disk();

@@ -70,6 +70,7 @@ void GuestDisk::finish(std::uint16_t number, const Load& load) {
 
 Outcome GuestDisk::run(const Load& load) {
     std::vector<std::uint16_t> idle;
+    idle.reserve(load.depth);
     for (unsigned i = 0; i < load.depth; ++i) {
         idle.push_back(static_cast<std::uint16_t>(i));
     }

@@ -35,8 +35,8 @@ class GuestDisk {
         Clock::time_point begin;
     };
 
-    void submit(std::uint16_t slot, const Load& load, std::uint32_t block);
-    void finish(std::uint16_t slot, const Load& load);
+    void submit(std::uint16_t number, const Load& load, std::uint32_t block);
+    void finish(std::uint16_t number, const Load& load);
 
     Stack& stack_;
     GuestQueue queue_;

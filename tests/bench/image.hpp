@@ -46,7 +46,7 @@ struct Load {
     bool is_flush = false;
     std::uint32_t bytes = block_bytes;
     unsigned depth = 1;
-    std::span<const std::uint32_t> blocks{};
+    std::span<const std::uint32_t> blocks = std::span<const std::uint32_t>();
     bool once = false; ///< end with the list instead of beginning anew
     bool has_latencies = false;
     double seconds = 1;

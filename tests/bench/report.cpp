@@ -55,7 +55,8 @@ std::string to_markdown(const std::vector<Row>& rows) {
         const auto limit =
             row.limit ? std::format("{} ({})", with_unit(row.limit, row), row.limit_name) : "–";
         text += std::format("| {} | {} | {} | {} | {} | {} | {} |\n", row.name, or_dash(row.upstream),
-                            or_dash(row.goal), row.ours ? with_unit(row.ours, row) : or_dash(row.note), limit,
+                            or_dash(row.goal),
+                            row.ours ? with_unit(row.ours, row) : or_dash(row.note.value_or("")), limit,
                             row.ours && row.limit && *row.limit > 0 ? text_of(*row.ours / *row.limit) : "–",
                             !met   ? "–"
                             : *met ? "yes"
@@ -92,7 +93,7 @@ std::string to_json(const std::string& machine, const std::vector<Row>& rows) {
         put_number("ours", row.ours);
         put_number("limit", row.limit);
         put("limit_name", row.limit_name);
-        put("note", row.note);
+        put("note", row.note.value_or(""));
         if (const auto met = row.is_met()) {
             json.Key("met");
             json.Bool(*met);

@@ -14,13 +14,13 @@ struct Row {
     std::string upstream; ///< what upstream's C daemon reaches
     std::string goal;
     bool lower_is_better = false;
-    std::optional<double> bound{}; ///< the goal as a number: ours is at least as good
-    std::optional<double> ratio{}; ///< the goal as a part of the limit
-    bool either = false;           ///< one of the two is enough
-    std::optional<double> ours{};
-    std::optional<double> limit{};
-    std::string limit_name{}; ///< what the limit is the figure of
-    std::string note{};
+    std::optional<double> bound = std::nullopt; ///< the goal as a number: ours is at least as good
+    std::optional<double> ratio = std::nullopt; ///< the goal as a part of the limit
+    bool either = false;                        ///< one of the two is enough
+    std::optional<double> ours = std::nullopt;
+    std::optional<double> limit = std::nullopt;
+    const char* limit_name = "";                    ///< what the limit is the figure of
+    std::optional<std::string> note = std::nullopt; ///< instead of figures
 
     /// Nothing when there is nothing to say.
     [[nodiscard]] std::optional<bool> is_met() const;

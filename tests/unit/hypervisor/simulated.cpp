@@ -254,7 +254,7 @@ TEST_CASE("several CPUs take an interrupt exactly once") {
 
 TEST_CASE("zones come and go while their CPUs access registers") {
     Simulated hypervisor;
-    TrapLoop loop(hypervisor);
+    const TrapLoop loop(hypervisor);
     std::atomic<bool> stop{false};
     std::atomic<unsigned> answered{0};
     const auto guest = [&](std::uint32_t cpu) {
