@@ -70,8 +70,7 @@ bool Device::write_config(std::size_t offset, std::span<const std::byte> from) {
 }
 
 void Device::update_config(std::size_t offset, std::span<const std::byte> bytes) {
-    // Counted on both sides of the change: whichever part of it a driver saw,
-    // its second look at the generation differs from its first.
+    // Odd while the change goes on: see config_generation().
     config_generation_.fetch_add(1);
     std::atomic_thread_fence(std::memory_order_release);
     for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -81,6 +80,15 @@ void Device::update_config(std::size_t offset, std::span<const std::byte> bytes)
     if (running_) {
         raise(interrupt_config_change);
     }
+}
+
+std::uint32_t Device::config_generation() {
+    std::atomic_thread_fence(std::memory_order_acquire); // after the bytes that were read before
+    // A driver takes its bytes for whole when two looks at the generation agree
+    // (virtio 1.2, 2.5.1). Two looks within one change must not, however long
+    // the thread that changes is kept from going on: each of them counts too.
+    const auto now = config_generation_.load();
+    return now % 2 == 0 ? now : config_generation_.fetch_add(2);
 }
 
 void Device::activate(FeatureSet features, const QueueLayouts& layouts) {

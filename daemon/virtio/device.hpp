@@ -96,8 +96,9 @@ class Device {
     void read_config(std::size_t offset, std::span<std::byte> to) const;
     /// False when these bytes are not a part of one writable field.
     [[nodiscard]] bool write_config(std::size_t offset, std::span<const std::byte> from);
-    /// Differs between two reads when the configuration changed in between (virtio 1.2, 2.5.2).
-    [[nodiscard]] std::uint32_t config_generation() const { return config_generation_.load(); }
+    /// Differs between two looks when the configuration changed in between, or is
+    /// just being changed (virtio 1.2, 2.5.2).
+    [[nodiscard]] std::uint32_t config_generation();
 
     /// DRIVER_OK: the queues that have a layout run from now on.
     void activate(FeatureSet features, const QueueLayouts& layouts);
