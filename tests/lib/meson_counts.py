@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Print `N passed, N failed` for the testlog.json that `meson test` wrote.
 
-A Catch2 program counts with its test cases, any other as one.
+A Catch2 program counts with its test cases, any other as one. What failed is
+shown first: of a Catch2 program the assertions, of any other the last lines.
 """
 
 import json
@@ -28,6 +29,19 @@ def counts(test):
     return number.get("passed", 0), number.get("failed", 0), number.get("skipped", 0)
 
 
+def complaint(test):
+    """What a person wants to see of a program that failed."""
+    blocks = (test.get("stdout") or "").split("-" * 79 + "\n")
+    # Catch2 puts the name of the case and the assertions in blocks that follow each other.
+    shown = [f"{name.strip()}\n{block.strip()}" for name, block in zip(blocks, blocks[1:]) if "FAILED:" in block]
+    stderr = (test.get("stderr") or "").splitlines()
+    if not shown:
+        return "\n".join((test.get("stdout") or "").splitlines()[-30:] + stderr[-60:])
+    # A sanitizer speaks on stderr, between the messages of the code under test.
+    start = next((i for i, line in enumerate(stderr) if "runtime error" in line or "Sanitizer" in line), len(stderr))
+    return "\n\n".join(shown + ["\n".join(stderr[start : start + 60])]).rstrip()
+
+
 def main(path):
     """One JSON object a line, one line a program."""
     total = [0, 0, 0]
@@ -37,7 +51,8 @@ def main(path):
             result = counts(test)
             total = [a + b for a, b in zip(total, result)]
             if result[1]:
-                print(f"failed: {test['name']}")
+                print(f"failed: {test['name']} ({test['result'].lower()} after {test['duration']:.1f} s)")
+                print(complaint(test))
     passed, failed, skipped = total
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
 
