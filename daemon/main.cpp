@@ -6,6 +6,7 @@
 #include "hypervisor/trap_loop.hpp"
 #include "service/main_loop.hpp"
 #include "service/service.hpp"
+#include "zone/config_files.hpp"
 #include "zone/zone_manager.hpp"
 
 #include <CLI/CLI.hpp>
@@ -14,6 +15,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,8 +29,8 @@ struct Options {
     bool simulated = false;
     std::string device = "/dev/hvisor";
     std::string bus = "system";
-    std::vector<std::filesystem::path> config_dirs = {"/etc/hvisor/zones", "/run/hvisor/zones",
-                                                      "/usr/lib/hvisor/zones"};
+    std::vector<std::filesystem::path> config_dirs{std::begin(zone::config_directories),
+                                                   std::end(zone::config_directories)};
 };
 
 void describe(CLI::App& app, Options& options) {

@@ -4,7 +4,7 @@
 #include "base/error.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "zone/reserved_memory.hpp"
-#include "zone/zone_config.hpp"
+#include "zone/zone_file.hpp"
 
 #include <optional>
 #include <string>

@@ -3,7 +3,7 @@
 
 #include "base/error.hpp"
 #include "zone/virtio_config.hpp"
-#include "zone/zone_config.hpp"
+#include "zone/zone_file.hpp"
 
 namespace hvisor::zone {
 

@@ -31,33 +31,25 @@ std::string_view describe(JsonValue::Kind kind) {
     std::unreachable();
 }
 
+/// All of `text` as digits of that base.
+std::optional<std::uint64_t> parse_digits(std::string_view text, int base) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+    if (error != std::errc{} || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
+    return number;
+}
+
 } // namespace
-
-void Problems::add(std::string_view pointer, std::string_view what, ErrorCode code) {
-    if (lines_.empty()) {
-        code_ = code;
-    }
-    lines_.push_back(std::format("{}: {}", document_.locate(pointer), what));
-}
-
-Result<void> Problems::result() const {
-    if (lines_.empty()) {
-        return {};
-    }
-    std::string message;
-    for (const std::string& line : lines_) {
-        message += message.empty() ? "" : "\n";
-        message += line;
-    }
-    return std::unexpected(Error{code_, std::move(message)});
-}
 
 std::string ConfigReader::key(std::string_view name) const {
     return std::format("{}/{}", pointer_, pointer_step(name));
 }
 
 std::optional<ConfigReader> ConfigReader::find(std::string_view name) const {
-    const JsonMember* member = value_->find(name);
+    problems_->keys().ask(*value_, pointer_, name);
+    const JsonMember* member = form() == Form::upstream ? value_->find(name) : value_->find_exactly(name);
     if (member == nullptr) {
         return std::nullopt;
     }
@@ -73,7 +65,7 @@ bool ConfigReader::has_key_like(std::string_view prefix) const {
 std::optional<ConfigReader> ConfigReader::require(std::string_view name, std::string_view expected) const {
     auto value = find(name);
     if (!value) {
-        problems_->add(key(name), std::format("this key is missing; expected {}", expected));
+        problems_->add_missing(pointer_, name, expected);
     }
     return value;
 }
@@ -81,6 +73,8 @@ std::optional<ConfigReader> ConfigReader::require(std::string_view name, std::st
 bool ConfigReader::require_object(std::string_view expected) const {
     if (!is(JsonValue::Kind::object)) {
         problem(std::format("expected an object with {}, found {}", expected, describe(value_->kind)));
+    } else {
+        problems_->keys().open(*value_, pointer_);
     }
     return is(JsonValue::Kind::object);
 }
@@ -108,8 +102,8 @@ std::optional<std::string> ConfigReader::string(std::string_view expected) const
 }
 
 bool ConfigReader::boolean() const {
-    if (is(JsonValue::Kind::number)) {
-        return whole_number().value_or(0) != 0;
+    if (is(JsonValue::Kind::number) && form() == Form::upstream) {
+        return upstream_number().value_or(0) != 0;
     }
     if (!is(JsonValue::Kind::boolean)) {
         problem(std::format("expected true or false, found {}", describe(value_->kind)));
@@ -118,7 +112,7 @@ bool ConfigReader::boolean() const {
 }
 
 /// The written number with a fraction cut off, as upstream's parser does.
-std::optional<std::uint32_t> ConfigReader::whole_number() const {
+std::optional<std::uint32_t> ConfigReader::upstream_number() const {
     double number = std::numeric_limits<double>::infinity(); // stays, where the digits are out of range
     const std::string& digits = value_->text;
     std::from_chars(digits.data(), digits.data() + digits.size(), number);
@@ -137,18 +131,52 @@ std::optional<std::uint32_t> ConfigReader::whole_number() const {
     return static_cast<std::uint32_t>(number);
 }
 
+std::optional<std::uint64_t> ConfigReader::strict_number() const {
+    const bool is_text = is(JsonValue::Kind::string);
+    if (!is_text && !is(JsonValue::Kind::number)) {
+        problem(
+            std::format(R"(expected a number such as 4096 or "0x1000", found {})", describe(value_->kind)));
+        return std::nullopt;
+    }
+    const auto number = parse_strict_number(value_->text);
+    if (!number) {
+        const std::string_view quote = is_text ? "\"" : "";
+        problem(std::format("{0}{1}{0} is not a number as it is written here; expected a whole one of 0 or "
+                            "more and at most 64 bits, decimal such as 4096 or hexadecimal such as "
+                            "\"0x1000\"",
+                            quote, value_->text));
+    }
+    return number;
+}
+
+/// Section 6.1: before 2026-03 upstream's tool took every string for hexadecimal.
+void ConfigReader::warn_of_digits() const {
+    const std::string& text = value_->text;
+    if (text != "0" && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) {
+        warn(std::format(R"("{}" was hexadecimal for upstream's tool before 2026-03 and is {} now; write it )"
+                         "with 0x, or as a number",
+                         text, text.starts_with('0') ? "octal" : "decimal"));
+    }
+}
+
 std::optional<std::uint32_t> ConfigReader::plain_number() const {
+    if (form() == Form::one_file) {
+        const auto value = number(std::numeric_limits<std::uint32_t>::max());
+        return value ? std::optional(static_cast<std::uint32_t>(*value)) : std::nullopt;
+    }
     if (!is(JsonValue::Kind::number)) {
         problem(std::format("expected a plain number without quotes, found {}", describe(value_->kind)));
         return std::nullopt;
     }
-    return whole_number();
+    return upstream_number();
 }
 
 std::optional<std::uint64_t> ConfigReader::number(std::uint64_t limit) const {
     std::optional<std::uint64_t> number;
-    if (is(JsonValue::Kind::number)) {
-        number = whole_number();
+    if (form() == Form::one_file) {
+        number = strict_number();
+    } else if (is(JsonValue::Kind::number)) {
+        number = upstream_number();
     } else if (!is(JsonValue::Kind::string)) {
         problem(
             std::format(R"(expected a number such as 4096 or "0x1000", found {})", describe(value_->kind)));
@@ -156,6 +184,8 @@ std::optional<std::uint64_t> ConfigReader::number(std::uint64_t limit) const {
         problem(
             std::format(R"("{}" is not a number of at most 64 bits; expected one such as 4096 or "0x1000")",
                         value_->text));
+    } else {
+        warn_of_digits();
     }
     if (number > limit) {
         problem(std::format("{} is too large; expected at most {}", value_->text, limit));
@@ -188,12 +218,17 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     } else if (text.starts_with('0')) {
         base = 8;
     }
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-    if (error != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
+    return parse_digits(text, base);
+}
+
+std::optional<std::uint64_t> parse_strict_number(std::string_view text) {
+    if (text.starts_with("0x")) {
+        return parse_digits(text.substr(2), 16);
     }
-    return number;
+    if (text.size() > 1 && text.starts_with('0')) {
+        return std::nullopt; // octal for some, decimal for others
+    }
+    return parse_digits(text, 10);
 }
 
 } // namespace hvisor::zone

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "base/error.hpp"
 #include "zone/json_document.hpp"
+#include "zone/problems.hpp"
 
 #include <cstdint>
 #include <limits>
@@ -14,25 +14,6 @@
 
 namespace hvisor::zone {
 
-/// Everything that is wrong with one file, so that a person corrects it once.
-class Problems {
-  public:
-    explicit Problems(const JsonDocument& document) : document_(document) {}
-
-    /// `what` says what is wrong and what is expected, of the value at `pointer`.
-    void add(std::string_view pointer, std::string_view what, ErrorCode code = ErrorCode::invalid_config);
-
-    [[nodiscard]] bool empty() const { return lines_.empty(); }
-
-    /// All problems, a line each; the code is the first one's.
-    [[nodiscard]] Result<void> result() const;
-
-  private:
-    const JsonDocument& document_;
-    std::vector<std::string> lines_;
-    ErrorCode code_ = ErrorCode::invalid_config;
-};
-
 /// One value of a file on its way into the model. Every member that does not
 /// find what it looks for adds a problem and returns nothing or a zero, so that reading goes on.
 class ConfigReader {
@@ -43,8 +24,14 @@ class ConfigReader {
     [[nodiscard]] const std::string& pointer() const { return pointer_; }
     [[nodiscard]] bool is(JsonValue::Kind kind) const { return value_->kind == kind; }
     [[nodiscard]] std::string key(std::string_view name) const;
+    [[nodiscard]] Form form() const { return problems_->form(); }
     void problem(std::string_view what) const { problems_->add(pointer_, what); }
+    void warn(std::string_view what) const { problems_->warn(pointer_, what); }
 
+    /// The keys of this object that nobody asks for are not judged.
+    void ignore_other_keys() const { problems_->keys().ignore(*value_); }
+
+    /// The member of that name, in any case in upstream's form.
     [[nodiscard]] std::optional<ConfigReader> find(std::string_view name) const;
 
     /// Whether a key of the object starts with `prefix`, in any case.
@@ -61,10 +48,11 @@ class ConfigReader {
 
     [[nodiscard]] std::optional<std::string> string(std::string_view expected) const;
 
-    /// true, false, or a number as C has it.
+    /// true or false; in upstream's form also a number as C has it.
     [[nodiscard]] bool boolean() const;
 
-    /// A JSON number and nothing else ("N" in section 6.1 of the hvisor interface).
+    /// What upstream's form has as a JSON number and nothing else ("N" in
+    /// section 6.1 of the hvisor interface); in the one-file form it is as any other.
     [[nodiscard]] std::optional<std::uint32_t> plain_number() const;
 
     /// A JSON number or a string that holds one ("NS"), at most `limit`.
@@ -103,7 +91,9 @@ class ConfigReader {
     [[nodiscard]] std::string read_string(std::string_view name, std::string_view expected) const;
 
   private:
-    [[nodiscard]] std::optional<std::uint32_t> whole_number() const;
+    [[nodiscard]] std::optional<std::uint32_t> upstream_number() const;
+    [[nodiscard]] std::optional<std::uint64_t> strict_number() const;
+    void warn_of_digits() const;
 
     const JsonValue* value_;
     std::string pointer_;
@@ -113,5 +103,9 @@ class ConfigReader {
 /// A number as C's strtoumax with base 0 reads it: decimal, 0x hexadecimal or
 /// 0 octal, blanks before it allowed, nothing behind it. Nothing for anything else.
 [[nodiscard]] std::optional<std::uint64_t> parse_number(std::string_view text);
+
+/// A number as the one-file form has it: decimal without a leading 0, or 0x and
+/// hexadecimal digits. Nothing for anything else.
+[[nodiscard]] std::optional<std::uint64_t> parse_strict_number(std::string_view text);
 
 } // namespace hvisor::zone

@@ -2,7 +2,7 @@
 #include "zone/file_references.hpp"
 
 #include "zone/virtio_config.hpp"
-#include "zone/zone_config.hpp"
+#include "zone/zone_file.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -20,6 +20,15 @@ void add(std::vector<FileReference>& files, const JsonDocument& document, const 
     }
 }
 
+void add_disks(std::vector<FileReference>& files, const JsonDocument& document,
+               const std::vector<VirtioDevice>& devices) {
+    for (const VirtioDevice& device : devices) {
+        if (device.type == DeviceType::block) {
+            add(files, document, device.block.image, !device.block.read_only, device.pointer + "/img");
+        }
+    }
+}
+
 } // namespace
 
 Result<std::vector<FileReference>> referenced_files(const ConfigText& config) {
@@ -34,22 +43,18 @@ Result<std::vector<FileReference>> referenced_files(const ConfigText& config) {
             return std::unexpected(virtio.error());
         }
         for (const VirtioZone& zone : virtio->config.zones) {
-            for (const VirtioDevice& device : zone.devices) {
-                if (device.type == DeviceType::block) {
-                    add(files, virtio->document, device.block.image, !device.block.read_only,
-                        device.pointer + "/img");
-                }
-            }
+            add_disks(files, virtio->document, zone.devices);
         }
         return files;
     }
-    const auto zone = read_zone_config(config);
+    const auto zone = read_zone_file(config);
     if (!zone) {
         return std::unexpected(zone.error());
     }
     for (const ImageFile& image : zone->config.images) {
         add(files, zone->document, image.path, false, image.path_key);
     }
+    add_disks(files, zone->document, zone->devices);
     return files;
 }
 

@@ -4,8 +4,8 @@
 #include "base/error.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "zone/file_table.hpp"
-#include "zone/zone_config.hpp"
 #include "zone/zone_encoder.hpp"
+#include "zone/zone_file.hpp"
 
 #include <cstdint>
 #include <vector>

@@ -131,6 +131,21 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
     const char* refusal_ = nullptr;
 };
 
+/// The member that a step of a JSON pointer means: of exactly that name, or of it in another case.
+const JsonValue* find_step(const JsonValue& value, std::string_view step) {
+    const JsonValue* in_other_case = nullptr;
+    for (const JsonMember& member : value.members) {
+        const std::string name = pointer_step(member.name);
+        if (name == step) {
+            return &member.value;
+        }
+        if (in_other_case == nullptr && equal_in_any_case(name, step)) {
+            in_other_case = &member.value;
+        }
+    }
+    return in_other_case;
+}
+
 /// RapidJSON's sentence as the end of ours.
 std::string describe(rapidjson::ParseErrorCode code) {
     std::string text = rapidjson::GetParseError_En(code);
@@ -146,6 +161,11 @@ std::string describe(rapidjson::ParseErrorCode code) {
 const JsonMember* JsonValue::find(std::string_view name) const {
     const auto found = std::ranges::find_if(
         members, [name](const JsonMember& member) { return equal_in_any_case(member.name, name); });
+    return found == members.end() ? nullptr : &*found;
+}
+
+const JsonMember* JsonValue::find_exactly(std::string_view name) const {
+    const auto found = std::ranges::find(members, name, &JsonMember::name);
     return found == members.end() ? nullptr : &*found;
 }
 
@@ -169,7 +189,7 @@ Result<JsonDocument> JsonDocument::parse(const ConfigText& config) {
         return fail(ErrorCode::invalid_config, "{}:{}: {}", config.name,
                     line_and_column(config.text, std::min(result.Offset(), config.text.size())), what);
     }
-    return JsonDocument(config, builder.take_root());
+    return JsonDocument(config, builder.take_root(), stream.Tell());
 }
 
 std::string JsonDocument::locate(std::string_view pointer) const {
@@ -182,18 +202,34 @@ std::string JsonDocument::locate(std::string_view pointer) const {
             const bool is_index = std::from_chars(name.begin(), name.end(), index).ptr == name.end();
             next = is_index && index < value->elements.size() ? &value->elements[index] : nullptr;
         } else {
-            const auto found = std::ranges::find_if(value->members, [name](const JsonMember& member) {
-                return equal_in_any_case(pointer_step(member.name), name);
-            });
-            next = found == value->members.end() ? nullptr : &found->value;
+            next = find_step(*value, name);
         }
         if (next == nullptr) {
             break;
         }
         value = next;
     }
-    const std::string place = std::format("{}:{}", name_, line_and_column(text_, value->offset));
+    return locate(*value, pointer);
+}
+
+std::string JsonDocument::locate(const JsonValue& value, std::string_view pointer) const {
+    const ConfigText& source = sources_[value.source];
+    const std::string place = std::format("{}:{}", source.name, line_and_column(source.text, value.offset));
     return pointer.empty() ? place : std::format("{}: {}", place, pointer);
+}
+
+bool JsonDocument::has_trailing_text() const {
+    // What the parser finds empty has nothing but blanks and comments.
+    const std::string_view rest = std::string_view(sources_.front().text).substr(end_);
+    rapidjson::MemoryStream stream(rest.data(), rest.size());
+    rapidjson::BaseReaderHandler<> nobody;
+    const auto result = rapidjson::Reader().Parse<rapidjson::kParseCommentsFlag>(stream, nobody);
+    return result.Code() != rapidjson::kParseErrorDocumentEmpty;
+}
+
+std::string JsonDocument::locate_trailing_text() const {
+    const ConfigText& source = sources_.front();
+    return std::format("{}:{}", source.name, line_and_column(source.text, end_));
 }
 
 std::string pointer_step(std::string_view name) {

@@ -2,6 +2,8 @@
 #include "zone/read_arch_config.hpp"
 
 #include <format>
+#include <optional>
+#include <utility>
 
 namespace hvisor::zone {
 namespace {
@@ -166,31 +168,113 @@ PciDevice read_pci_device(const ConfigReader& value) {
     return device;
 }
 
+void refuse_multiboot(const ConfigReader& zone) {
+    for (const std::string_view key : {"boot_protocol", "multiboot_enabled"}) {
+        if (const auto multiboot = zone.find(key)) {
+            multiboot->problem("Multiboot2 guests are not supported; remove this key for a normal boot");
+        }
+    }
+}
+
+enum class Arch { arm64, riscv64, loongarch64, x86_64 };
+
+constexpr Arch native_arch =
+#ifdef __loongarch64
+    Arch::loongarch64;
+#elifdef __riscv
+    Arch::riscv64;
+#elifdef __x86_64__
+    Arch::x86_64;
+#else
+    Arch::arm64;
+#endif
+
+std::string_view to_string(Arch arch) {
+    switch (arch) {
+    case Arch::arm64:
+        return "arm64";
+    case Arch::riscv64:
+        return "riscv64";
+    case Arch::loongarch64:
+        return "loongarch64";
+    case Arch::x86_64:
+        return "x86_64";
+    }
+    std::unreachable();
+}
+
+/// Upstream's tool ignores the key, so what its files say there is a hint at most.
+std::optional<Arch> read_arch(const ConfigReader& zone) {
+    constexpr std::string_view expected = R"("arm64", "riscv64", "loongarch64" or "x86_64")";
+    const auto value = zone.find("arch");
+    if (!value || (zone.form() == Form::upstream && !value->is(JsonValue::Kind::string))) {
+        return std::nullopt;
+    }
+    const auto word = value->string(expected);
+    for (const Arch arch : {Arch::arm64, Arch::riscv64, Arch::loongarch64, Arch::x86_64}) {
+        if (word == to_string(arch)) {
+            return arch;
+        }
+    }
+    if (word && zone.form() == Form::one_file) {
+        value->problem(std::format(R"("{}" is no architecture; expected {})", *word, expected));
+    }
+    return std::nullopt;
+}
+
+/// Whose interrupt controller the keys are of.
+std::optional<Arch> arch_of_keys(const ConfigReader& arch) {
+    if (arch.has_key_like("plic_") || arch.has_key_like("aplic_")) {
+        return Arch::riscv64;
+    }
+    if (arch.has_key_like("ioapic_")) {
+        return Arch::x86_64;
+    }
+    return arch.has_key_like("gic") ? std::optional(Arch::arm64) : std::nullopt;
+}
+
 } // namespace
 
 void read_arch_config(const ConfigReader& zone, ZoneConfig& config) {
     constexpr std::string_view expected = "the interrupt controller's keys, such as gicd_base";
-#ifdef __loongarch64
-    const auto arch = zone.find("arch_config"); // nothing is read from it there
-#else
-    const auto arch = zone.require("arch_config", expected);
-#endif
+    const auto named = read_arch(zone);
+    if (named == Arch::loongarch64) {
+        config.arch = Loongarch64Config{};
+    }
+    // Nothing is read from it for loongarch64, so it may be missing there.
+    const auto arch = named.value_or(native_arch) == Arch::loongarch64
+                          ? zone.find("arch_config")
+                          : zone.require("arch_config", expected);
     if (!arch || !arch->require_object(expected)) {
         return;
     }
-    if (arch->has_key_like("plic_") || arch->has_key_like("aplic_")) {
-        config.arch = read_riscv64(*arch);
-    } else if (arch->has_key_like("ioapic_")) {
-        for (const std::string_view key : {"boot_protocol", "multiboot_enabled"}) {
-            if (const auto multiboot = zone.find(key)) {
-                multiboot->problem("Multiboot2 guests are not supported; remove this key for a normal boot");
-            }
-        }
-        config.arch = read_x86_64(*arch, config.images);
-    } else if (arch->has_key_like("gic")) {
+    const auto found = arch_of_keys(*arch);
+    if (zone.form() == Form::one_file && found && named && *found != *named) {
+        arch->problem(std::format(R"(these are the keys of {}, and "arch" says {}; expected those of one)",
+                                  to_string(*found), to_string(*named)));
+        arch->ignore_other_keys();
+        return;
+    }
+    if (!found && !named && zone.form() == Form::one_file) {
+        arch->problem(
+            R"(these keys are of no architecture; expected some, or "arch": "loongarch64" beside it)");
+        arch->ignore_other_keys();
+        return;
+    }
+    switch (found.value_or(named.value_or(Arch::loongarch64))) {
+    case Arch::arm64:
         config.arch = read_aarch64(*arch);
-    } else {
+        break;
+    case Arch::riscv64:
+        config.arch = read_riscv64(*arch);
+        break;
+    case Arch::x86_64:
+        refuse_multiboot(zone);
+        config.arch = read_x86_64(*arch, config.images);
+        break;
+    case Arch::loongarch64:
         config.arch = Loongarch64Config{};
+        break;
     }
 }
 

@@ -2,6 +2,7 @@
 #include "zone/config_reader.hpp"
 #include "zone/read_block_config.hpp"
 #include "zone/read_net_config.hpp"
+#include "zone/read_virtio_device.hpp"
 #include "zone/virtio_config.hpp"
 
 #include <algorithm>
@@ -79,11 +80,33 @@ void read_ports(const ConfigReader& device, std::vector<VirtioPort>& ports) {
     }
 }
 
+/// Upstream requires the key and skips a device that is disabled; in the
+/// one-file form it may be missing, and what a disabled device says has to be right, too.
+bool read_is_disabled(const ConfigReader& device) {
+    constexpr std::string_view expected = R"("enable" or "disable")";
+    if (device.form() == Form::upstream) {
+        return device.read_string("status", expected) == "disable";
+    }
+    const auto status = device.find("status");
+    const auto word = status ? status->string(expected) : std::nullopt;
+    if (word && word != "enable" && word != "disable") {
+        status->problem(std::format(R"("{}" is none of the words for this; expected {})", *word, expected));
+    }
+    return word == "disable";
+}
+
+bool is_unsupported(const ConfigReader& device) {
+    const auto type = device.find("type");
+    return type && type->is(JsonValue::Kind::string) && is_unsupported_type(type->string("").value_or(""));
+}
+
 void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) {
     if (!value.require_object("type, addr, len, irq and status")) {
         return;
     }
-    if (value.read_string("status", R"("enable" or "disable")") == "disable") {
+    const bool is_disabled = read_is_disabled(value);
+    if (is_disabled && (value.form() == Form::upstream || is_unsupported(value))) {
+        value.ignore_other_keys();
         return;
     }
     VirtioDevice device;
@@ -92,6 +115,9 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) 
     value.read_non_zero("addr", device.address);
     value.read_non_zero("len", device.length);
     value.read_non_zero("irq", device.interrupt);
+    if (!type) {
+        value.ignore_other_keys(); // which belong here is not known
+    }
     if (type == DeviceType::block) {
         device.block = read_block_config(value);
     }
@@ -102,7 +128,9 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) 
         read_ports(value, device.ports);
     }
     device.type = type.value_or(DeviceType::console);
-    devices.push_back(std::move(device));
+    if (!is_disabled) {
+        devices.push_back(std::move(device));
+    }
 }
 
 RamMapping read_mapping(const ConfigReader& value) {
@@ -138,9 +166,7 @@ VirtioZone read_zone(const ConfigReader& value) {
         }
     }
     if (const auto devices = value.require("devices", "an array of devices")) {
-        for (const ConfigReader& device : devices->elements(max_devices, "devices")) {
-            read_device(device, zone.devices);
-        }
+        read_virtio_devices(*devices, zone.devices);
     }
     return zone;
 }
@@ -165,6 +191,12 @@ void read_zones(const ConfigReader& root, VirtioConfig& config) {
 
 } // namespace
 
+void read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& devices) {
+    for (const ConfigReader& device : array.elements(max_devices, "devices")) {
+        read_device(device, devices);
+    }
+}
+
 const VirtioZone* VirtioConfig::zone(std::uint32_t id) const {
     const auto found = std::ranges::find(zones, id, &VirtioZone::id);
     return found == zones.end() ? nullptr : &*found;
@@ -178,10 +210,11 @@ Result<VirtioFile> read_virtio_config(const ConfigText& text) {
     Problems problems(*document);
     VirtioConfig config;
     read_zones(ConfigReader(document->root(), "", problems), config);
+    problems.check_keys();
     if (auto read = problems.result(); !read) {
         return std::unexpected(std::move(read).error());
     }
-    return VirtioFile{std::move(*document), std::move(config)};
+    return VirtioFile{std::move(*document), std::move(config), problems.warnings()};
 }
 
 } // namespace hvisor::zone

@@ -79,6 +79,7 @@ struct VirtioConfig {
 struct VirtioFile {
     JsonDocument document;
     VirtioConfig config;
+    std::vector<std::string> warnings; ///< "FILE:LINE:COLUMN: /json/pointer: what", in order
 };
 
 /// Read upstream's virtio JSON. The error holds every problem found, a line each.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "zone/json_document.hpp"
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -134,14 +132,5 @@ inline constexpr std::size_t max_ivc_configs = 2;
 inline constexpr std::size_t max_pci_buses = 4;
 inline constexpr std::size_t max_pci_devices = 32;
 inline constexpr std::size_t max_name_length = 32;
-
-/// A zone JSON: the model and the text it came from.
-struct ZoneFile {
-    JsonDocument document;
-    ZoneConfig config;
-};
-
-/// Read upstream's zone JSON. The error holds every problem found, a line each.
-[[nodiscard]] Result<ZoneFile> read_zone_config(const ConfigText& text);
 
 } // namespace hvisor::zone

@@ -7,7 +7,7 @@
 #include "zone/reserved_memory.hpp"
 #include "zone/virtio_config.hpp"
 #include "zone/zone.hpp"
-#include "zone/zone_config.hpp"
+#include "zone/zone_file.hpp"
 #include "zone/zone_plan.hpp"
 
 #include <algorithm>
@@ -32,6 +32,7 @@ struct ZoneManager::Impl {
 
     bool observe(const std::vector<hypervisor::ZoneInfo>& list);
     Result<Machine> machine();
+    Result<std::string> start(Result<JsonDocument> document, const ConfigText& virtio, FileTable files);
     Result<std::string> start(ZoneFile file, std::shared_ptr<const VirtioSource> virtio,
                               const FileTable& files);
     Result<void> shutdown_foreign(const std::string& name);
@@ -313,29 +314,45 @@ Result<std::vector<std::uint32_t>> ZoneManager::configure_virtio(const ConfigTex
     return ids;
 }
 
-Result<std::string> ZoneManager::start(const ConfigText& zone, const ConfigText& virtio, FileTable files) {
-    const std::scoped_lock guard(impl_->control);
-    auto file = read_zone_config(zone);
+Result<std::string> ZoneManager::Impl::start(Result<JsonDocument> document, const ConfigText& virtio,
+                                             FileTable files) {
+    const std::scoped_lock guard(control);
+    auto file =
+        std::move(document).and_then([](JsonDocument&& whole) { return read_zone_file(std::move(whole)); });
     if (!file) {
         return std::unexpected(std::move(file).error());
     }
+    if (file->form == Form::one_file) {
+        if (!virtio.text.empty()) {
+            return fail(ErrorCode::invalid_config,
+                        "{}: the zone's devices are in this file; start it without {}, or remove \"devices\"",
+                        file->document.name(), virtio.name);
+        }
+        const auto source = std::make_shared<const VirtioSource>(own_devices(*file), std::move(files));
+        return start(std::move(*file), source, source->files);
+    }
     if (virtio.text.empty()) {
-        return impl_->start(std::move(*file), impl_->remembered_for(file->config.zone_id), files);
+        const auto remembered_source = remembered_for(file->config.zone_id);
+        return start(std::move(*file), remembered_source, files);
     }
     auto virtio_file = read_virtio_config(virtio);
     if (!virtio_file) {
         return std::unexpected(std::move(virtio_file).error());
     }
     const auto source = std::make_shared<const VirtioSource>(std::move(*virtio_file), std::move(files));
-    return impl_->start(std::move(*file), source, source->files);
+    return start(std::move(*file), source, source->files);
+}
+
+Result<std::string> ZoneManager::start(const ConfigText& zone, const ConfigText& virtio, FileTable files) {
+    return impl_->start(JsonDocument::parse(zone), virtio, std::move(files));
 }
 
 Result<std::string> ZoneManager::start_configured(const std::string& name) {
-    auto files = find_config(impl_->config_dirs, name);
+    const auto files = find_config(impl_->config_dirs, name);
     if (!files) {
-        return std::unexpected(std::move(files).error());
+        return std::unexpected(files.error());
     }
-    return start(files->zone, files->virtio, FileTable{.files = {}, .may_open = true});
+    return impl_->start(merge_config(*files), files->virtio, FileTable{.files = {}, .may_open = true});
 }
 
 Result<void> ZoneManager::shutdown(const std::string& name) {

@@ -42,13 +42,14 @@ class ZoneManager {
     [[nodiscard]] Result<std::vector<std::uint32_t>> configure_virtio(const ConfigText& config,
                                                                       FileTable files);
 
-    /// Start a zone from upstream's zone JSON and, unless `virtio` is empty,
-    /// virtio JSON; without one the devices remembered for its id are used.
+    /// Start a zone from a zone JSON and, unless `virtio` is empty, virtio JSON.
+    /// A zone JSON of upstream's form without one has the devices that are
+    /// remembered for its id; one of the one-file form has its own.
     /// Returns the zone's name. On failure nothing stays behind.
     [[nodiscard]] Result<std::string> start(const ConfigText& zone, const ConfigText& virtio,
                                             FileTable files);
 
-    /// Start NAME from DIR/NAME.json and DIR/NAME.virtio.json.
+    /// Start NAME from DIR/NAME.json with its drop-ins, and DIR/NAME.virtio.json, see find_config().
     [[nodiscard]] Result<std::string> start_configured(const std::string& name);
 
     /// Shut a zone down by name.

@@ -6,9 +6,9 @@
 #include "zone/file_table.hpp"
 #include "zone/images.hpp"
 #include "zone/virtio_config.hpp"
-#include "zone/zone_config.hpp"
 #include "zone/zone_devices.hpp"
 #include "zone/zone_encoder.hpp"
+#include "zone/zone_file.hpp"
 
 #include <memory>
 #include <vector>

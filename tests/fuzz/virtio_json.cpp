@@ -7,7 +7,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace hvisor;
-    static const auto good_zone = zone::read_zone_config({.name = "zone.json", .text = R"({ "name": "linux2",
+    static const auto good_zone = zone::read_zone_file({.name = "zone.json", .text = R"({ "name": "linux2",
         "zone_id": 1, "cpus": [2], "memory_regions": [
           { "type": "ram", "physical_start": "0x50000000", "virtual_start": "0x50000000", "size": "0x30000000" },
           { "type": "virtio", "physical_start": "0xa003800", "virtual_start": "0xa003800", "size": "0x200" } ],

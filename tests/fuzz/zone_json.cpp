@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "input.hpp"
 #include "zone/check_zone.hpp"
-#include "zone/zone_config.hpp"
+#include "zone/zone_file.hpp"
 
 #include <string>
 
@@ -10,7 +10,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace hvisor;
     const std::string text(reinterpret_cast<const char*>(data), size);
-    const auto file = zone::read_zone_config({.name = "zone.json", .text = text});
+    const auto file = zone::read_zone_file({.name = "zone.json", .text = text});
     if (!file) {
         fuzz::expect(file.error().message.starts_with("zone.json"), "a message names its file");
         return 0;

@@ -21,7 +21,7 @@ Machine board() {
 }
 
 hvisor::Error problems(const Machine& machine, const std::string& text = std::string(good_zone)) {
-    const auto zone = read_zone_config(ConfigText{"z.json", text});
+    const auto zone = read_zone_file(ConfigText{"z.json", text});
     REQUIRE(zone);
     const auto checked = check_machine(*zone, machine);
     return checked ? hvisor::Error{} : checked.error();

@@ -14,7 +14,7 @@ using test::good_zone;
 namespace {
 
 ZoneFile zone_file(const std::string& text) {
-    auto zone = read_zone_config(ConfigText{"z.json", text});
+    auto zone = read_zone_file(ConfigText{"z.json", text});
     INFO((zone ? "" : zone.error().message));
     REQUIRE(zone);
     return std::move(*zone);

@@ -30,7 +30,7 @@ struct Directory {
     }
 
     [[nodiscard]] ZoneFile zone(const std::string& text) const {
-        auto zone = read_zone_config(ConfigText{directory.path() / "z.json", text});
+        auto zone = read_zone_file(ConfigText{directory.path() / "z.json", text});
         REQUIRE(zone);
         return std::move(*zone);
     }

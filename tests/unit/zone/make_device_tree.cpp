@@ -2,6 +2,7 @@
 #include "zone/make_device_tree.hpp"
 #include "zone/device_tree.hpp"
 #include "zone/device_tree_editor.hpp"
+#include "zone/zone_file.hpp"
 #include "zone_text.hpp"
 
 #include <algorithm>
@@ -22,7 +23,7 @@ namespace {
 
 struct Zone {
     ZoneConfig config = [] {
-        auto zone = read_zone_config(ConfigText{"z.json", std::string(good_zone)});
+        auto zone = read_zone_file(ConfigText{"z.json", std::string(good_zone)});
         REQUIRE(zone);
         return std::move(zone->config);
     }();

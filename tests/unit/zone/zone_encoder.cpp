@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/zone_encoder.hpp"
 
+#include "zone/zone_file.hpp"
+
 #include <catch2/catch_test_macros.hpp>
 
 #include <charconv>
@@ -57,7 +59,7 @@ TEST_CASE("the structure equals the test vectors of the interface byte for byte"
         INFO(at(vector, "name").text);
         const JsonValue& input = at(inputs, at(vector, "input").text.substr(std::string("inputs.").size()));
         // What follows the zone in the text is ignored.
-        const auto zone = read_zone_config(ConfigText{"zone", text.substr(at(input, "zone").offset)});
+        const auto zone = read_zone_file(ConfigText{"zone", text.substr(at(input, "zone").offset)});
         INFO((zone ? "" : zone.error().message));
         REQUIRE(zone);
         ImageSizes sizes;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/config_reader.hpp"
 #include "zone/read_arch_config.hpp"
-#include "zone/zone_config.hpp"
+#include "zone/read_start_options.hpp"
+#include "zone/read_virtio_device.hpp"
+#include "zone/zone_file.hpp"
 
 #include <algorithm>
 #include <format>
@@ -9,9 +11,6 @@
 
 namespace hvisor::zone {
 namespace {
-
-/// What the file of an image is called when there is none.
-constexpr std::string_view no_file = "null";
 
 void read_name(const ConfigReader& zone, ZoneConfig& config) {
     const auto value = zone.require("name", "a name of 1 to 32 bytes");
@@ -68,31 +67,7 @@ IvcConfig read_ivc(const ConfigReader& value) {
     return ivc;
 }
 
-/// A path and its address; upstream's word for no file is "null".
-void read_image(const ConfigReader& parent, ImageRole role, std::string_view path_name,
-                std::string_view address_name, std::uint64_t& load_paddr, std::vector<ImageFile>& images) {
-    parent.read(address_name, load_paddr);
-    const auto value = parent.require(path_name, R"(the path of a file, or "null" for none)");
-    if (!value) {
-        return;
-    }
-    const auto path = value->string(R"(the path of a file, or "null" for none)");
-    if (path && path->empty()) {
-        value->problem(R"(the path is empty; expected the path of a file, or "null" for none)");
-    } else if (path && *path != no_file) {
-        images.push_back({role, *path, load_paddr, value->pointer(), parent.key(address_name)});
-    }
-}
-
-void read_images(const ConfigReader& zone, ZoneConfig& config) {
-    read_image(zone, ImageRole::kernel, "kernel_filepath", "kernel_load_paddr", config.kernel_load_paddr,
-               config.images);
-    if (std::holds_alternative<X8664Config>(config.arch)) {
-        zone.read("dtb_load_paddr", config.dtb_load_paddr); // no device tree there: the path is not looked at
-    } else {
-        read_image(zone, ImageRole::dtb, "dtb_filepath", "dtb_load_paddr", config.dtb_load_paddr,
-                   config.images);
-    }
+void read_modules(const ConfigReader& zone, ZoneConfig& config) {
     const auto modules = zone.find("modules");
     if (!modules) {
         return;
@@ -101,6 +76,9 @@ void read_images(const ConfigReader& zone, ZoneConfig& config) {
     for (const ConfigReader& module :
          modules->elements(max_modules, "files with name, filepath and load_paddr")) {
         if (module.require_object("name, filepath and load_paddr")) {
+            if (const auto name = module.find("name")) {
+                static_cast<void>(name->string("a name for the file"));
+            }
             std::uint64_t load_paddr = 0;
             read_image(module, ImageRole::module, "filepath", "load_paddr", load_paddr, config.images);
         }
@@ -134,12 +112,14 @@ void read_interrupts(const ConfigReader& zone, ZoneConfig& config) {
     }
 }
 
-void read_zone(const ConfigReader& zone, ZoneConfig& config) {
+void read_zone(const ConfigReader& zone, ZoneFile& file) {
+    ZoneConfig& config = file.config;
     if (!zone.require_object("the keys of a zone")) {
         return;
     }
     if (zone.find("zones")) {
         zone.problem("this is a virtio configuration; expected a zone configuration with zone_id and name");
+        zone.ignore_other_keys();
         return;
     }
     zone.read_plain("zone_id", config.zone_id);
@@ -158,8 +138,19 @@ void read_zone(const ConfigReader& zone, ZoneConfig& config) {
     }
     zone.read("entry_point", config.entry_point);
     read_arch_config(zone, config);
-    read_images(zone, config);
+    read_image(zone, ImageRole::kernel, "kernel_filepath", "kernel_load_paddr", config.kernel_load_paddr,
+               config.images);
+    read_start_options(zone, config, file.start);
+    read_modules(zone, config);
     read_pci_config(zone, config);
+}
+
+/// What a one-file zone has beside upstream's keys of a zone and the options of its start.
+void read_one_file(const ConfigReader& zone, ZoneFile& file) {
+    static_cast<void>(zone.find("$schema")); // for editors
+    if (const auto devices = zone.require("devices", "an array of virtio devices, which may be empty")) {
+        read_virtio_devices(*devices, file.devices);
+    }
 }
 
 } // namespace
@@ -177,18 +168,40 @@ std::uint64_t ZoneConfig::cpu_mask() const {
     return mask;
 }
 
-Result<ZoneFile> read_zone_config(const ConfigText& text) {
+Form form_of(const JsonDocument& document) {
+    return document.root().find("devices") != nullptr ? Form::one_file : Form::upstream;
+}
+
+Result<ZoneFile> read_zone_file(const ConfigText& text) {
     auto document = JsonDocument::parse(text);
     if (!document) {
         return std::unexpected(std::move(document).error());
     }
-    Problems problems(*document);
-    ZoneConfig config;
-    read_zone(ConfigReader(document->root(), "", problems), config);
+    return read_zone_file(std::move(*document));
+}
+
+Result<ZoneFile> read_zone_file(JsonDocument document) {
+    ZoneFile file{.document = std::move(document), .config = {}, .devices = {}, .start = {}, .warnings = {}};
+    file.form = form_of(file.document);
+    Problems problems(file.document, file.form);
+    const ConfigReader zone(file.document.root(), "", problems);
+    read_zone(zone, file);
+    if (file.form == Form::one_file) {
+        read_one_file(zone, file);
+    }
+    problems.check_keys();
     if (auto read = problems.result(); !read) {
         return std::unexpected(std::move(read).error());
     }
-    return ZoneFile{std::move(*document), std::move(config)};
+    file.warnings = problems.warnings();
+    return file;
+}
+
+VirtioFile own_devices(const ZoneFile& zone) {
+    VirtioFile file{.document = zone.document, .config = {}, .warnings = {}};
+    file.config.zones.push_back(
+        {.id = zone.config.zone_id, .memory = {}, .devices = zone.devices, .pointer = ""});
+    return file;
 }
 
 } // namespace hvisor::zone

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "zone/zone_config.hpp"
+#include "zone/zone_file.hpp"
 #include "zone_text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -13,14 +13,14 @@ using test::good_zone;
 namespace {
 
 ZoneConfig read(const std::string& text) {
-    const auto zone = read_zone_config(ConfigText{"z.json", text});
+    const auto zone = read_zone_file(ConfigText{"z.json", text});
     INFO((zone ? "" : zone.error().message));
     REQUIRE(zone);
     return zone->config;
 }
 
 std::string refusal(const std::string& text) {
-    const auto zone = read_zone_config(ConfigText{"z.json", text});
+    const auto zone = read_zone_file(ConfigText{"z.json", text});
     REQUIRE_FALSE(zone);
     CHECK(zone.error().code == hvisor::ErrorCode::invalid_config);
     return zone.error().message;

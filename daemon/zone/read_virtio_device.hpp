@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "zone/config_reader.hpp"
+#include "zone/virtio_config.hpp"
+
+#include <vector>
+
+namespace hvisor::zone {
+
+/// Read an array of virtio devices, as it stands in a virtio JSON and in a one-file zone.
+void read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& devices);
+
+} // namespace hvisor::zone
