@@ -7,30 +7,6 @@
 #include <format>
 
 namespace hvisor::cli {
-namespace {
-
-const sdbus::ServiceName service{"org.syswonder.hvisor1"};
-const sdbus::ObjectPath root_path{"/org/syswonder/hvisor1"};
-
-} // namespace
-
-ManagerProxy::ManagerProxy(sdbus::IConnection& connection) : ProxyInterfaces(connection, service, root_path) {
-    registerProxy();
-}
-
-ManagerProxy::~ManagerProxy() {
-    unregisterProxy();
-}
-
-ZoneProxy::ZoneProxy(sdbus::IConnection& connection, sdbus::ObjectPath path)
-    : ProxyInterfaces(connection, service, std::move(path)) {
-    registerProxy();
-}
-
-ZoneProxy::~ZoneProxy() {
-    unregisterProxy();
-}
-
 Client::Client(std::string bus) : bus_(std::move(bus)) {}
 
 sdbus::IConnection& Client::connection() {
@@ -79,6 +55,35 @@ Outcome<ZoneRow> Client::find_zone(const std::string& name_or_id) {
             std::format("no zone has the name or number '{}': 'hvisorctl zone list' shows all", name_or_id));
     }
     return std::move(*found);
+}
+
+Outcome<sdbus::ObjectPath> Client::find_disk(const std::string& zone, const std::string& id) {
+    const auto row = find_zone(zone);
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    const auto all = objects();
+    if (!all) {
+        return std::unexpected(all.error());
+    }
+    std::string known;
+    for (const auto& [path, interfaces] : *all) {
+        const auto device =
+            interfaces.find(sdbus::InterfaceName(org::syswonder::hvisor1::Device_proxy::INTERFACE_NAME));
+        if (!interfaces.contains(
+                sdbus::InterfaceName(org::syswonder::hvisor1::Device::Block_proxy::INTERFACE_NAME)) ||
+            device == interfaces.end() || !path.starts_with(row->path + "/device/")) {
+            continue;
+        }
+        const auto name = value_of<std::string>(device->second, "Id");
+        if (name == id) {
+            return path;
+        }
+        known += (known.empty() ? "" : ", ") + name;
+    }
+    return fail(error_row(ErrorCode::no_such_device).exit_status,
+                std::format("zone {} has no disk '{}'; its disks are: {}", row->name, id,
+                            known.empty() ? "none" : known));
 }
 
 Outcome<ManagedObjects> Client::objects() {

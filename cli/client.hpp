@@ -3,6 +3,7 @@
 
 #include "failure.hpp"
 
+#include "device_block_proxy.hpp"
 #include "device_proxy.hpp"
 #include "manager_proxy.hpp"
 #include "zone_proxy.hpp"
@@ -13,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -40,25 +42,27 @@ struct ZoneRow {
     sdbus::ObjectPath path;
 };
 
-class ManagerProxy final : public sdbus::ProxyInterfaces<org::syswonder::hvisor1::Manager_proxy> {
+inline const sdbus::ServiceName service_name{"org.syswonder.hvisor1"};
+inline const sdbus::ObjectPath manager_path{"/org/syswonder/hvisor1"};
+
+/// A generated proxy as an object. `Interface` is one of org::syswonder::hvisor1.
+template <class Interface>
+class Proxy final : public sdbus::ProxyInterfaces<Interface> {
   public:
-    explicit ManagerProxy(sdbus::IConnection& connection);
-    ~ManagerProxy();
-    ManagerProxy(const ManagerProxy&) = delete;
-    ManagerProxy& operator=(const ManagerProxy&) = delete;
-    ManagerProxy(ManagerProxy&&) = delete;
-    ManagerProxy& operator=(ManagerProxy&&) = delete;
+    Proxy(sdbus::IConnection& connection, sdbus::ObjectPath path)
+        : sdbus::ProxyInterfaces<Interface>(connection, service_name, std::move(path)) {
+        this->registerProxy();
+    }
+    ~Proxy() { this->unregisterProxy(); }
+    Proxy(const Proxy&) = delete;
+    Proxy& operator=(const Proxy&) = delete;
+    Proxy(Proxy&&) = delete;
+    Proxy& operator=(Proxy&&) = delete;
 };
 
-class ZoneProxy final : public sdbus::ProxyInterfaces<org::syswonder::hvisor1::Zone_proxy> {
-  public:
-    ZoneProxy(sdbus::IConnection& connection, sdbus::ObjectPath path);
-    ~ZoneProxy();
-    ZoneProxy(const ZoneProxy&) = delete;
-    ZoneProxy& operator=(const ZoneProxy&) = delete;
-    ZoneProxy(ZoneProxy&&) = delete;
-    ZoneProxy& operator=(ZoneProxy&&) = delete;
-};
+using ManagerProxy = Proxy<org::syswonder::hvisor1::Manager_proxy>;
+using ZoneProxy = Proxy<org::syswonder::hvisor1::Zone_proxy>;
+using DiskProxy = Proxy<org::syswonder::hvisor1::Device::Block_proxy>;
 
 /// The daemon. Connects when it is first needed, so that what is wrong with
 /// the caller's own files is said first.
@@ -69,25 +73,18 @@ class Client {
 
     /// Use the Manager object: `call` gets a ManagerProxy.
     template <class Call>
-    [[nodiscard]] auto manager(Call call) -> Outcome<decltype(call(std::declval<ManagerProxy&>()))> {
-        try {
-            ManagerProxy proxy(connection());
-            return invoke(std::move(call), proxy);
-        } catch (const sdbus::Error& error) {
-            return fail(error);
-        }
+    [[nodiscard]] auto manager(Call call) {
+        return use<ManagerProxy>(manager_path, std::move(call));
     }
-
     /// Use a Zone object: `call` gets a ZoneProxy.
     template <class Call>
-    [[nodiscard]] auto zone(const sdbus::ObjectPath& path, Call call)
-        -> Outcome<decltype(call(std::declval<ZoneProxy&>()))> {
-        try {
-            ZoneProxy proxy(connection(), path);
-            return invoke(std::move(call), proxy);
-        } catch (const sdbus::Error& error) {
-            return fail(error);
-        }
+    [[nodiscard]] auto zone(const sdbus::ObjectPath& path, Call call) {
+        return use<ZoneProxy>(path, std::move(call));
+    }
+    /// Use the object of a block device: `call` gets a DiskProxy.
+    template <class Call>
+    [[nodiscard]] auto disk(const sdbus::ObjectPath& path, Call call) {
+        return use<DiskProxy>(path, std::move(call));
     }
 
     [[nodiscard]] Outcome<std::vector<ZoneRow>> zones();
@@ -95,17 +92,25 @@ class Client {
     /// The zone called `name_or_id`; a name wins over a number.
     [[nodiscard]] Outcome<ZoneRow> find_zone(const std::string& name_or_id);
 
+    /// The object of a disk of the zone called `zone`, by its id.
+    [[nodiscard]] Outcome<sdbus::ObjectPath> find_disk(const std::string& zone, const std::string& id);
+
     /// Every object with every property, in one call.
     [[nodiscard]] Outcome<ManagedObjects> objects();
 
   private:
-    template <class Call, class Proxy>
-    static auto invoke(Call call, Proxy& proxy) -> Outcome<decltype(call(proxy))> {
-        if constexpr (std::is_void_v<decltype(call(proxy))>) {
-            call(proxy);
-            return {};
-        } else {
-            return call(proxy);
+    template <class Object, class Call>
+    auto use(const sdbus::ObjectPath& path, Call call) -> Outcome<decltype(call(std::declval<Object&>()))> {
+        try {
+            Object proxy(connection(), path);
+            if constexpr (std::is_void_v<decltype(call(proxy))>) {
+                call(proxy);
+                return {};
+            } else {
+                return call(proxy);
+            }
+        } catch (const sdbus::Error& error) {
+            return fail(error);
         }
     }
 

@@ -16,6 +16,7 @@ using Command = std::function<Outcome<void>(Client&)>;
 /// One function a noun adds its verbs to the command line. Each verb sets
 /// `command` when it is chosen.
 void add_zone_commands(CLI::App& app, Command& command);
+void add_device_commands(CLI::App& app, Command& command);
 void add_virtio_commands(CLI::App& app, Command& command);
 
 /// The verbs of "zone" that have a file of their own.

@@ -35,6 +35,7 @@ int run(int argc, char** argv) {
     app.set_help_flag("-h,--help", "Print this help");
     app.require_subcommand(1);
     add_zone_commands(app, command);
+    add_device_commands(app, command);
     add_virtio_commands(app, command);
 
     try {

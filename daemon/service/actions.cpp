@@ -80,4 +80,16 @@ void Actions::shutdown(std::string name, sdbus::Result<>&& reply) {
         std::move(what), [this, name = std::move(name)] { return zones_.shutdown(name); }, std::move(reply));
 }
 
+void Actions::resize_disk(std::string zone, std::string device, std::uint64_t bytes,
+                          sdbus::Result<std::uint64_t>&& reply) {
+    auto what = std::format("cannot resize {} of zone {}", device, zone);
+    run<std::uint64_t>(
+        std::move(what),
+        [this, zone = std::move(zone), device = std::move(device), bytes] {
+            return zones_.devices(zone).and_then(
+                [&](const auto& devices) { return devices->resize_disk(device, bytes); });
+        },
+        std::move(reply));
+}
+
 } // namespace hvisor::service

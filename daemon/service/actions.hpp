@@ -30,6 +30,9 @@ class Actions {
     void configure_virtio(zone::ConfigText config, BusFiles files,
                           sdbus::Result<std::vector<std::uint32_t>>&& reply);
     void shutdown(std::string name, sdbus::Result<>&& reply);
+    /// Replies with the bytes the disk has; 0 bytes only looks.
+    void resize_disk(std::string zone, std::string device, std::uint64_t bytes,
+                     sdbus::Result<std::uint64_t>&& reply);
 
   private:
     template <class T, class... Values>

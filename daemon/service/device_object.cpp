@@ -9,9 +9,12 @@
 namespace hvisor::service {
 
 DeviceObject::DeviceObject(sdbus::IConnection& connection, sdbus::ObjectPath path, zone::DeviceState state,
-                           Sampler sampler)
+                           Sampler sampler, Actions& actions, const std::string& zone)
     : AdaptorInterfaces(connection, std::move(path)), state_(std::move(state)), sampler_(std::move(sampler)) {
     registerAdaptor();
+    if (state_.disk) {
+        disk_.emplace(connection, getObject().getObjectPath(), actions, zone, state_.id, *state_.disk);
+    }
     announce([this] { emitInterfacesAddedSignal(); });
 }
 
@@ -31,6 +34,9 @@ bool DeviceObject::is_of(const zone::DeviceState& state) const {
 void DeviceObject::update(const zone::DeviceState& state) {
     const bool changed = state.status != state_.status;
     state_ = state;
+    if (disk_ && state.disk) {
+        disk_->update(*state.disk);
+    }
     if (changed) {
         announce([this] {
             getObject().emitPropertiesChangedSignal(INTERFACE_NAME, {sdbus::PropertyName("Status")});

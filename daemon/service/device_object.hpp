@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "service/actions.hpp"
 #include "service/bus_values.hpp"
+#include "service/disk_interface.hpp"
 #include "zone/zone_devices.hpp"
 
 #include "device_adaptor.hpp"
@@ -24,7 +26,7 @@ class DeviceObject final
     using Sampler = std::function<std::optional<zone::DeviceState>()>;
 
     DeviceObject(sdbus::IConnection& connection, sdbus::ObjectPath path, zone::DeviceState state,
-                 Sampler sampler);
+                 Sampler sampler, Actions& actions, const std::string& zone);
     ~DeviceObject();
     DeviceObject(const DeviceObject&) = delete;
     DeviceObject& operator=(const DeviceObject&) = delete;
@@ -58,6 +60,7 @@ class DeviceObject final
 
     zone::DeviceState state_;
     Sampler sampler_;
+    std::optional<DiskInterface> disk_; ///< of a block device
 };
 
 } // namespace hvisor::service

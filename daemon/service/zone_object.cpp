@@ -59,7 +59,7 @@ void ZoneObject::update_devices() {
         }
         object = std::make_unique<DeviceObject>(
             context_.connection, device_path(getObject().getObjectPath(), device.id), device,
-            [this, id = device.id] { return context_.sample(state_.id, id); });
+            [this, id = device.id] { return context_.sample(state_.id, id); }, context_.actions, state_.name);
     }
 }
 
@@ -77,7 +77,7 @@ std::tuple<sdbus::UnixFd, Dictionary> ZoneObject::OpenConsole(const std::string&
     attach.force = option<bool>(options, "force", "b").value_or(false);
     attach.read_only = option<bool>(options, "read-only", "b").value_or(false);
     attach.replay = std::min<std::uint64_t>(replay.value_or(SIZE_MAX), SIZE_MAX);
-    UniqueFd stream = value_or_throw(context_.zones.open_console(state_.name, device, attach));
+    UniqueFd stream = value_or_throw(devices()->open_console(device, attach));
 
     std::string opened = device;
     if (const auto first = std::ranges::find(state_.devices, "console", &zone::DeviceState::type);
@@ -95,8 +95,11 @@ void ZoneObject::ResizeConsole(const std::string& device, const std::uint16_t& c
             std::format("a window of {} columns and {} rows; expected 1 or more of each", columns, rows));
     }
     const auto port = option<std::string>(options, "port", "s").value_or("");
-    value_or_throw(
-        context_.zones.resize_console(state_.name, device, port, {.columns = columns, .rows = rows}));
+    value_or_throw(devices()->resize_console(device, port, {.columns = columns, .rows = rows}));
+}
+
+std::shared_ptr<zone::ZoneDevices> ZoneObject::devices() const {
+    return value_or_throw(context_.zones.devices(state_.name));
 }
 
 std::string ZoneObject::Name() {

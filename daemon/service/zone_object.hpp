@@ -62,6 +62,8 @@ class ZoneObject final
     std::string Diagnosis() override;
 
     void update_devices();
+    /// Throws what a caller should read when there are none.
+    [[nodiscard]] std::shared_ptr<zone::ZoneDevices> devices() const;
 
     const ObjectContext& context_;
     zone::ZoneState state_;

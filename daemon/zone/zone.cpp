@@ -245,21 +245,4 @@ std::vector<UsedRam> Zone::used_ram() const {
     return ranges;
 }
 
-Result<UniqueFd> Zone::open_console(const std::string& device, const ConsoleAttach& options) const {
-    const auto devices = this->devices();
-    if (!devices) {
-        return fail(ErrorCode::no_such_device, "zone {} has no devices now", name());
-    }
-    return devices->open_console(device, options);
-}
-
-Result<void> Zone::resize_console(const std::string& device, const std::string& port,
-                                  ConsoleSize size) const {
-    const auto devices = this->devices();
-    if (!devices) {
-        return fail(ErrorCode::no_such_device, "zone {} has no devices now", name());
-    }
-    return devices->resize_console(device, port, size);
-}
-
 } // namespace hvisor::zone

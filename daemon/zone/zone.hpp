@@ -52,10 +52,8 @@ class Zone {
     [[nodiscard]] State state() const;
     [[nodiscard]] ZoneState inspect() const;
     [[nodiscard]] std::vector<UsedRam> used_ram() const;
-    [[nodiscard]] Result<UniqueFd> open_console(const std::string& device,
-                                                const ConsoleAttach& options) const;
-    [[nodiscard]] Result<void> resize_console(const std::string& device, const std::string& port,
-                                              ConsoleSize size) const;
+    /// Null when the zone has none now.
+    [[nodiscard]] std::shared_ptr<ZoneDevices> devices() const;
 
     /// Let go of all devices, and with them of their disks and memory.
     void release();
@@ -69,7 +67,6 @@ class Zone {
     void finish(State state, std::string reason);
     void set_running();
     void set_state(State state, std::string reason);
-    [[nodiscard]] std::shared_ptr<ZoneDevices> devices() const;
 
     const ZoneConfig config_;
     hypervisor::Hypervisor& hypervisor_;

@@ -65,17 +65,20 @@ struct Slot {
     std::unique_ptr<virtio::Device> device;
     devices::console::ConsoleDevice* console = nullptr; ///< the device, when it is one
     devices::net::NetDevice* net = nullptr;             ///< the same
+    devices::block::BlockDevice* block = nullptr;       ///< the same
     std::unique_ptr<virtio::MmioTransport> transport;
 };
 
 Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceContext context) {
-    if (auto* block = std::get_if<BlockSettings>(&settings.model)) {
-        auto backend = devices::block::FileBackend::open(std::move(block->image), std::move(block->file));
+    if (auto* wanted = std::get_if<BlockSettings>(&settings.model)) {
+        auto backend = devices::block::FileBackend::open(std::move(wanted->image), std::move(wanted->file));
         if (!backend) {
             return std::unexpected(std::move(backend).error());
         }
-        slot.device = std::make_unique<devices::block::BlockDevice>(std::move(context), std::move(*backend),
-                                                                    block->options);
+        auto block = std::make_unique<devices::block::BlockDevice>(std::move(context), std::move(*backend),
+                                                                   wanted->options);
+        slot.block = block.get();
+        slot.device = std::move(block);
         return {};
     }
     if (auto* wanted = std::get_if<NetSettings>(&settings.model)) {
@@ -243,6 +246,11 @@ std::vector<DeviceState> ZoneDevices::inspect() const {
         state.interrupts_repeated = device.interrupt().repeated();
         state.backend = device.backend_name();
         state.ports = port_states(slot);
+        if (slot.block != nullptr) {
+            state.disk = {.capacity = slot.block->capacity(),
+                          .read_only = slot.block->read_only(),
+                          .serial = slot.block->serial()};
+        }
     }
     return states;
 }
@@ -262,6 +270,15 @@ Result<void> ZoneDevices::resize_console(const std::string& id, const std::strin
         return std::unexpected(std::move(console).error());
     }
     return (*console)->resize(port, {.columns = size.columns, .rows = size.rows});
+}
+
+Result<std::uint64_t> ZoneDevices::resize_disk(const std::string& id, std::uint64_t bytes) {
+    for (auto& slot : impl_->slots) {
+        if (slot.block != nullptr && slot.device->context().id == id) {
+            return slot.block->resize(bytes);
+        }
+    }
+    return fail(ErrorCode::no_such_device, "no disk {} in this zone", id);
 }
 
 } // namespace hvisor::zone

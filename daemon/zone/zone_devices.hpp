@@ -79,6 +79,13 @@ struct PortState {
     bool has_typist = false; ///< one of them has the input
 };
 
+/// A disk at one moment.
+struct DiskState {
+    std::uint64_t capacity = 0; ///< bytes, as the driver was told
+    bool read_only = false;
+    std::string serial;
+};
+
 /// One device at one moment; everything a person at the board asks first.
 struct DeviceState {
     std::string id;   ///< unique in the zone: "block-a003c00"
@@ -96,6 +103,7 @@ struct DeviceState {
     std::uint64_t interrupts_repeated = 0; ///< sent again because the guest did not see the first
     std::string backend;                   ///< image path, the console's /dev/pts/N, or the tap
     std::vector<PortState> ports;          ///< of a console
+    std::optional<DiskState> disk{};       ///< of a block device
 };
 
 /// How to attach to a console.
@@ -140,6 +148,9 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& id, const ConsoleAttach& options);
     [[nodiscard]] Result<void> resize_console(const std::string& id, const std::string& port,
                                               ConsoleSize size);
+    /// Make a disk's image `bytes` long unless that is 0, and tell the guest
+    /// the size that it has. Returns that size in bytes.
+    [[nodiscard]] Result<std::uint64_t> resize_disk(const std::string& id, std::uint64_t bytes);
 
     struct Impl;
 

@@ -391,24 +391,17 @@ std::vector<ZoneState> ZoneManager::zones() {
     return states;
 }
 
-Result<UniqueFd> ZoneManager::open_console(const std::string& zone, const std::string& device,
-                                           const ConsoleAttach& options) {
+Result<std::shared_ptr<ZoneDevices>> ZoneManager::devices(const std::string& zone) const {
     const auto zones = impl_->zones_now();
     const auto found = zones.find(zone);
     if (found == zones.end()) {
         return fail(ErrorCode::no_such_zone, "this daemon has no zone called {}", zone);
     }
-    return found->second->open_console(device, options);
-}
-
-Result<void> ZoneManager::resize_console(const std::string& zone, const std::string& device,
-                                         const std::string& port, ConsoleSize size) {
-    const auto zones = impl_->zones_now();
-    const auto found = zones.find(zone);
-    if (found == zones.end()) {
-        return fail(ErrorCode::no_such_zone, "this daemon has no zone called {}", zone);
+    auto devices = found->second->devices();
+    if (!devices) {
+        return fail(ErrorCode::no_such_device, "zone {} has no devices now", zone);
     }
-    return found->second->resize_console(device, port, size);
+    return devices;
 }
 
 hypervisor::TrapCounts ZoneManager::trap_counts() const {

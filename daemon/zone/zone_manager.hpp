@@ -58,16 +58,15 @@ class ZoneManager {
     /// Every zone: the hypervisor's list joined with what this daemon knows.
     [[nodiscard]] std::vector<ZoneState> zones();
 
-    [[nodiscard]] Result<UniqueFd> open_console(const std::string& zone, const std::string& device,
-                                                const ConsoleAttach& options);
-    [[nodiscard]] Result<void> resize_console(const std::string& zone, const std::string& device,
-                                              const std::string& port, ConsoleSize size);
+    /// The devices of a zone that this daemon serves. `no_such_zone`, and
+    /// `no_such_device` when it has none now.
+    [[nodiscard]] Result<std::shared_ptr<ZoneDevices>> devices(const std::string& zone) const;
 
     /// What the bridge has carried.
     [[nodiscard]] hypervisor::TrapCounts trap_counts() const;
 
     /// Called, from any thread, after a zone appeared, changed or went. It may
-    /// look (zones(), open_console()) but not start or shut down.
+    /// look (zones(), devices()) but not start or shut down.
     void on_change(std::function<void()> callback);
 
     /// Look whether zones vanished or failed by themselves; call it about once

@@ -3,6 +3,7 @@
 
 #include "zone_files.hpp"
 
+#include "device_block_proxy.hpp"
 #include "device_proxy.hpp"
 #include "manager_proxy.hpp"
 #include "zone_proxy.hpp"
@@ -47,6 +48,7 @@ class Proxy final : public sdbus::ProxyInterfaces<Interface> {
 using Manager = Proxy<org::syswonder::hvisor1::Manager_proxy>;
 using Zone = Proxy<org::syswonder::hvisor1::Zone_proxy>;
 using Device = Proxy<org::syswonder::hvisor1::Device_proxy>;
+using Disk = Proxy<org::syswonder::hvisor1::Device::Block_proxy>;
 
 /// The daemon's signals, one line each: "added PATH", "removed PATH",
 /// "changed PATH NAME..." with the names of properties. Listens from its

@@ -44,6 +44,7 @@ CASES = [
     (["zone", "start", "no-such-zone"], 3, 4),
     (["zone", "shutdown", "root-linux"], 7, 4),
     (["zone", "console", "root-linux"], 3, 4),
+    (["device", "resize", "root-linux", "block-0"], 3, 3),
 ]
 
 

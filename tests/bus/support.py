@@ -8,8 +8,9 @@ import time
 ZONE = """{ "name": "guest1", "zone_id": 1, "cpus": [2],
   "memory_regions": [
     { "type": "ram", "physical_start": "0x50000000", "virtual_start": "0x50000000", "size": "0x1000000" },
-    { "type": "virtio", "physical_start": "0xa003800", "virtual_start": "0xa003800", "size": "0x200" } ],
-  "interrupts": [76], "ivc_configs": [],
+    { "type": "virtio", "physical_start": "0xa003800", "virtual_start": "0xa003800", "size": "0x200" },
+    { "type": "virtio", "physical_start": "0xa003c00", "virtual_start": "0xa003c00", "size": "0x200" } ],
+  "interrupts": [76, 78], "ivc_configs": [],
   "kernel_filepath": "null", "kernel_load_paddr": "0x50400000",
   "dtb_filepath": "null", "dtb_load_paddr": "0x50000000", "entry_point": "0x50400000",
   "arch_config": { "gic_version": "v3", "gicd_base": "0x8000000", "gicd_size": "0x10000",
@@ -17,7 +18,8 @@ ZONE = """{ "name": "guest1", "zone_id": 1, "cpus": [2],
   "pci_config": [] }"""
 VIRTIO = """{ "zones": [ { "id": 1,
   "memory_region": [ { "zone0_ipa": "0x50000000", "zonex_ipa": "0x50000000", "size": "0x1000000" } ],
-  "devices": [ { "type": "console", "addr": "0xa003800", "len": "0x200", "irq": 76, "status": "enable" } ] } ] }"""
+  "devices": [ { "type": "console", "addr": "0xa003800", "len": "0x200", "irq": 76, "status": "enable" },
+    { "type": "blk", "addr": "0xa003c00", "len": "0x200", "irq": 78, "img": "disk.img", "status": "enable" } ] } ] }"""
 
 
 def wait_until(condition, what):
@@ -38,7 +40,8 @@ class Daemon:
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory()
-        for name, text in ((f"{self.zone}.json", ZONE), (f"{self.zone}.virtio.json", VIRTIO)):
+        files = {f"{self.zone}.json": ZONE, f"{self.zone}.virtio.json": VIRTIO, "disk.img": "\0" * 65536}
+        for name, text in files.items():
             with open(f"{self._folder.name}/{name}", "w", encoding="utf-8") as file:
                 file.write(text)
         self._process = subprocess.Popen(

@@ -54,6 +54,16 @@ TEST_CASE("hvisorctl starts, lists, shows and shuts down", "[hvisorctl]") {
         CHECK(show.output.contains("disk.img"));
     }
 
+    const auto resized = daemon.ctl({"device", "resize", "guest1", "block-a003c00", "3M"});
+    check_success(resized);
+    CHECK(resized.output == "3145728 bytes\n");
+    CHECK(std::filesystem::file_size(files.path("disk.img")) == 3145728);
+    check_failure(daemon.ctl({"device", "resize", "guest1", "block-a003c00", "1M"}), 8,
+                  {"disk.img", "3145728"});
+    check_failure(daemon.ctl({"device", "resize", "guest1", "block-0", "4M"}), 3,
+                  {"block-0", "block-a003c00"});
+    check_failure(daemon.ctl({"device", "resize", "guest1", "console-a003800"}), 3, {"block-a003c00"});
+
     check_success(daemon.ctl({"zone", "shutdown", "guest1"}));
     CHECK(daemon.ctl({"zone", "list"}).output.contains("guest1      stopped"));
 }

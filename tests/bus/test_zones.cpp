@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,41 @@ TEST_CASE("devices tell what helps at bring-up", "[zones]") {
     CHECK(console.Queues().size() == 2);
     CHECK(console.Backend().starts_with("/dev/pts/"));
     CHECK(daemon.log().contains("char device redirected to " + console.Backend()));
+}
+
+TEST_CASE("a disk grows while its zone runs, and says why it cannot", "[zones]") {
+    const Daemon daemon;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+    start_guest(manager, daemon.files());
+    const auto image = std::filesystem::path(daemon.files().path("disk.img"));
+    const auto before = std::filesystem::file_size(image);
+    SignalLog signals;
+
+    Disk disk(*connection, disk_path);
+    CHECK(disk.Size() == before);
+    CHECK_FALSE(disk.ReadOnly());
+    CHECK_FALSE(disk.Serial().empty());
+
+    CHECK(disk.Resize(2 * before, {}) == 2 * before);
+    CHECK(std::filesystem::file_size(image) == 2 * before);
+    CHECK(disk.Size() == 2 * before);
+    CHECK(signals.wait_for("changed " + disk_path + " Size"));
+
+    // Somebody else makes it larger.
+    std::filesystem::resize_file(image, 3 * before);
+    CHECK(disk.Resize(0, {}) == 3 * before);
+    CHECK(disk.Size() == 3 * before);
+
+    CHECK(error_of([&] { disk.Resize(before, {}); }) == "InvalidConfig");
+    CHECK(error_of([&] { disk.Resize((3 * before) + 1, {}); }) == "InvalidConfig");
+    CHECK(std::filesystem::file_size(image) == 3 * before);
+    CHECK(error_of([&] { disk.Resize(0, {{"shrink", sdbus::Variant(true)}}); }) ==
+          "org.freedesktop.DBus.Error.InvalidArgs");
+
+    manager.ShutdownZone("guest1", {});
+    CHECK(error_of([&] { disk.Resize(4 * before, {}); }) == "WrongState");
+    CHECK(std::filesystem::file_size(image) == 3 * before);
 }
 
 TEST_CASE("signals tell what changes, and nothing else", "[zones]") {

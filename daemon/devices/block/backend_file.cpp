@@ -131,6 +131,33 @@ Result<std::uint64_t> FileBackend::refresh_size() {
     return size_;
 }
 
+Result<void> FileBackend::grow(std::uint64_t bytes) {
+    if (is_device_) {
+        return fail(ErrorCode::invalid_config,
+                    "disk image {}: a block device has the size it has: change it with the tools it was made "
+                    "with, then ask without a size",
+                    path());
+    }
+    auto now = refresh_size();
+    if (!now) {
+        return std::unexpected(std::move(now).error());
+    }
+    if (bytes < *now || bytes % block_size() != 0) {
+        return fail(
+            ErrorCode::invalid_config,
+            "disk image {}: a size of {} bytes; expected a multiple of {}, and not less than the {} it "
+            "has, because what the zone keeps at its end would be lost",
+            path(), bytes, block_size(), *now);
+    }
+    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) ||
+        ::ftruncate(fd(), static_cast<off_t>(bytes)) != 0) {
+        return fail(ErrorCode::io_error, "disk image {}: cannot make it {} bytes long: {}", path(), bytes,
+                    bytes > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) ? "File too large"
+                                                                                          : errno_text());
+    }
+    return {};
+}
+
 Result<void> FileBackend::set_direct() {
     struct statx facts{};
     if (::statx(fd(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &facts) == 0 &&

@@ -31,6 +31,9 @@ class FileBackend {
     [[nodiscard]] std::uint64_t size() const { return size_; }
     /// Look at the image's size again; somebody may have changed it.
     [[nodiscard]] Result<std::uint64_t> refresh_size();
+    /// Make a regular file `bytes` long. Shorter than it is, or not whole
+    /// blocks: `invalid_config`.
+    [[nodiscard]] Result<void> grow(std::uint64_t bytes);
     /// The unit in which a driver should, and past the page cache must, ask.
     [[nodiscard]] std::uint32_t block_size() const { return block_size_; }
     [[nodiscard]] std::uint32_t physical_block_size() const { return physical_block_size_; }

@@ -68,6 +68,7 @@ BlockDevice::BlockDevice(virtio::DeviceContext context, FileBackend backend, Blo
             .read_only = backend_.read_only(),
             .bounce = backend_.direct(),
             .serial = backend_.serial()},
+      capacity_(disk_.capacity),
       throttle_(options.limit),
       throttle_timer_(owner(), [this] { turn([this] { start_waiting(); }); }) {}
 
@@ -220,14 +221,23 @@ void BlockDevice::do_quiesce() {
     backend_.close();
 }
 
-Result<std::uint64_t> BlockDevice::rescan() {
+Result<std::uint64_t> BlockDevice::resize(std::uint64_t bytes) {
     Result<std::uint64_t> size;
-    owner().call([this, &size] {
-        turn([this, &size] {
+    owner().call([this, bytes, &size] {
+        turn([this, bytes, &size] {
+            if (backend_.fd() < 0) {
+                size = fail(ErrorCode::wrong_state, "disk image {}: its zone has stopped", backend_.path());
+                return;
+            }
+            if (auto grown = bytes == 0 ? Result<void>{} : backend_.grow(bytes); !grown) {
+                size = std::unexpected(std::move(grown).error());
+                return;
+            }
             size = backend_.refresh_size();
             if (const auto sectors = size ? whole_sectors(*size) : 0;
                 size && sectors * sector_size != disk_.capacity) {
                 disk_.capacity = sectors * sector_size;
+                capacity_.store(disk_.capacity, std::memory_order_relaxed);
                 update_config(offsetof(Config, capacity), std::as_bytes(std::span(&sectors, 1)));
             }
         });

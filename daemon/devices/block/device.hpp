@@ -8,7 +8,9 @@
 #include "devices/block/request.hpp"
 #include "virtio/device.hpp"
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <span>
@@ -33,9 +35,15 @@ class BlockDevice final : public virtio::Device {
   public:
     BlockDevice(virtio::DeviceContext context, FileBackend backend, BlockOptions options = {});
 
-    /// Look at the image's size again, and tell the driver of a new one. Any
-    /// thread; returns bytes.
-    [[nodiscard]] Result<std::uint64_t> rescan();
+    /// Make the image `bytes` long unless that is 0, look at its size, and tell
+    /// the driver of a new one. Any thread; returns bytes. `wrong_state` when
+    /// the zone has stopped.
+    [[nodiscard]] Result<std::uint64_t> resize(std::uint64_t bytes);
+
+    /// What the driver was told, in bytes. Any thread, as all below.
+    [[nodiscard]] std::uint64_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool read_only() const { return disk_.read_only; }
+    [[nodiscard]] const std::string& serial() const { return backend_.serial(); }
 
     [[nodiscard]] std::string_view type_name() const override { return "block"; }
     [[nodiscard]] std::string backend_name() const override { return backend_.path(); }
@@ -63,6 +71,7 @@ class BlockDevice final : public virtio::Device {
 
     FileBackend backend_;
     DiskFacts disk_;
+    std::atomic<std::uint64_t> capacity_; ///< of disk_, for other threads
     bool writeback_ = true;
     BouncePool bounces_;
     std::vector<std::unique_ptr<Request>> requests_; ///< all there are

@@ -135,11 +135,11 @@ TEST_CASE("a disk that changes its size tells the driver") {
     const Image image;
     BlockRig rig(image);
     const auto generation = rig.driver.get(virtio::Register::config_generation);
-    CHECK(rig.device.rescan() == image_sectors * sector_size);
+    CHECK(rig.device.resize(0) == image_sectors * sector_size);
     CHECK(rig.driver.get(virtio::Register::config_generation) == generation);
 
     REQUIRE(::ftruncate(image.file.get(), 2 * image_sectors * sector_size) == 0);
-    CHECK(rig.device.rescan() == 2 * image_sectors * sector_size);
+    CHECK(rig.device.resize(0) == 2 * image_sectors * sector_size);
     CHECK(rig.driver.get(virtio::Register::config_generation) != generation);
     CHECK(rig.driver.acknowledge() == virtio::interrupt_config_change);
     CHECK(rig.driver.config<std::uint64_t>(0) == 2 * image_sectors);
@@ -148,7 +148,7 @@ TEST_CASE("a disk that changes its size tells the driver") {
     CHECK(BlockRig::status(there, 1) == RequestStatus::ok);
 
     REQUIRE(::ftruncate(image.file.get(), 4 * sector_size) == 0);
-    CHECK(rig.device.rescan() == 4 * sector_size);
+    CHECK(rig.device.resize(0) == 4 * sector_size);
     auto gone = rig.request(RequestType::in, 4).writable(512).writable(1);
     rig.send(gone);
     CHECK(BlockRig::status(gone, 1) == RequestStatus::io_error);

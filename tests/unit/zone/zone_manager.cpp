@@ -45,10 +45,11 @@ TEST_CASE("the console of a stopped zone can still be read") {
     Bench bench;
     REQUIRE(bench.start());
     REQUIRE(bench.manager.shutdown("linux2"));
-    CHECK(bench.manager.open_console("linux2", "", {}));
-    CHECK(bench.manager.open_console("linux2", "block-a003c00", {}).error().code ==
-          ErrorCode::no_such_device);
-    CHECK(bench.manager.open_console("linux3", "", {}).error().code == ErrorCode::no_such_zone);
+    const auto devices = bench.manager.devices("linux2");
+    REQUIRE(devices);
+    CHECK((*devices)->open_console("", {}));
+    CHECK((*devices)->open_console("block-a003c00", {}).error().code == ErrorCode::no_such_device);
+    CHECK(bench.manager.devices("linux3").error().code == ErrorCode::no_such_zone);
 }
 
 TEST_CASE("the root zone and the zones of other tools are listed, not managed") {
@@ -155,7 +156,7 @@ TEST_CASE("a failed start does not take the stopped zone's place before it has c
     REQUIRE(bench.manager.shutdown("linux2"));
     REQUIRE_FALSE(bench.start(changed(good_zone, "[2, 3]", "[0]")));
     CHECK(bench.zone("linux2").state == State::stopped);
-    CHECK(bench.manager.open_console("linux2", "", {}));
+    CHECK(bench.manager.devices("linux2"));
 }
 
 TEST_CASE("the structure is encoded as the hypervisor wants it") {
@@ -223,7 +224,7 @@ TEST_CASE("a zone that powers itself off is noticed") {
         CHECK(changes == 1);
         CHECK(bench.zone("linux2").state == State::stopped);
         CHECK(bench.zone("linux2").reason.empty());
-        CHECK(bench.manager.open_console("linux2", "", {}));
+        CHECK(bench.manager.devices("linux2"));
         CHECK(bench.manager.shutdown("linux2").error().code == ErrorCode::wrong_state);
         CHECK(bench.start());
     }
@@ -270,7 +271,7 @@ TEST_CASE("looking at zones does not wait for one that starts or shuts down") {
     std::jthread starter([&] { CHECK(bench.start()); });
     bench.hypervisor.wait_for_caller();
     CHECK(bench.zone("linux2").state == State::starting);
-    CHECK(bench.manager.open_console("linux2", "", {}));
+    CHECK(bench.manager.devices("linux2"));
     bench.manager.refresh();
     bench.hypervisor.open_gate();
     starter.join();
