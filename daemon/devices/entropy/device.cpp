@@ -33,9 +33,10 @@ ssize_t kernel_random(std::span<std::byte> to) {
     }
 }
 
-EntropyDevice::EntropyDevice(virtio::DeviceContext context, Source source)
+EntropyDevice::EntropyDevice(virtio::DeviceContext context, Source source, const Throttle::Settings& limit)
     : Device(std::move(context), make_model()),
       source_(std::move(source)),
+      throttle_(limit),
       retry_(owner(), [this] { turn([this] { fill_waiting(); }); }) {}
 
 void EntropyDevice::do_request(std::size_t, virtio::Chain chain) {
@@ -46,15 +47,14 @@ void EntropyDevice::do_request(std::size_t, virtio::Chain chain) {
         require_reset("a request without a device-writable buffer");
         return;
     }
-    if (!waiting_.empty() || !fill(chain)) {
-        waiting_.push_back(std::move(chain));
-        if (!retry_.is_set()) {
-            retry_.set(Reactor::Clock::now() + retry_time);
-        }
+    waiting_.push_back(std::move(chain));
+    // While others wait for the timer this one does, too.
+    if (!retry_.is_set()) {
+        fill_waiting();
     }
 }
 
-bool EntropyDevice::fill(virtio::Chain& chain) {
+std::size_t EntropyDevice::fill(virtio::Chain& chain) {
     auto writer = chain.writer();
     const auto wanted = std::min(writer.remaining(), max_request);
     std::array<std::byte, piece_size> piece; // NOLINT(*-member-init): the source fills it
@@ -76,18 +76,25 @@ bool EntropyDevice::fill(virtio::Chain& chain) {
     // virtio 1.2, 5.4.6.2: one byte at least, and it may be less than asked for.
     chain.set_written(done);
     count_bytes(request_queue, done);
-    return done != 0;
+    return done;
 }
 
 void EntropyDevice::fill_waiting() {
     std::size_t filled = 0;
-    while (filled < waiting_.size() && fill(waiting_[filled])) {
-        ++filled;
+    for (; filled < waiting_.size(); ++filled) {
+        const auto now = Reactor::Clock::now();
+        if (!throttle_.is_ready(now)) {
+            retry_.set(throttle_.next());
+            break;
+        }
+        const auto bytes = fill(waiting_[filled]);
+        if (bytes == 0) {
+            retry_.set(now + retry_time);
+            break;
+        }
+        throttle_.take(static_cast<std::uint32_t>(bytes), now);
     }
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(filled));
-    if (!waiting_.empty()) {
-        retry_.set(Reactor::Clock::now() + retry_time);
-    }
 }
 
 void EntropyDevice::do_stop_queue(std::size_t) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/reactor.hpp"
+#include "base/throttle.hpp"
 #include "virtio/device.hpp"
 
 #include <cstddef>
@@ -24,7 +25,8 @@ using Source = std::function<ssize_t(std::span<std::byte> to)>;
 /// zone's kernel, for zones that have no source of their own.
 class EntropyDevice final : public virtio::Device {
   public:
-    explicit EntropyDevice(virtio::DeviceContext context, Source source = kernel_random);
+    explicit EntropyDevice(virtio::DeviceContext context, Source source = kernel_random,
+                           const Throttle::Settings& limit = {});
 
     [[nodiscard]] std::string_view type_name() const override { return "entropy"; }
     [[nodiscard]] std::string backend_name() const override { return "getrandom"; }
@@ -34,12 +36,13 @@ class EntropyDevice final : public virtio::Device {
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_stop_queue(std::size_t queue) override;
 
-    /// False when the source has nothing to give yet.
-    [[nodiscard]] bool fill(virtio::Chain& chain);
+    /// How many bytes the source had to give.
+    [[nodiscard]] std::size_t fill(virtio::Chain& chain);
     void fill_waiting();
 
     Source source_;
-    std::vector<virtio::Chain> waiting_; ///< for a source that has nothing yet
+    Throttle throttle_;
+    std::vector<virtio::Chain> waiting_; ///< for a source that has nothing yet, or for the limit
     Reactor::Timer retry_;
 };
 

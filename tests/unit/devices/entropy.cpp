@@ -18,7 +18,10 @@ namespace {
 
 /// A Linux hwrng driver: asks for random bytes.
 struct EntropyRig : kit::DeviceRig<EntropyDevice> {
-    explicit EntropyRig(Source source = kernel_random) : DeviceRig(std::move(source)) { bring_up(queue); }
+    explicit EntropyRig(Source source = kernel_random, const Throttle::Settings& limit = {})
+        : DeviceRig(std::move(source), limit) {
+        bring_up(queue);
+    }
 
     /// Sends a chain and waits; returns the used length.
     std::uint32_t send(ChainBuilder& chain) {
@@ -201,4 +204,32 @@ TEST_CASE("a source that gives little at a time fills a request all the same") {
     chain.writable(100);
     CHECK(rig.send(chain) == 100);
     CHECK(chain.written(0).back() == std::byte{99});
+}
+
+TEST_CASE("a rate limit holds up requests, and every one of them is filled") {
+    // 1 byte is left after the burst, and then 100,000 a second.
+    EntropyRig rig(counter(), {.bytes = {.rate = 100'000, .burst = 1}, .operations = {}});
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 10; ++i) {
+        ChainBuilder(rig.queue).writable(1000).add();
+    }
+    rig.driver.kick(request_queue);
+    for (int i = 0; i < 10; ++i) {
+        CHECK(rig.take_used().length == 1000);
+    }
+    // The first is free, and each of the others waits for those before it: 10 ms each.
+    CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(90));
+    CHECK(rig.device.queue_state(request_queue).metrics.bytes.get() == 10'000);
+}
+
+TEST_CASE("a reset does not wait for a rate limit") {
+    EntropyRig rig(counter(), {.bytes = {}, .operations = {.rate = 1, .burst = 1}});
+    for (int i = 0; i < 5; ++i) {
+        ChainBuilder(rig.queue).writable(64).add();
+    }
+    rig.driver.kick(request_queue);
+    CHECK(rig.take_used().length == 64);
+    rig.driver.reset();
+    CHECK(rig.driver.get(virtio::Register::status) == 0);
+    CHECK(!rig.queue.has_used());
 }
