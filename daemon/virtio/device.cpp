@@ -32,7 +32,7 @@ Device::Device(DeviceContext context, DeviceModel model)
       interrupt_(context_.port, context_.zone, context_.interrupt),
       kick_waker_(context_.owner, [this] { turn([this] { take_kicks(); }); }),
       repair_timer_(context_.owner, [this] { repair_interrupt(); }) {
-    model_.features = model_.features | transport_features;
+    model_.features = model_.features | model_.transport;
     for (const auto byte : model_.config) {
         config_.emplace_back(std::to_integer<std::uint8_t>(byte));
     }
@@ -157,8 +157,14 @@ void Device::require_reset(std::string_view reason) {
 void Device::report_fault() {
     // virtio 1.2, 2.1.2: only a driver that said DRIVER_OK is told. It may
     // have reset the device since.
-    if (running_ && needs_reset()) {
-        raise(interrupt_config_change);
+    if (!running_ || !needs_reset()) {
+        return;
+    }
+    raise(interrupt_config_change);
+    for (std::size_t i = 0; i < queue_count(); ++i) {
+        if (lent_.at(i)) {
+            fenced([this, i] { do_stop_queue(i); });
+        }
     }
 }
 
@@ -191,7 +197,10 @@ void Device::start_queues(FeatureSet features, const QueueLayouts& layouts) {
     }
     negotiated_ = features;
     for (std::size_t i = 0; i < queue_count(); ++i) {
-        if (const auto& layout = layouts.at(i)) {
+        const auto& layout = layouts.at(i);
+        if (layout && (model_.lent_queues & bit(i)) != 0) {
+            lent_.at(i) = *layout;
+        } else if (layout) {
             queues_.at(i).emplace(*layout, *context_.memory, features, states_.at(i));
         }
     }
@@ -199,7 +208,7 @@ void Device::start_queues(FeatureSet features, const QueueLayouts& layouts) {
     do_activate();
     // What was made available before DRIVER_OK has no kick of its own.
     for (std::size_t i = 0; i < queue_count(); ++i) {
-        if (queue(i) != nullptr) {
+        if (runs(i)) {
             do_kick(i);
         }
     }
@@ -210,7 +219,7 @@ void Device::begin_stop(std::uint32_t queues, std::function<void()> done) {
     stopping_ |= queues;
     stops_.push_back({.queues = queues, .done = std::move(done)});
     for (std::size_t i = 0; i < queue_count(); ++i) {
-        if ((fresh & bit(i)) != 0 && queues_.at(i)) {
+        if ((fresh & bit(i)) != 0 && (queues_.at(i) || lent_.at(i))) {
             fenced([this, i] { do_stop_queue(i); });
         }
     }
@@ -218,7 +227,7 @@ void Device::begin_stop(std::uint32_t queues, std::function<void()> done) {
 
 bool Device::has_stopped(std::uint32_t queues) const {
     for (std::size_t i = 0; i < queue_count(); ++i) {
-        if ((queues & bit(i)) != 0 && queues_.at(i) && queues_.at(i)->in_flight() != 0) {
+        if ((queues & bit(i)) != 0 && (lent_.at(i) || (queues_.at(i) && queues_.at(i)->in_flight() != 0))) {
             return false;
         }
     }
@@ -255,16 +264,20 @@ void Device::end_turn() {
 void Device::take_kicks() {
     for (auto kicks = kicks_.exchange(0); kicks != 0; kicks &= kicks - 1) {
         const auto index = static_cast<std::size_t>(std::countr_zero(kicks));
-        if (queue(index) != nullptr) {
+        if (runs(index)) {
             do_kick(index);
         }
     }
 }
 
+bool Device::runs(std::size_t index) const {
+    const bool is_there = queues_.at(index) || lent_.at(index);
+    return is_there && running_ && !needs_reset() && (stopping_ & bit(index)) == 0;
+}
+
 Queue* Device::queue(std::size_t index) {
     auto& found = queues_.at(index);
-    const bool rests = !found || !running_ || needs_reset() || (stopping_ & bit(index)) != 0;
-    return rests ? nullptr : &*found;
+    return found && runs(index) ? &*found : nullptr;
 }
 
 std::optional<Chain> Device::pop(std::size_t index) {
@@ -314,6 +327,23 @@ void Device::signal(std::size_t index, Queue::Clock::time_point now) {
     }
 }
 
+const QueueLayout* Device::lent(std::size_t index) const {
+    const auto& layout = lent_.at(index);
+    return layout ? &*layout : nullptr;
+}
+
+void Device::take_back(std::size_t index, std::uint16_t next_avail) {
+    lent_.at(index).reset();
+    states_.at(index).indices.next_avail.set(next_avail);
+}
+
+void Device::signal_lent(std::size_t index) {
+    if (lent(index) != nullptr && runs(index)) {
+        states_.at(index).metrics.interrupts.add(1);
+        raise(interrupt_used_buffer);
+    }
+}
+
 void Device::raise(std::uint32_t bits) {
     const auto now = Interrupt::Clock::now();
     interrupt_.raise(bits, now);
@@ -323,8 +353,13 @@ void Device::raise(std::uint32_t bits) {
 }
 
 void Device::repair_interrupt() {
-    const bool behind = std::ranges::any_of(
-        queues_, [](const std::optional<Queue>& queue) { return queue && queue->driver_is_behind(); });
+    const bool behind =
+        std::ranges::any_of(
+            queues_, [](const std::optional<Queue>& queue) { return queue && queue->driver_is_behind(); }) ||
+        (negotiated(FeatureBit::ring_event_idx) &&
+         std::ranges::any_of(lent_, [](const std::optional<QueueLayout>& layout) {
+             return layout && SplitRing::driver_is_behind(*layout, SplitRing::used_index(*layout));
+         }));
     if (const auto next = interrupt_.repair(Interrupt::Clock::now(), behind)) {
         repair_timer_.set(*next);
     }

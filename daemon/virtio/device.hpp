@@ -46,7 +46,7 @@ struct DeviceContext {
 /// What a device type is to a driver.
 struct DeviceModel {
     std::uint32_t device_id = 0;            ///< virtio 1.2, 5
-    FeatureSet features;                    ///< of the type; transport_features are added
+    FeatureSet features;                    ///< of the type
     std::vector<std::uint16_t> queue_sizes; ///< the largest size of each queue
     std::vector<std::byte> config;          ///< device configuration space, as it begins
     /// A field of the configuration space that a driver may write.
@@ -55,6 +55,10 @@ struct DeviceModel {
         std::size_t size;
     };
     std::vector<Field> writable_config{};
+    /// Offered beside `features`; less where somebody else serves the queues.
+    FeatureSet transport = transport_features;
+    /// Bit n: queue n is lent to somebody else, who alone touches its ring.
+    std::uint32_t lent_queues = 0;
 };
 
 /// The part that all devices share, and the rules of who may call what:
@@ -74,7 +78,8 @@ struct DeviceModel {
 ///     (any) ──quiesce──▶ quiesced: queues rest for good ──close──▶ closed
 ///
 /// A queue that stops gives nothing out any more, and is gone when the last
-/// chain is back; only then the driver is answered.
+/// chain is back; only then the driver is answered. A lent queue is gone when
+/// it was taken back.
 class Device {
   public:
     Device(DeviceContext context, DeviceModel model);
@@ -123,6 +128,9 @@ class Device {
     /// Quiesce, and let go of everything on the owner; the device can be
     /// destroyed then, and must not before. Not on the owner.
     void close();
+    /// Let go of a back end that others may want to have, after quiesce(). Waits
+    /// for the kernel: on the control thread.
+    virtual void disconnect() {}
 
     [[nodiscard]] Interrupt& interrupt() { return interrupt_; }
     [[nodiscard]] const Interrupt& interrupt() const { return interrupt_; }
@@ -144,11 +152,12 @@ class Device {
     virtual void do_activate() {}
     /// The driver made buffers available in a queue that runs.
     virtual void do_kick(std::size_t queue) = 0;
-    /// One chain of serve(). It goes back to the driver when it is destroyed,
+    /// One chain of serve(), which is not for lent queues. It goes back to the driver when it is destroyed,
     /// now or later.
     virtual void do_request(std::size_t queue, Chain chain) = 0;
     /// The queue stops: let go of every chain that only waits for something to
-    /// happen. Those that a back end works on come back when it is done.
+    /// happen. Those that a back end works on come back when it is done; so
+    /// does a lent queue, by take_back(), also when this is called for a fault.
     virtual void do_stop_queue(std::size_t /*queue*/) {}
     /// All queues have stopped; forget what the driver set.
     virtual void do_reset() {}
@@ -176,6 +185,13 @@ class Device {
     [[nodiscard]] std::optional<Chain> pop(std::size_t index);
     /// Publish before the turn ends, and interrupt the driver if it wants to hear of it.
     void signal(std::size_t index, Queue::Clock::time_point now = Queue::Clock::now());
+    /// Where a lent queue is, from do_activate() to take_back(); else null.
+    [[nodiscard]] const QueueLayout* lent(std::size_t index) const;
+    /// Whoever had the queue does not touch it any more, and would have taken
+    /// this entry next. In a turn.
+    void take_back(std::size_t index, std::uint16_t next_avail);
+    /// Whoever has the queue wants the driver to be interrupted.
+    void signal_lent(std::size_t index);
     /// Change the configuration space, and tell the driver.
     void update_config(std::size_t offset, std::span<const std::byte> bytes);
     void count_bytes(std::size_t queue, std::uint64_t bytes) { states_.at(queue).metrics.bytes.add(bytes); }
@@ -197,6 +213,7 @@ class Device {
     void begin_stop(std::uint32_t queues, std::function<void()> done);
     void finish_stops();
     [[nodiscard]] bool has_stopped(std::uint32_t queues) const;
+    [[nodiscard]] bool runs(std::size_t index) const;
     void end_turn();
     void take_kicks();
     void repair_interrupt();
@@ -230,6 +247,7 @@ class Device {
     // The owner's
     FeatureSet negotiated_;
     std::array<std::optional<Queue>, max_queues> queues_;
+    QueueLayouts lent_; ///< instead of a queue, while somebody else has it
     bool running_ = false;
     bool quiesced_ = false;
     std::uint32_t stopping_ = 0; ///< bit n: queue n gives nothing out

@@ -37,8 +37,12 @@ std::uint16_t SplitRing::avail_index() const {
     return layout_.driver().load_acquire<std::uint16_t>(ring_index);
 }
 
-std::uint16_t SplitRing::used_event() const {
-    return layout_.driver().load_relaxed<std::uint16_t>(avail_entry(layout_.size()));
+std::uint16_t SplitRing::used_event(const QueueLayout& layout) {
+    return layout.driver().load_relaxed<std::uint16_t>(avail_entry(layout.size()));
+}
+
+std::uint16_t SplitRing::used_index(const QueueLayout& layout) {
+    return layout.device().load_relaxed<std::uint16_t>(ring_index);
 }
 
 bool SplitRing::has_available() const {
@@ -179,17 +183,19 @@ bool SplitRing::take_interrupt_request() {
         return (layout_.driver().load_relaxed<std::uint16_t>(ring_flags) & avail_no_interrupt) == 0;
     }
     // virtio 1.2, 2.7.7.2: used_event lies among the entries published since.
-    return static_cast<std::uint16_t>(used - used_event() - 1) < static_cast<std::uint16_t>(used - before);
+    return static_cast<std::uint16_t>(used - used_event(layout_) - 1) <
+           static_cast<std::uint16_t>(used - before);
 }
 
 bool SplitRing::driver_is_behind() const {
-    if (!event_idx_) {
-        return false;
-    }
+    return event_idx_ && driver_is_behind(layout_, indices_->next_used.get());
+}
+
+bool SplitRing::driver_is_behind(const QueueLayout& layout, std::uint16_t used) {
     // At most a queue full of entries can be unseen: another distance means
     // that the driver parked used_event because it does not want interrupts.
-    const auto distance = static_cast<std::uint16_t>(indices_->next_used.get() - used_event());
-    return distance != 0 && distance <= layout_.size();
+    const auto distance = static_cast<std::uint16_t>(used - used_event(layout));
+    return distance != 0 && distance <= layout.size();
 }
 
 } // namespace hvisor::virtio

@@ -38,6 +38,15 @@ class SplitRing {
     [[nodiscard]] bool take_interrupt_request();
     [[nodiscard]] bool driver_is_behind() const;
 
+    // Of a ring that somebody else serves. Both words a driver can make up: no
+    // more follows from them than one interrupt too many, or too few for itself.
+
+    /// What the ring says is used.
+    [[nodiscard]] static std::uint16_t used_index(const QueueLayout& layout);
+    /// With EVENT_IDX: whether the driver wanted to hear of an entry before
+    /// `used` and has not looked since.
+    [[nodiscard]] static bool driver_is_behind(const QueueLayout& layout, std::uint16_t used);
+
   private:
     struct Descriptor {
         std::uint64_t address;
@@ -50,7 +59,7 @@ class SplitRing {
     [[nodiscard]] std::expected<void, QueueFault> collect_indirect(const Descriptor& descriptor,
                                                                    ChainCollector& collector);
     [[nodiscard]] std::uint16_t avail_index() const;
-    [[nodiscard]] std::uint16_t used_event() const;
+    [[nodiscard]] static std::uint16_t used_event(const QueueLayout& layout);
 
     QueueLayout layout_;
     const guest::GuestMemory* memory_;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <format>
+#include <map>
+#include <string_view>
 
 namespace hvisor::zone {
 namespace {
@@ -24,11 +26,13 @@ constexpr std::uint32_t failed = 128;
 
 /// What the guest's kernel calls its driver.
 std::string_view driver_name(const DeviceState& device) {
-    if (device.type == "block") {
-        return "CONFIG_VIRTIO_BLK, virtio_blk";
-    }
-    return device.type == "entropy" ? "CONFIG_HW_RANDOM_VIRTIO, virtio_rng"
-                                    : "CONFIG_VIRTIO_CONSOLE, virtio_console";
+    static const std::map<std::string_view, std::string_view> names{
+        {"block", "CONFIG_VIRTIO_BLK, virtio_blk"},
+        {"console", "CONFIG_VIRTIO_CONSOLE, virtio_console"},
+        {"entropy", "CONFIG_HW_RANDOM_VIRTIO, virtio_rng"},
+        {"net", "CONFIG_VIRTIO_NET, virtio_net"},
+        {"vsock", "CONFIG_VIRTIO_VSOCKETS, vmw_vsock_virtio_transport"}};
+    return names.at(device.type);
 }
 
 std::string interrupt_name(const DiagnosisInput& input, std::uint32_t interrupt) {

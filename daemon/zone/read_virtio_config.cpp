@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/config_reader.hpp"
 #include "zone/read_block_config.hpp"
+#include "zone/read_limits.hpp"
 #include "zone/read_net_config.hpp"
 #include "zone/read_virtio_device.hpp"
 #include "zone/virtio_config.hpp"
 
 #include <algorithm>
 #include <format>
+#include <map>
 #include <utility>
 
 namespace hvisor::zone {
@@ -17,6 +19,9 @@ constexpr std::size_t max_ram_mappings = 64;
 constexpr std::size_t max_devices = 32;
 constexpr std::size_t max_ports = 6;
 constexpr std::size_t max_port_name = 64;
+/// The others have meanings of their own in Linux (VMADDR_CID_...).
+constexpr std::uint64_t least_cid = 3;
+constexpr std::uint64_t largest_cid = 0xfffffffe;
 
 /// Devices of upstream that this version has no model for.
 bool is_unsupported_type(std::string_view word) {
@@ -24,7 +29,7 @@ bool is_unsupported_type(std::string_view word) {
 }
 
 std::optional<DeviceType> read_type(const ConfigReader& device) {
-    constexpr std::string_view types = R"("blk", "console", "net" or "rng")";
+    constexpr std::string_view types = R"("blk", "console", "net", "rng" or "vsock")";
     const auto value = device.require("type", types);
     const auto word = value ? value->string(types) : std::nullopt;
     if (word == "blk") {
@@ -38,6 +43,9 @@ std::optional<DeviceType> read_type(const ConfigReader& device) {
     }
     if (word == "rng") {
         return DeviceType::entropy;
+    }
+    if (word == "vsock") {
+        return DeviceType::vsock;
     }
     if (word && is_unsupported_type(*word)) {
         value->problem(std::format(
@@ -100,6 +108,17 @@ bool is_unsupported(const ConfigReader& device) {
     return type && type->is(JsonValue::Kind::string) && is_unsupported_type(type->string("").value_or(""));
 }
 
+std::uint32_t read_cid(const ConfigReader& device) {
+    const auto value = device.require(
+        "cid", std::format("the zone's address for sockets, {} to {}", least_cid, largest_cid));
+    const auto number = value ? value->number(largest_cid) : std::nullopt;
+    if (number && *number < least_cid) {
+        value->problem(
+            std::format("the cid {} is not for guests; expected {} to {}", *number, least_cid, largest_cid));
+    }
+    return static_cast<std::uint32_t>(number.value_or(0));
+}
+
 void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) {
     if (!value.require_object("type, addr, len, irq and status")) {
         return;
@@ -126,6 +145,12 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) 
     }
     if (type == DeviceType::console) {
         read_ports(value, device.ports);
+    }
+    if (type == DeviceType::entropy) {
+        device.entropy_limit = read_limit(value, "rate_limit", "requests");
+    }
+    if (type == DeviceType::vsock) {
+        device.cid = read_cid(value);
     }
     device.type = type.value_or(DeviceType::console);
     if (!is_disabled) {
@@ -189,11 +214,35 @@ void read_zones(const ConfigReader& root, VirtioConfig& config) {
     }
 }
 
+/// A cid is an address of the whole machine.
+void check_cids(const VirtioConfig& config, Problems& problems) {
+    std::map<std::uint32_t, std::uint32_t> zones;
+    for (const VirtioZone& zone : config.zones) {
+        for (const VirtioDevice& device : zone.devices) {
+            if (device.type != DeviceType::vsock || device.cid == 0) {
+                continue;
+            }
+            if (const auto [other, is_new] = zones.emplace(device.cid, zone.id); !is_new) {
+                problems.add(device.pointer + "/cid",
+                             std::format("the cid {} is zone {}'s already; expected one of its own for "
+                                         "every zone",
+                                         device.cid, other->second));
+            }
+        }
+    }
+}
+
 } // namespace
 
 void read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& devices) {
     for (const ConfigReader& device : array.elements(max_devices, "devices")) {
         read_device(device, devices);
+    }
+    // A driver in Linux takes one and refuses the next.
+    const auto is_vsock = [](const VirtioDevice& device) { return device.type == DeviceType::vsock; };
+    const auto first = std::ranges::find_if(devices, is_vsock);
+    if (first != devices.end() && std::ranges::any_of(first + 1, devices.end(), is_vsock)) {
+        array.problem("there are several vsock devices; expected at most one a zone");
     }
 }
 
@@ -210,6 +259,7 @@ Result<VirtioFile> read_virtio_config(const ConfigText& text) {
     Problems problems(*document);
     VirtioConfig config;
     read_zones(ConfigReader(document->root(), "", problems), config);
+    check_cids(config, problems);
     problems.check_keys();
     if (auto read = problems.result(); !read) {
         return std::unexpected(std::move(read).error());

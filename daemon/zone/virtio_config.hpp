@@ -22,7 +22,7 @@ struct RamMapping {
     std::string pointer;
 };
 
-enum class DeviceType { block, console, net, entropy };
+enum class DeviceType { block, console, net, entropy, vsock };
 
 /// What a disk has beside a window and an interrupt.
 struct BlockConfig {
@@ -59,6 +59,8 @@ struct VirtioDevice {
     BlockConfig block;
     NetConfig net;
     std::vector<VirtioPort> ports; ///< of a console
+    std::uint32_t cid = 0;         ///< of a socket device
+    Throttle::Settings entropy_limit;
     std::string pointer;
 };
 

@@ -7,6 +7,8 @@
 #include "devices/console/device.hpp"
 #include "devices/entropy/device.hpp"
 #include "devices/net/device.hpp"
+#include "devices/vsock/device.hpp"
+#include "devices/vsock/vhost.hpp"
 #include "virtio/device.hpp"
 #include "virtio/mmio_transport.hpp"
 
@@ -26,8 +28,8 @@ constexpr std::uint64_t smallest_window = 0x100;
 constexpr std::size_t max_interrupts = 7;
 
 std::string_view type_of(const DeviceSettings& settings) {
-    constexpr std::array<std::string_view, 4> names{"block", "console", "net",
-                                                    "entropy"}; // as in the variant
+    constexpr std::array<std::string_view, 5> names{"block", "console", "net", "entropy",
+                                                    "vsock"}; // as in the variant
     return names.at(settings.model.index());
 }
 
@@ -64,10 +66,25 @@ struct Slot {
     std::uint32_t interrupt = 0;
     std::unique_ptr<virtio::Device> device;
     devices::console::ConsoleDevice* console = nullptr; ///< the device, when it is one
-    devices::net::NetDevice* net = nullptr;             ///< the same
     devices::block::BlockDevice* block = nullptr;       ///< the same
     std::unique_ptr<virtio::MmioTransport> transport;
 };
+
+Result<void> make_vsock(Slot& slot, const VsockSettings& settings, virtio::DeviceContext context) {
+    auto vhost = devices::vsock::open_vhost_file().and_then([&](auto file) {
+        return devices::vsock::VhostVsock::create(std::move(file), settings.cid, *context.memory);
+    });
+    if (!vhost) {
+        return std::unexpected(std::move(vhost).error().with_context(settings.location));
+    }
+    auto helper = Reactor::start({.name = "vsock-setup", .cpus = {}, .on_crash = {}});
+    if (!helper) {
+        return std::unexpected(std::move(helper).error());
+    }
+    slot.device = std::make_unique<devices::vsock::VsockDevice>(std::move(context), std::move(*vhost),
+                                                                settings.cid, std::move(*helper));
+    return {};
+}
 
 Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceContext context) {
     if (auto* wanted = std::get_if<BlockSettings>(&settings.model)) {
@@ -88,15 +105,17 @@ Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceCont
             return std::unexpected(
                 std::move(error).with_context(std::format("{}/{}", wanted->location, key)));
         }
-        auto net =
+        slot.device =
             std::make_unique<devices::net::NetDevice>(std::move(context), std::move(*tap), wanted->options);
-        slot.net = net.get();
-        slot.device = std::move(net);
         return {};
     }
-    if (std::holds_alternative<EntropySettings>(settings.model)) {
-        slot.device = std::make_unique<devices::entropy::EntropyDevice>(std::move(context));
+    if (const auto* entropy = std::get_if<EntropySettings>(&settings.model)) {
+        slot.device = std::make_unique<devices::entropy::EntropyDevice>(
+            std::move(context), devices::entropy::kernel_random, entropy->limit);
         return {};
+    }
+    if (const auto* vsock = std::get_if<VsockSettings>(&settings.model)) {
+        return make_vsock(slot, *vsock, std::move(context));
     }
     std::vector<devices::console::PortOptions> ports;
     for (auto& port : std::get<ConsoleSettings>(settings.model).ports) {
@@ -212,9 +231,7 @@ void ZoneDevices::quiesce() {
         slot.device->quiesce();
     }
     for (auto& slot : impl_->slots) {
-        if (slot.net != nullptr) {
-            slot.net->disconnect();
-        }
+        slot.device->disconnect();
     }
 }
 

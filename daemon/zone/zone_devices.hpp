@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/throttle.hpp"
 #include "base/unique_fd.hpp"
 #include "devices/block/device.hpp"
 #include "devices/net/backend_tap.hpp"
@@ -47,7 +48,15 @@ struct NetSettings {
 };
 
 /// A source of random numbers.
-struct EntropySettings {};
+struct EntropySettings {
+    Throttle::Settings limit;
+};
+
+/// Sockets between the zone and the root zone, by the kernel's vhost-vsock.
+struct VsockSettings {
+    std::uint32_t cid = 0;  ///< the zone's address
+    std::string location{}; ///< of its description, for messages
+};
 
 /// One virtio-mmio device of a zone. `address` and `length` are the window in
 /// the guest, `interrupt` the absolute id that the zone file lists.
@@ -55,7 +64,7 @@ struct DeviceSettings {
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
-    std::variant<BlockSettings, ConsoleSettings, NetSettings, EntropySettings> model;
+    std::variant<BlockSettings, ConsoleSettings, NetSettings, EntropySettings, VsockSettings> model;
 };
 
 /// One virtqueue as a person debugging a guest wants to see it.
@@ -89,7 +98,7 @@ struct DiskState {
 /// One device at one moment; everything a person at the board asks first.
 struct DeviceState {
     std::string id;   ///< unique in the zone: "block-a003c00"
-    std::string type; ///< "block", "console", "net", "entropy"
+    std::string type; ///< "block", "console", "net", "entropy", "vsock"
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
@@ -101,7 +110,7 @@ struct DeviceState {
         unacknowledged; ///< age of an interrupt the guest has not acknowledged
     std::uint64_t interrupts_sent = 0;
     std::uint64_t interrupts_repeated = 0; ///< sent again because the guest did not see the first
-    std::string backend;                   ///< image path, the console's /dev/pts/N, or the tap
+    std::string backend;                   ///< image path, the console's /dev/pts/N, the tap, or "cid 3"
     std::vector<PortState> ports;          ///< of a console
     std::optional<DiskState> disk{};       ///< of a block device
 };

@@ -67,7 +67,11 @@ Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, con
             settings.model = std::move(console);
         }
         if (device.type == DeviceType::entropy) {
-            settings.model = EntropySettings{};
+            settings.model = EntropySettings{.limit = device.entropy_limit};
+        }
+        if (device.type == DeviceType::vsock) {
+            settings.model =
+                VsockSettings{.cid = device.cid, .location = virtio.file.document.locate(device.pointer)};
         }
         devices.push_back(std::move(settings));
     }

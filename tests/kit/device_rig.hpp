@@ -11,9 +11,11 @@
 #include "virtio/device.hpp"
 #include "virtio/mmio_transport.hpp"
 
+#include <concepts>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -28,6 +30,10 @@ struct DeviceRig {
     /// `arguments` are those of the device's constructor behind the context.
     template <class... Arguments>
     explicit DeviceRig(Arguments&&... arguments) : device(context(), std::forward<Arguments>(arguments)...) {}
+    /// For a device that needs more of its context than the constructor takes.
+    template <class Make>
+        requires std::same_as<std::invoke_result_t<Make, virtio::DeviceContext>, Device>
+    explicit DeviceRig(Make&& make) : device(std::forward<Make>(make)(context())) {}
     DeviceRig(const DeviceRig&) = delete;
     DeviceRig& operator=(const DeviceRig&) = delete;
     DeviceRig(DeviceRig&&) = delete;

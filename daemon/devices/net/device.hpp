@@ -45,8 +45,8 @@ class NetDevice final : public virtio::Device {
     NetDevice& operator=(NetDevice&&) = delete;
     ~NetDevice() override;
 
-    /// Let go of the tap, after quiesce(). Waits for the kernel: on the control thread.
-    void disconnect();
+    /// Let go of the tap.
+    void disconnect() override;
 
     [[nodiscard]] std::string_view type_name() const override { return "net"; }
     [[nodiscard]] std::string backend_name() const override { return name_; }

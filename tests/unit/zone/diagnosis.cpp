@@ -73,6 +73,15 @@ TEST_CASE("the status says how far a driver came") {
           "the guest's driver has not taken the block device at 0xa003c00 into use (status 0x1, last "
           "register Status): the guest "
           "has found the device but has no driver for it (CONFIG_VIRTIO_BLK, virtio_blk), or cannot load it");
+    for (const auto& [type, driver] : {std::pair{"console", "CONFIG_VIRTIO_CONSOLE, virtio_console"},
+                                       std::pair{"entropy", "CONFIG_HW_RANDOM_VIRTIO, virtio_rng"},
+                                       std::pair{"net", "CONFIG_VIRTIO_NET, virtio_net"},
+                                       std::pair{"vsock", "CONFIG_VIRTIO_VSOCKETS, "
+                                                          "vmw_vsock_virtio_transport"}}) {
+        auto other = device(1, "Status", 6);
+        other.type = type;
+        CHECK(sentence({other}).contains(driver));
+    }
     CHECK(sentence({device(3, "DeviceFeatures", 10)}) ==
           "the guest's driver has not taken the block device at 0xa003c00 into use (status 0x3, last "
           "register DeviceFeatures): it "

@@ -66,14 +66,14 @@ TEST_CASE("what is wrong with a virtio file is said with its place, key and what
          "4096 or "
          "\"0x1000\""},
         {R"("type": "console", )", "",
-         R"(v.json:4:5: /zones/0/devices/0/type: this key is missing; expected "blk", "console", "net" or "rng")"},
+         R"(v.json:4:5: /zones/0/devices/0/type: this key is missing; expected "blk", "console", "net", "rng" or "vsock")"},
         {R"("console")", R"("gpu")",
          "v.json:4:15: /zones/0/devices/0/type: this version has no gpu device; expected \"blk\", "
-         "\"console\", \"net\" or \"rng\", or the "
+         "\"console\", \"net\", \"rng\" or \"vsock\", or the "
          "status \"disable\" for this device"},
         {R"("console")", R"("tty")",
          "v.json:4:15: /zones/0/devices/0/type: \"tty\" is no type of device; expected \"blk\", \"console\", "
-         "\"net\" or \"rng\""},
+         "\"net\", \"rng\" or \"vsock\""},
         {R"("0xa003800")", "0", "v.json:4:34: /zones/0/devices/0/addr: this is 0; expected a number above 0"},
         {"76", "4294967296",
          "v.json:4:70: /zones/0/devices/0/irq: 4294967296 is above 2147483647, which upstream's tool "
@@ -101,6 +101,53 @@ TEST_CASE("an entropy device needs no more than what all have") {
     const VirtioConfig config = read(changed(good_virtio, R"("console")", R"("rng")"));
     CHECK(config.zones[0].devices[0].type == DeviceType::entropy);
     CHECK(config.zones[0].devices[0].interrupt == 76);
+    CHECK(config.zones[0].devices[0].entropy_limit == hvisor::Throttle::Settings{});
+}
+
+TEST_CASE("an entropy device may have a rate limit") {
+    const auto limited = [](const char* limit) {
+        return changed(good_virtio, R"("console")", std::format(R"("rng", "rate_limit": {})", limit));
+    };
+    const auto config = read(limited(R"({ "bytes_per_second": 4096, "requests_per_second": 10 })"));
+    const auto& limit = config.zones[0].devices[0].entropy_limit;
+    CHECK(limit.bytes.rate == 4096);
+    CHECK(limit.operations.rate == 10);
+    CHECK(refusal(limited("{}")).contains("/rate_limit: nothing is limited here"));
+}
+
+TEST_CASE("a socket device has a cid of its own") {
+    const auto with_cid = [](const char* cid) {
+        return changed(good_virtio, R"("console")", std::format(R"("vsock", "cid": {})", cid));
+    };
+    const auto config = read(with_cid("3"));
+    CHECK(config.zones[0].devices[0].type == DeviceType::vsock);
+    CHECK(config.zones[0].devices[0].cid == 3);
+    CHECK(read(with_cid(R"("0xfffffffe")")).zones[0].devices[0].cid == 0xfffffffe);
+    CHECK(refusal(changed(good_virtio, R"("console")", R"("vsock")"))
+              .contains(
+                  "/zones/0/devices/0/cid: this key is missing; expected the zone's address for sockets, 3 "
+                  "to 4294967294"));
+    CHECK(refusal(with_cid("2")).contains("/cid: the cid 2 is not for guests; expected 3 to 4294967294"));
+    CHECK(refusal(with_cid(R"("0xffffffff")"))
+              .contains("/cid: 0xffffffff is too large; expected at most 4294967294"));
+}
+
+TEST_CASE("two zones have different cids, and no zone has two") {
+    const auto zone = [](unsigned id, const char* devices) {
+        return std::format(R"({{ "id": {}, "memory_region": [], "devices": [ {} ] }})", id, devices);
+    };
+    constexpr auto three =
+        R"({ "type": "vsock", "addr": 4096, "len": 512, "irq": 40, "cid": 3, "status": "enable" })";
+    constexpr auto four =
+        R"({ "type": "vsock", "addr": 8192, "len": 512, "irq": 41, "cid": 4, "status": "enable" })";
+    const auto file = [](const std::string& zones) { return std::format(R"({{ "zones": [ {} ] }})", zones); };
+    CHECK(read(file(zone(1, three) + "," + zone(2, four))).zones.size() == 2);
+    CHECK(refusal(file(zone(1, three) + "," + zone(2, three)))
+              .ends_with(
+                  "/zones/1/devices/0/cid: the cid 3 is zone 1's already; expected one of its own for every "
+                  "zone"));
+    CHECK(refusal(file(zone(1, (std::string(three) + "," + four).c_str())))
+              .ends_with("/zones/0/devices: there are several vsock devices; expected at most one a zone"));
 }
 
 TEST_CASE("a console may have further ports") {

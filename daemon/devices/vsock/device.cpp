@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/vsock/device.hpp"
+
+#include "base/log.hpp"
+#include "devices/vsock/config.hpp"
+
+#include <format>
+#include <span>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <utility>
+
+namespace hvisor::devices::vsock {
+namespace {
+
+virtio::DeviceModel make_model(const VhostVsock& vhost, std::uint32_t cid) {
+    const std::uint64_t guest_cid = cid; // virtio 1.2, 5.10.4
+    const auto bytes = std::as_bytes(std::span(&guest_cid, 1));
+    return {.device_id = device_id,
+            .features = vhost.features(),
+            .queue_sizes = {queue_size, queue_size, queue_size},
+            .config = std::vector(bytes.begin(), bytes.end()),
+            // No packed ring, and no reset of a single queue: vhost knows neither.
+            .transport = {},
+            .lent_queues = 1U << receive_queue | 1U << transmit_queue};
+}
+
+} // namespace
+
+VsockDevice::VsockDevice(virtio::DeviceContext context, std::unique_ptr<VhostVsock> vhost, std::uint32_t cid,
+                         std::unique_ptr<Reactor> helper)
+    : Device(std::move(context), make_model(*vhost, cid)),
+      cid_(cid),
+      vhost_(std::move(vhost)),
+      helper_(std::move(helper)) {
+    owner().call([this] { watch_all(); });
+}
+
+VsockDevice::~VsockDevice() {
+    disconnect();
+    // What the helper posted there before it ended.
+    owner().call([] {});
+}
+
+void VsockDevice::disconnect() {
+    helper_.reset();
+    vhost_.reset();
+}
+
+std::string VsockDevice::backend_name() const {
+    return std::format("cid {}", cid_);
+}
+
+void VsockDevice::watch_all() {
+    const auto watch = [this](int fd, auto callback) {
+        if (auto watched = owner().watch(fd, EPOLLIN, std::move(callback)); !watched) {
+            log::error(log_fields(), "{}: {}", backend_name(), watched.error().message);
+        }
+    };
+    for (std::size_t ring = 0; ring < vhost_rings; ++ring) {
+        watch(vhost_->call_fd(ring), [this, ring](std::uint32_t) { turn([&] { take_interrupt(ring); }); });
+        watch(vhost_->error_fd(ring), [this, ring](std::uint32_t) { turn([&] { take_error(ring); }); });
+    }
+}
+
+void VsockDevice::do_quiesce() {
+    if (!std::exchange(is_connected_, false)) {
+        return;
+    }
+    for (std::size_t ring = 0; ring < vhost_rings; ++ring) {
+        owner().unwatch(vhost_->call_fd(ring));
+        owner().unwatch(vhost_->error_fd(ring));
+    }
+}
+
+void VsockDevice::do_activate() {
+    const auto* receive = lent(receive_queue);
+    const auto* transmit = lent(transmit_queue);
+    if (receive == nullptr || transmit == nullptr) {
+        require_reset("DRIVER_OK without its receive or its transmit queue");
+        return;
+    }
+    served_ = Served::yes;
+    helper_->post([this, features = negotiated(), rings = std::array{*receive, *transmit}] {
+        if (auto done = vhost_->start(features, rings); !done) {
+            require_reset(done.error().message);
+        }
+    });
+}
+
+void VsockDevice::do_kick(std::size_t queue) {
+    if (queue != event_queue) {
+        vhost_->kick(queue);
+    }
+}
+
+void VsockDevice::do_request(std::size_t, virtio::Chain) {
+    // Of the event queue alone, which is never served.
+}
+
+void VsockDevice::do_stop_queue(std::size_t queue) {
+    if (queue == event_queue || served_ == Served::ending) {
+        return;
+    }
+    if (served_ == Served::no) {
+        take_back(queue, 0);
+        return;
+    }
+    // The kernel serves both or none.
+    served_ = Served::ending;
+    helper_->post(
+        [this] { owner().post([this, next = vhost_->stop()] { turn([&] { take_rings_back(next); }); }); });
+}
+
+void VsockDevice::take_rings_back(const Result<std::array<std::uint16_t, vhost_rings>>& next) {
+    if (!next) {
+        log::error(log_fields(), "{}", next.error().message);
+    }
+    served_ = Served::no;
+    for (std::size_t ring = 0; ring < vhost_rings; ++ring) {
+        take_back(ring, next ? next->at(ring) : std::uint16_t{0});
+    }
+}
+
+void VsockDevice::take_interrupt(std::size_t ring) {
+    eventfd_t count = 0;
+    if (::eventfd_read(vhost_->call_fd(ring), &count) == 0) {
+        signal_lent(ring);
+    }
+}
+
+void VsockDevice::take_error(std::size_t ring) {
+    eventfd_t count = 0;
+    if (::eventfd_read(vhost_->error_fd(ring), &count) == 0 && lent(ring) != nullptr) {
+        require_reset(std::format(
+            "queue {}: the kernel cannot work with a chain or a packet that it found there", ring));
+    }
+}
+
+} // namespace hvisor::devices::vsock
