@@ -90,6 +90,7 @@ class DeviceFuzz {
 
     [[nodiscard]] Input& input() { return input_; }
     [[nodiscard]] Rig& rig() { return rig_; }
+    [[nodiscard]] virtio::FeatureSet negotiated() const { return features_; }
     [[nodiscard]] kit::DriverQueue& queue(std::size_t index) { return *queues_.at(index); }
 
     /// A chain of `parts` that comes back with this length, or nothing.
@@ -294,7 +295,7 @@ class DeviceFuzz {
 
     /// The chain becomes one descriptor; false when the driver did not negotiate that.
     [[nodiscard]] bool indirect(std::vector<kit::Descriptor>& chain) {
-        const bool may = (negotiated() & (1U << 28)) != 0;
+        const bool may = features_.has(virtio::FeatureBit::ring_indirect_desc);
         if (!may && !input_.rarely()) {
             return false;
         }
@@ -308,8 +309,6 @@ class DeviceFuzz {
         chain = {{.address = address, .length = length, .flags = kit::desc_indirect, .next = 0}};
         return true;
     }
-    [[nodiscard]] std::uint64_t negotiated() const { return features_.bits(); }
-
     void take_used() {
         if (!is_ring_intact_) {
             return;
