@@ -4,9 +4,14 @@
 #include "stack.hpp"
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <format>
+#include <optional>
 #include <stdexcept>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
 #include <utility>
 
 namespace hvisor::bench {
@@ -86,21 +91,57 @@ class GuestConsole {
     std::uint64_t data_;
 };
 
-void run(Bench& bench, std::uint32_t bytes, unsigned depth) {
+/// A client that does nothing but read, on the daemon's CPU like whatever runs in the root zone.
+class Reader {
+  public:
+    explicit Reader(UniqueFd stream) : stream_(std::move(stream)), thread_([this] { read_all(); }) {}
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+    Reader(Reader&&) = delete;
+    Reader& operator=(Reader&&) = delete;
+    ~Reader() { ::shutdown(stream_.get(), SHUT_RDWR); }
+
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+  private:
+    void read_all() {
+        std::vector<char> buffer(std::size_t{64} << 10);
+        ssize_t count = 0;
+        while ((count = ::read(stream_.get(), buffer.data(), buffer.size())) > 0) {
+            bytes_.fetch_add(static_cast<std::uint64_t>(count), std::memory_order_relaxed);
+        }
+    }
+
+    UniqueFd stream_;
+    std::atomic<std::uint64_t> bytes_{0};
+    std::jthread thread_;
+};
+
+void run(Bench& bench, std::uint32_t bytes, unsigned depth, bool is_read) {
     std::vector<zone::DeviceSettings> all;
     all.push_back(Stack::device(console_place, zone::ConsoleSettings{}));
     Stack stack(std::move(all));
     GuestConsole console(stack, bytes);
+    std::optional<Reader> reader;
+    if (is_read) {
+        reader.emplace(stack.devices().open_console("", {.read_only = true}).value());
+    }
     Series rate;
     Series cpu;
+    Series read;
     for (unsigned i = 0; i < bench.options.runs; ++i) {
+        const auto before = reader ? reader->bytes() : 0;
         const auto outcome =
             on_cpu(bench.cpus.guest, [&] { return console.run(depth, bench.options.seconds); });
         rate.add(bytes > 64 ? 1e-6 * bytes * outcome.rate() : outcome.rate());
         cpu.add(outcome.cpu_us());
+        if (reader) {
+            read.add(1e-6 * static_cast<double>(reader->bytes() - before) / outcome.times.wall);
+        }
     }
-    const auto name = std::format("console out, {} bytes, {}", bytes,
-                                  depth == 1 ? "one at a time as hvc0 does" : "queue kept full");
+    const auto name = std::format("console out, {} bytes, {}{}", bytes,
+                                  depth == 1 ? "one at a time as hvc0 does" : "queue kept full",
+                                  is_read ? ", with a reader" : "");
     const bool is_small = bytes <= 64;
     bench.rows.push_back({.name = name,
                           .unit = is_small ? "/s" : "MB/s",
@@ -114,14 +155,23 @@ void run(Bench& bench, std::uint32_t bytes, unsigned depth) {
                           .goal = "",
                           .lower_is_better = true,
                           .ours = cpu.median()});
+    if (is_read) {
+        bench.rows.push_back({.name = name + ": what the reader gets",
+                              .unit = "MB/s",
+                              .upstream = "",
+                              .goal = "",
+                              .ours = read.median()});
+    }
 }
 
 } // namespace
 
 void console_case(Bench& bench) {
-    for (const unsigned depth : {1U, 32U}) {
-        run(bench, 64, depth);
-        run(bench, block_bytes, depth);
+    for (const bool is_read : {false, true}) {
+        for (const unsigned depth : {1U, 32U}) {
+            run(bench, 64, depth, is_read);
+            run(bench, block_bytes, depth, is_read);
+        }
     }
 }
 

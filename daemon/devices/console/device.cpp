@@ -54,7 +54,13 @@ Result<std::pair<UniqueFd, UniqueFd>> make_stream() {
 } // namespace
 
 ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further)
-    : Device(std::move(context), make_model(further.size() + 1)) {
+    : Device(std::move(context), make_model(further.size() + 1)), offer_timer_(owner(), [this] {
+          turn([this] {
+              for (auto& port : ports_) {
+                  offer(*port);
+              }
+          });
+      }) {
     further.insert(further.begin(), PortOptions{.name = "", .is_console = true});
     PortHost& host = *this;
     for (auto& options : further) {
@@ -164,7 +170,14 @@ void ConsoleDevice::do_kick(std::size_t queue) {
         port.look_again();
     } else {
         serve(queue);
-        port.pump();
+        offer(port);
+    }
+}
+
+void ConsoleDevice::offer(Port& port) {
+    const auto due = port.offer(Reactor::Clock::now());
+    if (due && !offer_timer_.is_set()) {
+        offer_timer_.set(*due);
     }
 }
 
@@ -193,6 +206,7 @@ void ConsoleDevice::do_quiesce() {
 }
 
 void ConsoleDevice::do_close() {
+    offer_timer_.cancel();
     for (auto& port : ports_) {
         port->close();
     }

@@ -90,6 +90,7 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     Result<void> watch(int fd, std::function<void(std::uint32_t)> callback) override;
 
     void open_terminal(Port& port);
+    void offer(Port& port);
     [[nodiscard]] Result<std::size_t> find_port(std::string_view name) const;
     /// The driver has a buffer there; asks it to tell when it has none.
     [[nodiscard]] bool has_buffer(std::size_t index);
@@ -105,6 +106,7 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     std::vector<std::unique_ptr<Port>> ports_;
     std::array<Conversation, max_ports> conversations_;
     std::vector<iovec> pieces_; ///< kept, so that no input allocates
+    Reactor::Timer offer_timer_;
 };
 
 } // namespace hvisor::devices::console

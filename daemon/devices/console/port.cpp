@@ -2,6 +2,7 @@
 #include "devices/console/port.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <poll.h>
 #include <ranges>
 #include <sys/epoll.h>
@@ -12,8 +13,12 @@
 namespace hvisor::devices::console {
 namespace {
 
-/// Readers are offered output at the latest after this much of it.
-constexpr std::size_t pump_size = std::size_t{16} << 10;
+/// Readers are offered output at the latest after this much of it: half of the
+/// history, so that what is new is still there when it is offered.
+constexpr std::size_t pump_size = History::capacity / 2;
+/// And at the latest after this time. Waking a reader costs as much as copying
+/// some 10 KiB.
+constexpr std::chrono::microseconds offer_pause{200};
 
 bool is_hung_up(int fd) {
     pollfd poll_fd{.fd = fd, .events = 0, .revents = 0};
@@ -133,6 +138,18 @@ void Port::pump() {
         }
     }
     settle_turn();
+}
+
+std::optional<Reactor::Clock::time_point> Port::offer(Reactor::Clock::time_point now) {
+    if (unpumped_ == 0) {
+        return std::nullopt;
+    }
+    if (now < next_offer_) {
+        return next_offer_;
+    }
+    next_offer_ = now + offer_pause;
+    pump();
+    return std::nullopt;
 }
 
 void Port::look_again() {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <optional>
 #include <string>
 
 namespace hvisor::devices::console {
@@ -95,11 +96,15 @@ class Port {
     [[nodiscard]] Result<void> add_terminal(Pty pty);
     [[nodiscard]] Result<void> add_stream(UniqueFd fd, const AttachOptions& options);
 
-    /// Take what a driver wrote into the history; pump() follows.
+    /// Take what a driver wrote into the history; offer() follows.
     void print(virtio::Reader reader);
     void print(std::byte byte);
     /// Offer everybody what is new.
     void pump();
+    /// The same, unless that was done a moment ago: nothing, or when it is due.
+    /// So a guest that prints a lot, in small pieces, does not wake every
+    /// reader for each of them, and one that answers a key is seen at once.
+    [[nodiscard]] std::optional<Reactor::Clock::time_point> offer(Reactor::Clock::time_point now);
 
     /// The guest may take input now that it did not take before.
     void look_again();
@@ -141,6 +146,7 @@ class Port {
     bool ended_ = false;
     bool terminal_was_told_ = false; ///< that its input waits
     std::size_t unpumped_ = 0;       ///< bytes in the history that nobody was offered yet
+    Reactor::Clock::time_point next_offer_{};
 };
 
 } // namespace hvisor::devices::console

@@ -237,6 +237,16 @@ TEST_CASE("readers come and go while the guest prints") {
     CHECK(rig.device.attach("", {.read_only = true}).error().code == ErrorCode::resource_busy);
 }
 
+TEST_CASE("what follows other output at once reaches readers by itself, a moment later") {
+    ConsoleRig rig;
+    const auto reader = rig.watch();
+    for (int i = 0; i < 20; ++i) {
+        rig.print("one");
+        rig.print("two");
+        REQUIRE(read_exactly(reader.get(), 6) == "onetwo");
+    }
+}
+
 TEST_CASE("the pty works like any reader, in raw mode") {
     ConsoleRig rig;
     REQUIRE(rig.device.backend_name().starts_with("/dev/pts/"));
