@@ -211,6 +211,8 @@ class FakeVhost {
             }
             ring.next_used = ring.used().load_relaxed<std::uint16_t>(2);
             ring.is_broken = false;
+            // A kick that came before finds nobody.
+            clear(ring.kick);
         }
         is_running_ = true;
         worker_ = std::jthread([this](const std::stop_token& stopped) { work(stopped); });
@@ -227,21 +229,29 @@ class FakeVhost {
     }
 
     void work(const std::stop_token& stopped) {
+        // As in the kernel: what was sent is looked at after a kick alone.
+        bool was_kicked = false;
         while (!stopped.stop_requested()) {
             {
                 const std::scoped_lock guard(lock_);
-                give_back_sent();
+                if (was_kicked) {
+                    give_back_sent();
+                }
                 deliver_arrived();
             }
             std::array<pollfd, 3> events{{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
                                           {.fd = rings_[0].kick.get(), .events = POLLIN, .revents = 0},
                                           {.fd = rings_[1].kick.get(), .events = POLLIN, .revents = 0}}};
             ::poll(events.data(), events.size(), -1);
-            for (const auto& event : events) {
-                eventfd_t count = 0;
-                static_cast<void>(::eventfd_read(event.fd, &count));
-            }
+            was_kicked = clear(rings_[1].kick);
+            clear(rings_[0].kick);
+            clear(wake_);
         }
+    }
+
+    static bool clear(const UniqueFd& event) {
+        eventfd_t count = 0;
+        return ::eventfd_read(event.get(), &count) == 0;
     }
 
     void give_back_sent() {

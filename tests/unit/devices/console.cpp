@@ -241,8 +241,12 @@ TEST_CASE("what follows other output at once reaches readers by itself, a moment
     ConsoleRig rig;
     const auto reader = rig.watch();
     for (int i = 0; i < 20; ++i) {
-        rig.print("one");
-        rig.print("two");
+        for (const std::string_view text : {"one", "two"}) {
+            ChainBuilder(rig.transmit).readable(text).add();
+            rig.driver.kick(transmit_queue);
+            rig.settle();
+            REQUIRE(rig.transmit.take_used());
+        }
         REQUIRE(read_exactly(reader.get(), 6) == "onetwo");
     }
 }
