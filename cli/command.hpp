@@ -18,6 +18,7 @@ using Command = std::function<Outcome<void>(Client&)>;
 void add_zone_commands(CLI::App& app, Command& command);
 void add_device_commands(CLI::App& app, Command& command);
 void add_virtio_commands(CLI::App& app, Command& command);
+void add_config_commands(CLI::App& app, Command& command);
 
 /// The verbs of "zone" that have a file of their own.
 void add_zone_start(CLI::App& zone, Command& command);

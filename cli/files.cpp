@@ -50,19 +50,23 @@ Outcome<std::string> read_text(const std::filesystem::path& path) {
 
 } // namespace
 
-Outcome<OpenedConfig> open_config(const std::filesystem::path& path) {
+Outcome<zone::ConfigText> read_config(const std::filesystem::path& path) {
     auto text = read_text(path);
     if (!text) {
         return std::unexpected(std::move(text.error()));
     }
-    auto references = zone::referenced_files({.name = path.native(), .text = *text});
+    return zone::ConfigText{.name = path.native(), .text = std::move(*text)};
+}
+
+Outcome<OpenedConfig> open_files(const zone::ConfigText& text) {
+    auto references = zone::referenced_files(text);
     if (!references) {
         return fail(std::move(references.error()));
     }
 
-    OpenedConfig config{.name = path.native(), .text = std::move(*text), .files = {}};
+    OpenedConfig config{.name = text.name, .text = text.text, .files = {}};
     for (const auto& reference : *references) {
-        const auto file = path.parent_path() / reference.path;
+        const auto file = std::filesystem::path(text.name).parent_path() / reference.path;
         const int mode = reference.writable ? O_RDWR : O_RDONLY;
         sdbus::UnixFd fd(open(file.c_str(), mode | O_CLOEXEC | O_NOCTTY), sdbus::adopt_fd);
         if (!fd.isValid()) {
@@ -71,6 +75,14 @@ Outcome<OpenedConfig> open_config(const std::filesystem::path& path) {
         config.files.insert_or_assign(reference.path, std::move(fd));
     }
     return config;
+}
+
+Outcome<OpenedConfig> open_config(const std::filesystem::path& path) {
+    const auto text = read_config(path);
+    if (!text) {
+        return std::unexpected(text.error());
+    }
+    return open_files(*text);
 }
 
 Outcome<std::map<std::string, sdbus::UnixFd>> merge_files(OpenedConfig& zone, OpenedConfig& virtio) {

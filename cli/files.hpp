@@ -2,6 +2,7 @@
 #pragma once
 
 #include "failure.hpp"
+#include "zone/config_text.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
 
@@ -19,8 +20,14 @@ struct OpenedConfig {
     std::map<std::string, sdbus::UnixFd> files; ///< by the path as `text` writes it
 };
 
-/// Read a zone or virtio configuration and open what it names, relative paths
-/// from the folder of the configuration file.
+/// Read a configuration file; its name is the path as it is given.
+[[nodiscard]] Outcome<zone::ConfigText> read_config(const std::filesystem::path& path);
+
+/// Open what a zone or virtio configuration names, relative paths from the
+/// folder of the configuration file.
+[[nodiscard]] Outcome<OpenedConfig> open_files(const zone::ConfigText& text);
+
+/// read_config() and open_files().
 [[nodiscard]] Outcome<OpenedConfig> open_config(const std::filesystem::path& path);
 
 /// Put the files of two configurations, which one call carries, into one table.

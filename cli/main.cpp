@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
     add_zone_commands(app, command);
     add_device_commands(app, command);
     add_virtio_commands(app, command);
+    add_config_commands(app, command);
 
     try {
         app.parse(arguments(argc, argv));

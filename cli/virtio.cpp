@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.hpp"
+#include "device_options.hpp"
 #include "files.hpp"
 #include "progress.hpp"
 
@@ -8,16 +9,34 @@
 #include <format>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace hvisor::cli {
 namespace {
 
-Outcome<void> start(Client& client, const std::string& path) {
-    const auto config = open_config(path);
+struct Arguments {
+    std::string path;
+    std::vector<std::string> devices; ///< in place of a file
+};
+
+Outcome<OpenedConfig> open(const Arguments& arguments) {
+    if (arguments.devices.empty()) {
+        return open_config(arguments.path);
+    }
+    auto text = virtio_text(arguments.devices);
+    if (!text) {
+        return fail(std::move(text.error()));
+    }
+    return open_files({.name = "--device", .text = std::move(*text)});
+}
+
+Outcome<void> start(Client& client, const Arguments& arguments) {
+    const auto config = open(arguments);
     if (!config) {
         return std::unexpected(config.error());
     }
-    const Progress progress(std::format("setting the devices of {}", path));
+    const Progress progress(std::format("setting the devices of {}", config->name));
     const auto zones = client.manager([&](ManagerProxy& proxy) {
         return proxy.ConfigureVirtio(config->name, config->text, config->files, {});
     });
@@ -32,10 +51,19 @@ Outcome<void> start(Client& client, const std::string& path) {
 void add_virtio_commands(CLI::App& app, Command& command) {
     auto* virtio = app.add_subcommand("virtio", "Virtio devices, in upstream's spelling: start");
     virtio->require_subcommand(1);
-    auto path = std::make_shared<std::string>();
+    auto arguments = std::make_shared<Arguments>();
     auto* verb = virtio->add_subcommand("start", "Set the devices that zones get when they are started next");
-    verb->add_option("file", *path, "A virtio JSON file")->type_name("FILE")->required();
-    verb->callback([&command, path] { command = [path](Client& client) { return start(client, *path); }; });
+    auto* file = verb->add_option("file", arguments->path, "A virtio JSON file")->type_name("FILE");
+    auto* devices =
+        verb->add_option("--device", arguments->devices, "A device in upstream's spelling of 2024")
+            ->type_name("TYPE,KEY=VALUE,...")
+            ->excludes(file);
+    verb->callback([&command, arguments, file, devices] {
+        if (file->count() + devices->count() == 0) {
+            throw CLI::RequiredError("file");
+        }
+        command = [arguments](Client& client) { return start(client, *arguments); };
+    });
 }
 
 } // namespace hvisor::cli

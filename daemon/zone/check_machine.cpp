@@ -73,23 +73,37 @@ void check_ram(const ZoneConfig& zone, const Machine& machine, Problems& problem
                         ? "a no-map child of /reserved-memory, of which the root zone's device tree has none"
                         : describe(*machine.reserved)));
         }
-        for (const UsedRam& used : machine.used_ram) {
+        for (const ReservedRange& used : machine.root.system_ram) {
             if (ranges_overlap(region.physical_start, region.size, used.address, used.size)) {
-                problems.add(
-                    key,
-                    std::format(
-                        "RAM {:#x}, size {:#x}, overlaps RAM {:#x}, size {:#x}, of zone {}; expected memory "
-                        "that no zone uses",
-                        region.physical_start, region.size, used.address, used.size, used.zone),
-                    ErrorCode::resource_busy);
+                problems.add(key,
+                             std::format("RAM {:#x}, size {:#x}, overlaps {:#x} to {:#x}, which the root "
+                                         "zone's Linux uses; reserve it in the root zone's device tree",
+                                         region.physical_start, region.size, used.address,
+                                         used.address + used.size - 1),
+                             ErrorCode::resource_busy);
             }
+        }
+    }
+}
+
+void check_root_interrupts(const ZoneConfig& zone, const ZoneClaims& mine, const Machine& machine,
+                           Problems& problems) {
+    for (std::size_t i = 0; i < zone.interrupts.size(); ++i) {
+        const auto used = std::ranges::find(machine.root.interrupts, zone.interrupts[i], &UsedInterrupt::id);
+        if (used != machine.root.interrupts.end() && std::ranges::contains(mine.interrupts, used->id)) {
+            problems.add(
+                std::format("/interrupts/{}", i),
+                std::format("interrupt {} is in use by the root zone ({}); expected those of devices "
+                            "that the root zone leaves alone",
+                            used->id, used->user),
+                ErrorCode::resource_busy);
         }
     }
 }
 
 } // namespace
 
-Result<void> check_machine(const ZoneFile& zone, const Machine& machine) {
+Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio, const Machine& machine) {
     Problems problems(zone.document);
     check_identity(zone.config, machine, problems);
     if (!problems.empty()) {
@@ -97,7 +111,17 @@ Result<void> check_machine(const ZoneFile& zone, const Machine& machine) {
     }
     check_cpus(zone.config, machine, problems);
     check_ram(zone.config, machine, problems);
-    return problems.result();
+    const JsonDocument& document = virtio != nullptr ? virtio->document : zone.document;
+    const VirtioZone* with_devices = virtio != nullptr ? virtio->config.zone(zone.config.zone_id) : nullptr;
+    const std::vector<VirtioDevice> devices =
+        with_devices != nullptr ? with_devices->devices : std::vector<VirtioDevice>{};
+    const std::string folder = folder_of(document);
+    check_root_interrupts(zone.config, claims_of(zone.config, devices, folder), machine, problems);
+    Problems device_problems(document);
+    for (const ZoneClaims& other : machine.claims) {
+        check_claims(zone.config, devices, folder, other, problems, device_problems);
+    }
+    return join(problems.result(), device_problems.result());
 }
 
 } // namespace hvisor::zone

@@ -4,6 +4,8 @@
 #include "base/error.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "zone/reserved_memory.hpp"
+#include "zone/root_linux.hpp"
+#include "zone/zone_claims.hpp"
 #include "zone/zone_file.hpp"
 
 #include <optional>
@@ -12,21 +14,17 @@
 
 namespace hvisor::zone {
 
-/// RAM that a zone started by this daemon has.
-struct UsedRam {
-    std::string zone;
-    std::uint64_t address = 0;
-    std::uint64_t size = 0;
-};
-
 /// What a zone has to fit in with.
 struct Machine {
-    std::vector<hypervisor::ZoneInfo> zones; ///< that exist, the root zone first
-    std::vector<UsedRam> used_ram;
+    std::vector<hypervisor::ZoneInfo> zones;            ///< that exist, the root zone first
+    std::vector<ZoneClaims> claims;                     ///< of the zones that this daemon has started
     std::optional<std::vector<ReservedRange>> reserved; ///< nothing: not known here
+    RootLinux root{};
 };
 
-/// Whether the zone can be started on this machine now. The error holds every problem, a line each.
-[[nodiscard]] Result<void> check_machine(const ZoneFile& zone, const Machine& machine);
+/// Whether the zone can be started on this machine now with the devices that
+/// `virtio`, which may be null, has for it. The error holds every problem, a line each.
+[[nodiscard]] Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio,
+                                         const Machine& machine);
 
 } // namespace hvisor::zone

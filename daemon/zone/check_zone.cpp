@@ -2,6 +2,7 @@
 #include "zone/check_zone.hpp"
 
 #include "base/checked.hpp"
+#include "zone/check_limits.hpp"
 #include "zone/config_reader.hpp"
 
 #include <algorithm>
@@ -198,10 +199,24 @@ void check_window(const ZoneConfig& zone, const VirtioDevice& device, Problems& 
     }
 }
 
+/// Section 6.2: the hypervisor ignores the list on the other two, and upstream's files leave it empty.
+bool uses_interrupt_list(const ZoneConfig& zone) {
+    return std::holds_alternative<Aarch64Config>(zone.arch) ||
+           std::holds_alternative<Riscv64Config>(zone.arch);
+}
+
 void check_interrupts(const ZoneConfig& zone, const std::vector<VirtioDevice>& devices, Problems& problems) {
+    constexpr std::uint32_t first_spi = 32;
     std::vector<std::uint32_t> distinct;
     for (const VirtioDevice& device : devices) {
-        if (!std::ranges::contains(zone.interrupts, device.interrupt)) {
+        if (std::holds_alternative<Aarch64Config>(zone.arch) && device.interrupt < first_spi) {
+            problems.add(
+                device.pointer + "/irq",
+                std::format("{} is an interrupt of a CPU's own; expected {} or more, the number of an "
+                            "SPI and 32",
+                            device.interrupt, first_spi));
+        }
+        if (uses_interrupt_list(zone) && !std::ranges::contains(zone.interrupts, device.interrupt)) {
             problems.add(
                 device.pointer + "/irq",
                 std::format(R"(interrupt {} is not in the list "interrupts" of zone {}; add it there)",
@@ -272,6 +287,7 @@ Result<void> check_zone(const ZoneFile& zone) {
     const bool is_memory_sound = problems.empty();
     check_identity(zone.config, problems);
     check_ivc(zone.config, problems);
+    check_limits(zone, problems);
     if (is_memory_sound) { // else what lies in it cannot be told
         check_image_addresses(zone.config, problems);
     }
@@ -303,6 +319,28 @@ Result<void> check_devices(const ZoneFile& zone, const VirtioFile& virtio) {
     }
     check_interrupts(zone.config, mine->devices, problems);
     return problems.result();
+}
+
+std::vector<std::string> device_warnings(const ZoneFile& zone, const VirtioFile& virtio) {
+    Problems problems(virtio.document);
+    const VirtioZone* mine = virtio.config.zone(zone.config.zone_id);
+    if (mine == nullptr) {
+        return {};
+    }
+    for (const VirtioDevice& device : mine->devices) {
+        // Section 3.6: a doorbell is told from other registers by its place in the region.
+        const bool starts_region = std::ranges::any_of(zone.config.memory_regions, [&](const auto& region) {
+            return region.type == RegionType::virtio && guest_address(region) == device.address;
+        });
+        if (!starts_region) {
+            problems.warn(
+                device.pointer + "/addr",
+                std::format("no region of the type \"virtio\" starts at {:#x}, so the guest waits "
+                            "each time it notifies this device; give the device a region of its own",
+                            device.address));
+        }
+    }
+    return problems.warnings();
 }
 
 } // namespace hvisor::zone

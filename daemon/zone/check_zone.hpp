@@ -5,6 +5,9 @@
 #include "zone/virtio_config.hpp"
 #include "zone/zone_file.hpp"
 
+#include <string>
+#include <vector>
+
 namespace hvisor::zone {
 
 /// What can be wrong inside a zone file that was read without a problem: the
@@ -15,6 +18,10 @@ namespace hvisor::zone {
 /// Whether the devices of `virtio` for this zone fit the zone file: windows
 /// that trap, interrupts that arrive, memory that is the guest's.
 [[nodiscard]] Result<void> check_devices(const ZoneFile& zone, const VirtioFile& virtio);
+
+/// What is allowed and seldom meant: several devices in one region, where the
+/// hypervisor takes only the first one's doorbell without making the guest wait.
+[[nodiscard]] std::vector<std::string> device_warnings(const ZoneFile& zone, const VirtioFile& virtio);
 
 /// The guest address of a region. Of a virtio region the hypervisor takes the
 /// physical address for it (hvisor interface, section 9.2).

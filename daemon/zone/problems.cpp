@@ -76,4 +76,11 @@ Result<void> Problems::result() const {
     return std::unexpected(Error{code_, std::move(message)});
 }
 
+Result<void> join(Result<void> one, Result<void> other) {
+    if (!one && !other) {
+        one.error().message += "\n" + other.error().message;
+    }
+    return one ? other : one;
+}
+
 } // namespace hvisor::zone

@@ -65,4 +65,7 @@ class Problems {
     ErrorCode code_ = ErrorCode::invalid_config;
 };
 
+/// The problems of both; the code is the first one's.
+[[nodiscard]] Result<void> join(Result<void> one, Result<void> other);
+
 } // namespace hvisor::zone

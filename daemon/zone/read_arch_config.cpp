@@ -109,7 +109,7 @@ X8664Config read_x86_64(const ConfigReader& arch, std::vector<ImageFile>& images
     return config;
 }
 
-PciBus read_pci_bus(const ConfigReader& value, bool has_bus_range) {
+PciBus read_pci_bus(const ConfigReader& value, bool needs_bus_range) {
     PciBus bus;
     if (!value.require_object("the ranges of one PCI host bridge")) {
         return bus;
@@ -125,28 +125,52 @@ PciBus read_pci_bus(const ConfigReader& value, bool has_bus_range) {
     value.read("mem64_base", bus.mem64_base);
     value.read("mem64_size", bus.mem64_size);
     value.read("pci_mem64_base", bus.pci_mem64_base);
-    if (has_bus_range) {
+    if (needs_bus_range || value.find("bus_range_begin")) {
         value.read("bus_range_begin", bus.bus_range_begin);
         value.read("bus_range_end", bus.bus_range_end);
         value.read("domain", bus.domain);
     } else {
-        // The form of 2024-11 to 2025-12 knew one host bridge with all buses of domain 0.
+        // Upstream's forms from before 2026 knew all buses of domain 0 and no part of them.
         bus.bus_range_end = static_cast<std::uint32_t>(bus.ecam_size >> 20U) - (bus.ecam_size == 0 ? 0 : 1);
     }
     return bus;
 }
 
-PciDevice read_pci_device(const ConfigReader& value) {
-    PciDevice device;
-    if (value.is(JsonValue::Kind::number)) {
-        // The form of 2024-11 to 2025-12: bus << 8 | device << 3 | function.
-        std::uint16_t bdf = 0;
-        value.read(bdf);
-        device.bus = device.v_bus = static_cast<std::uint8_t>(bdf >> 8U);
-        device.device = device.v_device = (bdf >> 3U) & 0x1fU;
-        device.function = device.v_function = bdf & 0x7U;
-        return device;
+struct PciPlace {
+    std::uint8_t bus = 0, device = 0, function = 0;
+};
+
+/// bus << 8 | device << 3 | function.
+PciPlace read_bdf(const ConfigReader& value) {
+    std::uint16_t bdf = 0;
+    value.read(bdf);
+    return {static_cast<std::uint8_t>(bdf >> 8U), static_cast<std::uint8_t>((bdf >> 3U) & 0x1fU),
+            static_cast<std::uint8_t>(bdf & 0x7U)};
+}
+
+/// The forms from before 2026: a number, or of a branch of 2025-09 an object with bdf and vbdf.
+std::optional<PciDevice> read_old_pci_device(const ConfigReader& value) {
+    const bool is_number = value.is(JsonValue::Kind::number);
+    const auto bdf = is_number ? std::nullopt : value.find("bdf");
+    if (value.form() == Form::one_file || (!is_number && !bdf)) {
+        return std::nullopt;
     }
+    const PciPlace place = read_bdf(is_number ? value : *bdf);
+    const auto vbdf = is_number ? std::nullopt : value.find("vbdf");
+    const PciPlace seen = vbdf ? read_bdf(*vbdf) : place;
+    return PciDevice{.bus = place.bus,
+                     .device = place.device,
+                     .function = place.function,
+                     .v_bus = seen.bus,
+                     .v_device = seen.device,
+                     .v_function = seen.function};
+}
+
+PciDevice read_pci_device(const ConfigReader& value) {
+    if (const auto old = read_old_pci_device(value)) {
+        return *old;
+    }
+    PciDevice device;
     if (!value.require_object("domain, bus, device, function and dev_type")) {
         return device;
     }
@@ -168,11 +192,22 @@ PciDevice read_pci_device(const ConfigReader& value) {
     return device;
 }
 
+/// Upstream knows one word for the protocol, warns of others and boots as usual.
 void refuse_multiboot(const ConfigReader& zone) {
-    for (const std::string_view key : {"boot_protocol", "multiboot_enabled"}) {
-        if (const auto multiboot = zone.find(key)) {
-            multiboot->problem("Multiboot2 guests are not supported; remove this key for a normal boot");
+    if (zone.form() == Form::one_file) {
+        return;
+    }
+    constexpr std::string_view refusal =
+        "this version starts no Multiboot2 guests; remove this key for a normal boot";
+    if (const auto protocol = zone.find("boot_protocol")) {
+        if (protocol->string("the name of a boot protocol") == "multiboot2") {
+            protocol->problem(refusal);
+        } else {
+            protocol->warn("there is no such protocol; the guest boots as without this key");
         }
+    }
+    if (const auto enabled = zone.find("multiboot_enabled"); enabled && enabled->boolean()) {
+        enabled->problem(refusal);
     }
 }
 
@@ -280,11 +315,11 @@ void read_arch_config(const ConfigReader& zone, ZoneConfig& config) {
 
 void read_pci_config(const ConfigReader& zone, ZoneConfig& config) {
     if (const auto buses = zone.find("pci_config")) {
-        if (buses->is(JsonValue::Kind::object)) {
+        if (buses->is(JsonValue::Kind::object) && zone.form() == Form::upstream) {
             config.pci_config.push_back(read_pci_bus(*buses, false));
         } else {
             for (const ConfigReader& bus : buses->elements(max_pci_buses, "PCI host bridges")) {
-                config.pci_config.push_back(read_pci_bus(bus, true));
+                config.pci_config.push_back(read_pci_bus(bus, zone.form() == Form::one_file));
             }
         }
     }

@@ -26,8 +26,12 @@ std::string_view to_string(State state) {
     std::unreachable();
 }
 
-Zone::Zone(ZoneConfig config, hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop)
-    : config_(std::move(config)), hypervisor_(hypervisor), trap_loop_(trap_loop) {}
+Zone::Zone(ZoneConfig config, ZoneClaims claims, hypervisor::Hypervisor& hypervisor,
+           hypervisor::TrapLoop& trap_loop)
+    : config_(std::move(config)),
+      claims_(std::move(claims)),
+      hypervisor_(hypervisor),
+      trap_loop_(trap_loop) {}
 
 Result<std::shared_ptr<const guest::GuestMemory>> Zone::map_memory(const std::vector<MemoryRange>& ranges) {
     std::vector<guest::Region> regions;
@@ -233,16 +237,8 @@ ZoneState Zone::inspect() const {
     return zone;
 }
 
-std::vector<UsedRam> Zone::used_ram() const {
-    std::vector<UsedRam> ranges;
-    if (state() != State::stopped) {
-        for (const MemoryRegion& region : config_.memory_regions) {
-            if (region.type == RegionType::ram) {
-                ranges.push_back({name(), region.physical_start, region.size});
-            }
-        }
-    }
-    return ranges;
+std::optional<ZoneClaims> Zone::claims() const {
+    return state() == State::stopped ? std::nullopt : std::optional(claims_);
 }
 
 } // namespace hvisor::zone

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,8 @@ namespace hvisor::zone {
 class Zone {
   public:
     /// In state starting. Both references outlive the zone.
-    Zone(ZoneConfig config, hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop);
+    Zone(ZoneConfig config, ZoneClaims claims, hypervisor::Hypervisor& hypervisor,
+         hypervisor::TrapLoop& trap_loop);
 
     [[nodiscard]] std::uint32_t id() const { return config_.zone_id; }
     [[nodiscard]] const std::string& name() const { return config_.name; }
@@ -51,7 +53,8 @@ class Zone {
     // Any thread.
     [[nodiscard]] State state() const;
     [[nodiscard]] ZoneState inspect() const;
-    [[nodiscard]] std::vector<UsedRam> used_ram() const;
+    /// What the zone has for itself; nothing once it has stopped.
+    [[nodiscard]] std::optional<ZoneClaims> claims() const;
     /// Null when the zone has none now.
     [[nodiscard]] std::shared_ptr<ZoneDevices> devices() const;
 
@@ -69,6 +72,7 @@ class Zone {
     void set_state(State state, std::string reason);
 
     const ZoneConfig config_;
+    const ZoneClaims claims_;
     hypervisor::Hypervisor& hypervisor_;
     hypervisor::TrapLoop& trap_loop_;
 

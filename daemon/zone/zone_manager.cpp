@@ -101,6 +101,12 @@ const hypervisor::ZoneInfo* find(const std::vector<hypervisor::ZoneInfo>& list, 
     return found == list.end() ? nullptr : &*found;
 }
 
+void log_warnings(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings) {
+        log::warning("{}", warning);
+    }
+}
+
 /// What is known of a running zone without its zone JSON.
 ZoneConfig config_of(const hypervisor::ZoneInfo& info, const std::vector<MemoryRange>& ranges,
                      const VirtioZone& zone) {
@@ -166,10 +172,16 @@ Result<Machine> ZoneManager::Impl::machine() {
         return std::unexpected(std::move(list).error());
     }
     observe(*list); // what a zone that has just gone had is free
-    Machine machine{.zones = std::move(*list), .used_ram = {}, .reserved = reserved_memory(device_tree)};
+    Machine machine{.zones = std::move(*list), .claims = {}, .reserved = reserved_memory(device_tree)};
+    std::error_code error;
+    // Where there is none, as on x86_64, the root zone's addresses are not the machine's.
+    if (std::filesystem::is_directory(device_tree, error)) {
+        machine.root = look_at_root_linux("/proc");
+    }
     for (const auto& [name, zone] : zones_now()) {
-        const auto used = zone->used_ram();
-        machine.used_ram.insert(machine.used_ram.end(), used.begin(), used.end());
+        if (auto claims = zone->claims()) {
+            machine.claims.push_back(std::move(*claims));
+        }
     }
     return machine;
 }
@@ -189,7 +201,7 @@ Result<std::string> ZoneManager::Impl::start(ZoneFile file, std::shared_ptr<cons
         return std::unexpected(std::move(plan).error());
     }
     std::string name = plan->zone.config.name;
-    const auto zone = std::make_shared<Zone>(plan->zone.config, hypervisor, trap_loop);
+    const auto zone = std::make_shared<Zone>(plan->zone.config, claims_of(*plan), hypervisor, trap_loop);
     // Its last run ends here, with disks and memory that the new one needs.
     if (const auto old = replace(name, zone)) {
         old->release();
@@ -247,7 +259,9 @@ Result<std::vector<std::shared_ptr<Zone>>> ZoneManager::Impl::adopt_running(cons
                                         "is; expected memory_region",
                                         virtio.file.document.locate(zone.pointer), zone.id)});
         }
-        auto mine = std::make_shared<Zone>(config_of(*info, ranges, zone), hypervisor, trap_loop);
+        ZoneConfig config = config_of(*info, ranges, zone);
+        ZoneClaims claims = claims_of(config, zone.devices, folder_of(virtio.file.document));
+        auto mine = std::make_shared<Zone>(std::move(config), std::move(claims), hypervisor, trap_loop);
         if (auto done = mine->adopt(std::move(*devices), ranges); !done) {
             return give_up(std::move(done).error());
         }
@@ -322,6 +336,7 @@ Result<std::string> ZoneManager::Impl::start(Result<JsonDocument> document, cons
     if (!file) {
         return std::unexpected(std::move(file).error());
     }
+    log_warnings(file->warnings);
     if (file->form == Form::one_file) {
         if (!virtio.text.empty()) {
             return fail(ErrorCode::invalid_config,
@@ -339,6 +354,7 @@ Result<std::string> ZoneManager::Impl::start(Result<JsonDocument> document, cons
     if (!virtio_file) {
         return std::unexpected(std::move(virtio_file).error());
     }
+    log_warnings(virtio_file->warnings);
     const auto source = std::make_shared<const VirtioSource>(std::move(*virtio_file), std::move(files));
     return start(std::move(*file), source, source->files);
 }

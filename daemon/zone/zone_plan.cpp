@@ -16,12 +16,9 @@ Result<void> check_all(const ZoneFile& zone, const VirtioSource* virtio, const M
     if (auto checked = check_zone(zone); !checked) {
         return checked;
     }
-    Result<void> all = virtio != nullptr ? check_devices(zone, virtio->file) : Result<void>{};
-    auto fits = check_machine(zone, machine);
-    if (!all && !fits) {
-        all.error().message += "\n" + fits.error().message;
-    }
-    return all ? fits : all;
+    const VirtioFile* devices = virtio != nullptr ? &virtio->file : nullptr;
+    return join(devices != nullptr ? check_devices(zone, *devices) : Result<void>{},
+                check_machine(zone, devices, machine));
 }
 
 NetSettings net_settings(const VirtioDevice& device, const JsonDocument& document) {
@@ -107,6 +104,15 @@ std::vector<MemoryRange> memory_ranges(const ZonePlan& plan) {
         }
     }
     return ranges;
+}
+
+ZoneClaims claims_of(const ZonePlan& plan) {
+    if (!plan.virtio) {
+        return claims_of(plan.zone.config, {}, "");
+    }
+    const VirtioFile& virtio = plan.virtio->file;
+    return claims_of(plan.zone.config, virtio.config.zone(plan.zone.config.zone_id)->devices,
+                     folder_of(virtio.document));
 }
 
 Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> virtio, const FileTable& files,

@@ -47,6 +47,9 @@ struct ZonePlan {
 /// The same of a plan, which falls back on the RAM of the zone JSON; none where there are no devices.
 [[nodiscard]] std::vector<MemoryRange> memory_ranges(const ZonePlan& plan);
 
+/// What the zone of a plan has for itself.
+[[nodiscard]] ZoneClaims claims_of(const ZonePlan& plan);
+
 /// Open the disks of one zone of a virtio JSON.
 [[nodiscard]] Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio,
                                                                const VirtioZone& zone);

@@ -123,6 +123,78 @@ TEST_CASE("hvisorctl says what is wrong with a file, where, and exits accordingl
     CHECK(daemon.ctl({"zone", "list"}).output.ends_with("root-linux  running  0-1\n"));
 }
 
+TEST_CASE("upstream's two files become one that starts by itself", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    const auto one = files.path("one.json");
+    check_success(
+        daemon.ctl({"config", "import", files.path("zone.json"), files.path("virtio.json"), "-o", one}));
+    check_success(daemon.ctl({"zone", "start", one}));
+    CHECK(daemon.ctl({"zone", "show", "guest1"}).output.contains("block"));
+    check_success(daemon.ctl({"zone", "shutdown", "guest1"}));
+    check_failure(daemon.ctl({"zone", "start", one, "--virtio", files.path("virtio.json")}), 8,
+                  {one, "the zone's devices are in this file"});
+    check_failure(daemon.ctl({"config", "import", one}), 8, {one, "in one file already"});
+}
+
+TEST_CASE("a configured zone is started with its drop-ins", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    check_success(daemon.ctl({"config", "import", files.path("zone.json"), files.path("virtio.json"), "-o",
+                              files.path("camera.json")}));
+    std::filesystem::create_directory(files.path("camera.json.d"));
+    write_file(files.path("camera.json.d/name.json"), R"({ "name": "front-camera" })");
+    check_success(daemon.ctl({"zone", "start", "camera"}));
+    CHECK(daemon.ctl({"zone", "list"}).output.contains("front-camera"));
+    write_file(files.path("camera.json.d/zzz.json"), R"({ "nam": "x" })");
+    check_failure(daemon.ctl({"zone", "start", "camera"}), 8, {"zzz.json:1:10: /nam: there is no such key"});
+}
+
+TEST_CASE("files are checked without a daemon", "[hvisorctl]") {
+    Daemon daemon;
+    CHECK(daemon.stop() == 0);
+    const auto& files = daemon.files();
+    const auto good = daemon.ctl({"config", "check", files.path("zone.json"), files.path("virtio.json")});
+    INFO(good.errors);
+    CHECK(good.status == 0);
+    CHECK(good.output == "no problem in 2 files, 1 zone\n");
+    CHECK(good.errors.contains("not looked at: this machine"));
+
+    const auto path =
+        files.write("bad.json", ZoneFiles::zone_json({{"\"zone_id\"", "\"devices\": [], \"zone_di\""}}));
+    const auto bad = daemon.ctl({"config", "check", path});
+    CHECK(bad.status == 8);
+    CHECK(bad.output.empty());
+    CHECK(bad.errors.contains("/zone_di: there is no such key; did you mean zone_id?\n"));
+
+    const auto schema = daemon.ctl({"config", "schema"});
+    CHECK(schema.status == 0);
+    CHECK(schema.output.starts_with("{\n  \"$schema\": \"http://json-schema.org/draft-04/schema#\""));
+}
+
+TEST_CASE("devices are set in upstream's spelling of 2024", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    const std::string disk = "blk,addr=0xa003c00,len=0x200,irq=78,zone_id=1,img=" + files.path("disk.img");
+    check_success(daemon.ctl(
+        {"virtio", "start", "--device", disk, "--device", "console,addr=a003800,len=200,irq=76,zone_id=1"}));
+    check_success(daemon.ctl({"zone", "start", files.path("zone.json")}));
+    const auto shown = daemon.ctl({"zone", "show", "guest1"});
+    CHECK(shown.output.contains("block"));
+    CHECK(shown.output.contains("console"));
+    const auto device = [&](const std::string& text) {
+        return daemon.ctl({"virtio", "start", "--device", text});
+    };
+    check_failure(device("gpu,addr=1"), 8, {"\"gpu\" is no type of device"});
+    check_failure(device("blk,addr=1,len=200,irq=1,zone_id=1,tap=x"), 8, {"\"tap=x\" is no option of it"});
+    check_failure(device("blk,len=200,irq=1,zone_id=1"), 8,
+                  {"expected addr=N with a hexadecimal number above 0"});
+    check_failure(device("console,addr=1,len=200,irq=0x1,zone_id=1"), 8,
+                  {"expected irq=N with a decimal number"});
+    check_failure(device("blk,addr=a003c00,len=200,irq=78,zone_id=1"), 8, {"img: this key is missing"});
+    check_failure(daemon.ctl({"virtio", "start"}), 2);
+}
+
 TEST_CASE("files that the caller may not open stay closed", "[hvisorctl]") {
     if (geteuid() == 0) {
         SKIP("root may open everything");

@@ -16,14 +16,14 @@ namespace {
 
 Machine board() {
     return {.zones = {{0, 0x3, "root-linux", false}},
-            .used_ram = {},
+            .claims = {},
             .reserved = {{{"zones@50000000", 0x50000000, 0x30000000}}}};
 }
 
 hvisor::Error problems(const Machine& machine, const std::string& text = std::string(good_zone)) {
     const auto zone = read_zone_file(ConfigText{"z.json", text});
     REQUIRE(zone);
-    const auto checked = check_machine(*zone, machine);
+    const auto checked = check_machine(*zone, nullptr, machine);
     return checked ? hvisor::Error{} : checked.error();
 }
 
@@ -46,7 +46,12 @@ TEST_CASE("the root zone's CPUs are named by file and key") {
 TEST_CASE("CPUs and RAM of another zone are taken") {
     Machine machine = board();
     machine.zones.push_back({2, 0x8, "linux3", false});
-    machine.used_ram.push_back({"linux3", 0x70000000, 0x10000000});
+    machine.claims.push_back({.zone = "linux3",
+                              .ranges = {{RegionType::ram, 0x70000000, 0x10000000, false}},
+                              .interrupts = {},
+                              .taps = {},
+                              .cids = {},
+                              .disks = {}});
     const auto error = problems(machine);
     CHECK(error.code == ErrorCode::resource_busy);
     CHECK(error.message ==
@@ -125,4 +130,53 @@ TEST_CASE("reserved memory is read from the device tree the kernel shows") {
     // The module may know of more memory than the device tree does.
     tree.write("zone_ram", "0x90000000+0x1000\n");
     CHECK_FALSE(reserved_memory(tree.path(), parameter));
+}
+
+TEST_CASE("memory and interrupts that the root zone's Linux has are not for zones") {
+    Machine machine = board();
+    machine.root.system_ram = {{"System RAM", 0x40000000, 0x10001000}};
+    machine.root.interrupts = {{33, "uart-pl011"}, {76, "made by nobody"}};
+    const auto error = problems(machine, changed(good_zone, "[76, 78]", "[76, 78, 33]"));
+    CHECK(error.code == ErrorCode::resource_busy);
+    // No device was given for 76 here, so it is an interrupt of the machine, too.
+    CHECK(
+        error.message ==
+        "z.json:5:40: /memory_regions/0/physical_start: RAM 0x50000000, size 0x30000000, overlaps 0x40000000 "
+        "to 0x50000fff, which the root zone's Linux uses; reserve it in the root zone's device tree\n"
+        "z.json:8:18: /interrupts/0: interrupt 76 is in use by the root zone (made by nobody); expected "
+        "those "
+        "of devices that the root zone leaves alone\n"
+        "z.json:8:26: /interrupts/2: interrupt 33 is in use by the root zone (uart-pl011); expected those of "
+        "devices that the root zone leaves alone");
+}
+
+TEST_CASE("the interrupts of virtio devices may be in use elsewhere") {
+    Machine machine = board();
+    machine.root.interrupts = {{76, "somebody"}};
+    machine.claims.push_back(
+        {.zone = "linux3", .ranges = {}, .interrupts = {78}, .taps = {}, .cids = {}, .disks = {}});
+    const auto zone = read_zone_file(ConfigText{"z.json", std::string(good_zone)});
+    const auto virtio = read_virtio_config(ConfigText{"v.json", std::string(test::good_virtio)});
+    REQUIRE(zone);
+    REQUIRE(virtio);
+    CHECK(check_machine(*zone, &*virtio, machine));
+    CHECK_FALSE(check_machine(*zone, nullptr, machine));
+}
+
+TEST_CASE("a disk with an absolute path belongs to one zone") {
+    Machine machine = board();
+    machine.claims.push_back({.zone = "linux3",
+                              .ranges = {},
+                              .interrupts = {},
+                              .taps = {},
+                              .cids = {},
+                              .disks = {{"/srv/disk.img", true}}});
+    const auto zone = read_zone_file(ConfigText{"z.json", std::string(good_zone)});
+    const auto in_srv = read_virtio_config(ConfigText{"/srv/v.json", std::string(test::good_virtio)});
+    const auto elsewhere = read_virtio_config(ConfigText{"v.json", std::string(test::good_virtio)});
+    REQUIRE(zone);
+    const auto checked = check_machine(*zone, &*in_srv, machine);
+    REQUIRE_FALSE(checked);
+    CHECK(checked.error().message.contains("/zones/0/devices/1/img: disk.img is a disk of zone linux3"));
+    CHECK(check_machine(*zone, &*elsewhere, machine)); // whose disk.img that is nobody knows here
 }

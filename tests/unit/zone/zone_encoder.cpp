@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/zone_encoder.hpp"
 
+#include "zone/write_zone_file.hpp"
 #include "zone/zone_file.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -69,6 +70,11 @@ TEST_CASE("the structure equals the test vectors of the interface byte for byte"
         REQUIRE(layouts);
         const auto bytes = encode(zone->config, sizes, layouts->front());
         const auto expected = expected_bytes(vector);
+        // The one-file form says the same.
+        const auto rewritten = read_zone_file(ConfigText{"rewritten", write_zone_file(*zone, {})});
+        INFO((rewritten ? "" : rewritten.error().message));
+        REQUIRE(rewritten);
+        CHECK(encode(rewritten->config, sizes, layouts->front()) == expected);
         REQUIRE(bytes.size() == expected.size());
         for (std::size_t i = 0; i < bytes.size(); ++i) {
             INFO("offset " << i);

@@ -159,6 +159,22 @@ TEST_CASE("a failed start does not take the stopped zone's place before it has c
     CHECK(bench.manager.devices("linux2"));
 }
 
+TEST_CASE("a zone of one file brings its devices") {
+    Bench bench;
+    const std::string whole = test::changed(
+        test::good_zone, R"("zone_id": 1,)",
+        R"("zone_id": 1, "devices": [ { "type": "blk", "addr": "0xa003c00", "len": "0x200", "irq": 78, "img": "disk.img" } ],)");
+    const auto refused = bench.start(whole);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::invalid_config);
+    CHECK(refused.error().message.contains("z.json: the zone's devices are in this file; start it without "));
+    const auto started = bench.start(whole, "");
+    INFO(message(started));
+    REQUIRE(started);
+    CHECK(bench.zone("linux2").devices.size() == 1);
+    CHECK(bench.read_magic() == magic_value);
+}
+
 TEST_CASE("the structure is encoded as the hypervisor wants it") {
     SECTION("magic 5 of hvisor v0.4") {
         Bench bench({.magic = 5, .config_size = 3136});

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/check_files.hpp"
+
+#include "zone/check_device_tree.hpp"
+#include "zone/check_zone.hpp"
+#include "zone/zone_claims.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <format>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+namespace hvisor::zone {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A zone that was read, with the devices that belong to it.
+struct Candidate {
+    ZoneFile zone;
+    VirtioFile virtio; ///< its own devices, or those of a virtio JSON
+    bool has_devices = false;
+
+    [[nodiscard]] std::span<const VirtioDevice> devices() const {
+        const VirtioZone* mine = has_devices ? virtio.config.zone(zone.config.zone_id) : nullptr;
+        return mine == nullptr ? std::span<const VirtioDevice>{} : mine->devices;
+    }
+    [[nodiscard]] std::string folder() const { return fs::absolute(virtio.document.name()).parent_path(); }
+};
+
+class Checker {
+  public:
+    void read(std::span<const ConfigText> files);
+    void check_each();
+    void check_together();
+    FilesReport take() { return std::move(report_); }
+
+  private:
+    void keep(const Result<void>& result) {
+        if (!result) {
+            report_.problems.push_back(result.error().message);
+        }
+    }
+    void keep_warnings(const std::vector<std::string>& warnings) {
+        report_.warnings.insert(report_.warnings.end(), warnings.begin(), warnings.end());
+    }
+    void give_devices(std::vector<VirtioFile>& virtio);
+    void check_tree(const Candidate& candidate);
+
+    std::vector<Candidate> candidates_;
+    FilesReport report_;
+};
+
+void Checker::read(std::span<const ConfigText> files) {
+    std::vector<VirtioFile> virtio;
+    for (const ConfigText& text : files) {
+        auto document = JsonDocument::parse(text);
+        if (!document) {
+            report_.problems.push_back(document.error().message);
+            continue;
+        }
+        if (document->root().find("zones") != nullptr) {
+            auto file = read_virtio_config(text);
+            if (file) {
+                keep_warnings(file->warnings);
+                virtio.push_back(std::move(*file));
+            } else {
+                report_.problems.push_back(file.error().message);
+            }
+            continue;
+        }
+        auto zone = read_zone_file(std::move(*document));
+        if (!zone) {
+            report_.problems.push_back(zone.error().message);
+            continue;
+        }
+        keep_warnings(zone->warnings);
+        report_.zones.push_back(zone->config.name);
+        VirtioFile own = own_devices(*zone);
+        const bool is_whole = zone->form == Form::one_file;
+        candidates_.push_back({.zone = std::move(*zone), .virtio = std::move(own), .has_devices = is_whole});
+    }
+    give_devices(virtio);
+}
+
+void Checker::give_devices(std::vector<VirtioFile>& virtio) {
+    for (Candidate& candidate : candidates_) {
+        if (candidate.has_devices) {
+            continue;
+        }
+        const auto file = std::ranges::find_if(virtio, [&candidate](const VirtioFile& one) {
+            return one.config.zone(candidate.zone.config.zone_id) != nullptr;
+        });
+        if (file != virtio.end()) {
+            candidate.virtio = *file;
+            candidate.has_devices = true;
+        } else {
+            report_.left_out.push_back(
+                std::format("{}: the devices of zone {}, which are in no file that was given",
+                            candidate.zone.document.name(), candidate.zone.config.name));
+        }
+    }
+}
+
+void Checker::check_each() {
+    for (const Candidate& candidate : candidates_) {
+        const auto sound = check_zone(candidate.zone);
+        keep(sound);
+        if (sound && candidate.has_devices) {
+            keep(check_devices(candidate.zone, candidate.virtio));
+            keep_warnings(device_warnings(candidate.zone, candidate.virtio));
+        }
+        if (sound) {
+            check_tree(candidate);
+        }
+    }
+}
+
+void Checker::check_tree(const Candidate& candidate) {
+    const ImageFile* image = candidate.zone.config.image(ImageRole::dtb);
+    if (image == nullptr || candidate.zone.start.dtb != DtbSource::file) {
+        return; // none, or one that is made to agree
+    }
+    const fs::path path = fs::path(candidate.zone.document.name()).parent_path() / image->path;
+    std::ifstream file(path, std::ios::binary);
+    if (!file) {
+        report_.left_out.push_back(std::format("{}: {}, which cannot be opened",
+                                               candidate.zone.document.locate(image->path_key), image->path));
+        return;
+    }
+    std::vector<char> bytes(max_device_tree_size + 1);
+    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    Problems problems(candidate.zone.document);
+    const auto tree =
+        read_device_tree(std::as_bytes(std::span(bytes).first(static_cast<std::size_t>(file.gcount()))));
+    if (!tree) {
+        problems.add(image->path_key, std::format("{}: {}", image->path, tree.error().message));
+    } else {
+        check_device_tree(candidate.zone, candidate.devices(), *tree, problems);
+    }
+    keep(problems.result());
+    keep_warnings(problems.warnings());
+}
+
+void Checker::check_together() {
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+        const Candidate& mine = candidates_[i];
+        Problems zone_problems(mine.zone.document);
+        Problems device_problems(mine.virtio.document);
+        for (std::size_t j = 0; j < i; ++j) {
+            const ZoneConfig& other = candidates_[j].zone.config;
+            check_identity(mine.zone.config, other, zone_problems);
+            check_claims(mine.zone.config, mine.devices(), mine.folder(),
+                         claims_of(other, candidates_[j].devices(), candidates_[j].folder()), zone_problems,
+                         device_problems);
+        }
+        keep(join(zone_problems.result(), device_problems.result()));
+    }
+}
+
+} // namespace
+
+FilesReport check_files(std::span<const ConfigText> files) {
+    Checker checker;
+    checker.read(files);
+    checker.check_each();
+    checker.check_together();
+    return checker.take();
+}
+
+} // namespace hvisor::zone

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/check_limits.hpp"
+
+#include "base/checked.hpp"
+
+#include <algorithm>
+#include <format>
+#include <string_view>
+
+namespace hvisor::zone {
+namespace {
+
+constexpr std::uint64_t page_size = 4096;
+
+void check_page(std::uint64_t number, const std::string& pointer, Problems& problems) {
+    if (number % page_size != 0) {
+        problems.add(pointer,
+                     std::format("{:#x} is not a multiple of the page size {:#x}", number, page_size));
+    }
+}
+
+/// Code for x86_64, the ITS and the IOMMU has tables for this many zones (section 6.2).
+void check_small_id(const ZoneConfig& zone, std::string_view why, Problems& problems) {
+    constexpr std::uint32_t most = 3;
+    if (zone.zone_id > most) {
+        problems.add("/zone_id", std::format("{} is above {}, which is the highest id of a zone {}",
+                                             zone.zone_id, most, why));
+    }
+}
+
+void check_cpus(const ZoneConfig& zone, Problems& problems) {
+    for (std::size_t i = 0; i < zone.cpus.size(); ++i) {
+        if (std::ranges::contains(zone.cpus.begin(), zone.cpus.begin() + static_cast<std::ptrdiff_t>(i),
+                                  zone.cpus[i])) {
+            problems.add(std::format("/cpus/{}", i),
+                         std::format("CPU {} is in the list already", zone.cpus[i]));
+        }
+    }
+}
+
+void check_ivc(const ZoneConfig& zone, Problems& problems) {
+    for (std::size_t i = 0; i < zone.ivc_configs.size(); ++i) {
+        const IvcConfig& ivc = zone.ivc_configs[i];
+        const std::string key = std::format("/ivc_configs/{}", i);
+        check_page(ivc.control_table_ipa, key + "/control_table_ipa", problems);
+        check_page(ivc.shared_mem_ipa, key + "/shared_mem_ipa", problems);
+        check_page(ivc.rw_sec_size, key + "/rw_sec_size", problems);
+        check_page(ivc.out_sec_size, key + "/out_sec_size", problems);
+        if (ivc.peer_id >= ivc.max_peers) {
+            problems.add(key + "/peer_id",
+                         std::format("peer {} is none of the channel's {} peers; expected 0 "
+                                     "to max_peers - 1",
+                                     ivc.peer_id, ivc.max_peers));
+        }
+    }
+}
+
+void check_pci(const ZoneConfig& zone, Problems& problems) {
+    constexpr std::uint32_t last_bus = 255;
+    constexpr std::uint8_t last_device = 31;
+    constexpr std::uint8_t last_function = 7;
+    for (std::size_t i = 0; i < zone.pci_config.size(); ++i) {
+        const PciBus& bus = zone.pci_config[i];
+        if (bus.bus_range_begin > bus.bus_range_end || bus.bus_range_end > last_bus) {
+            problems.add(std::format("/pci_config/{}", i),
+                         std::format("buses {} to {} are no range of PCI buses; expected bus_range_begin, "
+                                     "bus_range_end of 0 to {}",
+                                     bus.bus_range_begin, bus.bus_range_end, last_bus));
+        }
+    }
+    for (std::size_t i = 0; i < zone.alloc_pci_devs.size(); ++i) {
+        const PciDevice& device = zone.alloc_pci_devs[i];
+        if (std::max(device.device, device.v_device) > last_device ||
+            std::max(device.function, device.v_function) > last_function) {
+            problems.add(
+                std::format("/alloc_pci_devs/{}", i),
+                std::format("{:02x}.{} seen as {:02x}.{} is no place on a PCI bus; expected a device "
+                            "of 0 to {} and a function of 0 to {}",
+                            device.device, device.function, device.v_device, device.v_function, last_device,
+                            last_function));
+        }
+    }
+}
+
+void check_x86_64(const ZoneConfig& zone, const X8664Config& arch, Problems& problems) {
+    check_small_id(zone, "on x86_64", problems);
+    if (arch.setup_load_gpa == 0) {
+        problems.add("/arch_config/setup_load_gpa",
+                     "the hypervisor writes the boot parameters there and panics without; expected a guest "
+                     "address above 0, with setup_filepath and setup_load_hpa");
+    }
+    const auto check_region = [&](std::uint64_t index, std::string_view key) {
+        if (index >= zone.memory_regions.size()) {
+            problems.add(std::format("/arch_config/{}", key),
+                         std::format("there is no memory region {}; expected 0 to {}", index,
+                                     zone.memory_regions.size() - 1));
+        }
+    };
+    check_region(arch.rsdp_memory_region_id, "rsdp_memory_region_id");
+    check_region(arch.acpi_memory_region_id, "acpi_memory_region_id");
+    check_region(arch.uefi_memory_region_id, "uefi_memory_region_id");
+    if (arch.screen_base > UINT32_MAX) {
+        problems.add("/arch_config/screen_base",
+                     std::format("{:#x} is not below 4 GiB; expected a lower address, or 0 for no screen",
+                                 arch.screen_base));
+    }
+}
+
+/// The hypervisor also maps a page at the virtual address of such a region (section 9.2).
+void check_loongarch64(const ZoneConfig& zone, Problems& problems) {
+    for (std::size_t i = 0; i < zone.memory_regions.size(); ++i) {
+        const MemoryRegion& region = zone.memory_regions[i];
+        if (region.type == RegionType::virtio && region.virtual_start != region.physical_start) {
+            problems.add(std::format("/memory_regions/{}/virtual_start", i),
+                         std::format("{:#x} differs from physical_start, {:#x}; expected the same for a "
+                                     "region of the type \"virtio\"",
+                                     region.virtual_start, region.physical_start));
+        }
+    }
+}
+
+/// One that is made has no file whose address would be looked at with the other images.
+void check_made_dtb(const ZoneFile& zone, Problems& problems) {
+    const std::uint64_t address = zone.config.dtb_load_paddr;
+    const bool is_in_ram = std::ranges::any_of(zone.config.memory_regions, [address](const auto& region) {
+        return region.type == RegionType::ram && range_inside(address, 1, region.physical_start, region.size);
+    });
+    if (zone.start.dtb == DtbSource::generate && !is_in_ram) {
+        problems.add("/dtb_load_paddr",
+                     std::format("{:#x} is not in the zone's RAM; expected a physical address in a region of "
+                                 "the type \"ram\"",
+                                 address));
+    }
+}
+
+} // namespace
+
+void check_limits(const ZoneFile& zone, Problems& problems) {
+    check_cpus(zone.config, problems);
+    check_ivc(zone.config, problems);
+    check_pci(zone.config, problems);
+    check_made_dtb(zone, problems);
+    if (const auto* x86_64 = std::get_if<X8664Config>(&zone.config.arch)) {
+        check_x86_64(zone.config, *x86_64, problems);
+    } else if (const auto* arm64 = std::get_if<Aarch64Config>(&zone.config.arch)) {
+        const auto* gic = std::get_if<GicV3>(&arm64->gic);
+        if (gic != nullptr && gic->gits_size != 0) {
+            check_small_id(zone.config, "with an ITS", problems);
+        }
+    } else if (std::holds_alternative<Loongarch64Config>(zone.config.arch)) {
+        check_loongarch64(zone.config, problems);
+    }
+}
+
+} // namespace hvisor::zone

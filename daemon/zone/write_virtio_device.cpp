@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/write_virtio_device.hpp"
+
+#include "zone/json_members.hpp"
+#include "zone/print_json.hpp"
+
+#include <format>
+#include <utility>
+#include <vector>
+
+namespace hvisor::zone {
+namespace {
+
+std::string_view to_string(DeviceType type) {
+    switch (type) {
+    case DeviceType::block:
+        return "blk";
+    case DeviceType::console:
+        return "console";
+    case DeviceType::net:
+        return "net";
+    case DeviceType::entropy:
+        return "rng";
+    case DeviceType::vsock:
+        return "vsock";
+    }
+    std::unreachable();
+}
+
+bool is_limited(const Throttle::Settings& limit) {
+    return limit.bytes.rate != 0 || limit.operations.rate != 0;
+}
+
+std::string write_limit(const Throttle::Settings& limit, const std::string& unit) {
+    JsonMembers members;
+    members.add_optional("bytes_per_second", limit.bytes.rate);
+    members.add_optional("bytes_burst", limit.bytes.burst);
+    members.add_optional(unit + "_per_second", limit.operations.rate);
+    members.add_optional(unit + "_burst", limit.operations.burst);
+    return members.line();
+}
+
+void add_block(JsonMembers& members, const BlockConfig& block) {
+    members.add("img", json_string(block.image));
+    if (block.read_only) {
+        members.add("readonly", "true");
+    }
+    if (block.direct) {
+        members.add("direct", "true");
+    }
+    if (!block.serial.empty()) {
+        members.add("serial", json_string(block.serial));
+    }
+    if (block.queues != 1) {
+        members.add_number("queues", block.queues);
+    }
+    if (is_limited(block.limit)) {
+        members.add("rate_limit", write_limit(block.limit, "requests"));
+    }
+}
+
+void add_net(JsonMembers& members, const NetConfig& net) {
+    members.add("tap", json_string(net.tap));
+    std::vector<std::string> bytes;
+    for (const std::uint8_t byte : net.mac) {
+        bytes.push_back(std::format("\"{:#04x}\"", byte));
+    }
+    members.add("mac", "[" + join(bytes, ", ") + "]");
+    if (!net.bridge.empty()) {
+        members.add("bridge", json_string(net.bridge));
+    }
+    members.add_optional("mtu", net.mtu);
+    if (net.queue_pairs != 1) {
+        members.add_number("queue_pairs", net.queue_pairs);
+    }
+    JsonMembers limits;
+    if (is_limited(net.transmit)) {
+        limits.add("transmit", write_limit(net.transmit, "frames"));
+    }
+    if (is_limited(net.receive)) {
+        limits.add("receive", write_limit(net.receive, "frames"));
+    }
+    if (!limits.empty()) {
+        members.add("rate_limit", limits.line());
+    }
+}
+
+void add_ports(JsonMembers& members, const std::vector<VirtioPort>& ports) {
+    std::vector<std::string> list;
+    for (const VirtioPort& port : ports) {
+        JsonMembers one;
+        one.add("name", json_string(port.name));
+        if (port.is_console) {
+            one.add("console", "true");
+        }
+        list.push_back(one.line());
+    }
+    if (!list.empty()) {
+        members.add("ports", "[" + join(list, ", ") + "]");
+    }
+}
+
+} // namespace
+
+std::string write_virtio_device(const VirtioDevice& device) {
+    JsonMembers members;
+    members.add("type", json_string(to_string(device.type)));
+    members.add({{"addr", device.address}, {"len", device.length}});
+    members.add_number("irq", device.interrupt);
+    switch (device.type) {
+    case DeviceType::block:
+        add_block(members, device.block);
+        break;
+    case DeviceType::console:
+        add_ports(members, device.ports);
+        break;
+    case DeviceType::net:
+        add_net(members, device.net);
+        break;
+    case DeviceType::entropy:
+        if (is_limited(device.entropy_limit)) {
+            members.add("rate_limit", write_limit(device.entropy_limit, "requests"));
+        }
+        break;
+    case DeviceType::vsock:
+        members.add_number("cid", device.cid);
+        break;
+    }
+    return members.line();
+}
+
+} // namespace hvisor::zone

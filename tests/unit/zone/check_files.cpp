@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/check_files.hpp"
+
+#include "temporary_directory.hpp"
+#include "zone_text.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <string>
+#include <vector>
+
+using namespace hvisor::zone;
+using test::changed;
+using test::good_one_file;
+using test::good_virtio;
+using test::good_zone;
+
+namespace {
+
+/// A zone that can run beside the good one.
+std::string second_zone() {
+    std::string text = changed(good_one_file, "linux2", "linux3");
+    text = changed(text, R"("zone_id": 1)", R"("zone_id": 2)");
+    text = changed(text, "[2, 3]", "[4, 5]");
+    text = changed(text, R"("0x50000000", "virtual_start")", R"("0x90000000", "virtual_start")");
+    text = changed(text, R"("kernel_load_paddr": "0x50400000")", R"("kernel_load_paddr": "0x90400000")");
+    text = changed(text, R"("dtb_load_paddr": "0x50000000")", R"("dtb_load_paddr": "0x90000000")");
+    text = changed(text, R"("initrd_load_paddr": "0x58000000")", R"("initrd_load_paddr": "0x98000000")");
+    return changed(text, "disk.img", "disk2.img");
+}
+
+FilesReport check(const std::vector<std::string>& texts) {
+    std::vector<ConfigText> files;
+    for (const std::string& text : texts) {
+        files.push_back({std::string(1, static_cast<char>('a' + files.size())) + ".json", text});
+    }
+    return check_files(files);
+}
+
+struct Change {
+    const char* from;
+    const char* to;
+    const char* message;
+};
+
+} // namespace
+
+TEST_CASE("zones that can run together have no problem, though their windows and interrupts are the same") {
+    const FilesReport report = check({std::string(good_one_file), second_zone()});
+    for (const std::string& problem : report.problems) {
+        UNSCOPED_INFO(problem);
+    }
+    CHECK(report.problems.empty());
+    CHECK(report.left_out.empty());
+    CHECK(report.zones == std::vector<std::string>{"linux2", "linux3"});
+    // Two devices in one region of the type "virtio".
+    REQUIRE(report.warnings.size() == 4);
+    CHECK(report.warnings[0] == "a.json:16:34: /devices/0/addr: no region of the type \"virtio\" starts at "
+                                "0xa003800, so the guest waits "
+                                "each time it notifies this device; give the device a region of its own");
+}
+
+TEST_CASE("what two zones cannot both have is named in the second one's file") {
+    const Change changes[] = {
+        {R"("zone_id": 2)", R"("zone_id": 1)",
+         "b.json:2:14: /zone_id: 1 is the number of zone linux2, too; expected another one"},
+        {"linux3", "linux2", "b.json:1:11: /name: zone 1 is called linux2, too; expected another name"},
+        {"[4, 5]", "[4, 3]",
+         "b.json:3:15: /cpus/1: CPU 3 belongs to zone linux2, too; expected CPUs that no zone uses"},
+        {R"("0x90000000", "virtual_start": "0x50000000", "size": "0x30000000")",
+         R"("0x78000000", "virtual_start": "0x50000000", "size": "0x30000000")",
+         "b.json:5:40: /memory_regions/0/physical_start: RAM 0x78000000, size 0x30000000, overlaps RAM "
+         "0x50000000, "
+         "size 0x30000000, of zone linux2; expected memory that no zone uses"},
+        {"disk2.img", "disk.img",
+         "b.json:17:77: /devices/1/img: disk.img is a disk of zone linux2; expected one that no zone uses, "
+         "or "
+         "\"readonly\": true in both"},
+    };
+    for (const Change& change : changes) {
+        const FilesReport report =
+            check({std::string(good_one_file), changed(second_zone(), change.from, change.to)});
+        INFO(change.from << " -> " << change.to);
+        REQUIRE(report.problems.size() == 1);
+        CHECK(report.problems[0] == change.message);
+    }
+}
+
+TEST_CASE("registers, interrupts and taps of the machine belong to one zone") {
+    const auto with_parts = [](std::string text) {
+        text = changed(
+            text, R"("memory_regions": [)",
+            R"("memory_regions": [ { "type": "io", "physical_start": "0x9000000", "virtual_start": "0x9000000", "size": "0x1000" },)");
+        text = changed(text, "[76, 78]", "[76, 78, 33]");
+        return changed(
+            text, R"("devices": [)",
+            R"("devices": [ { "type": "vsock", "addr": "0xa003000", "len": "0x200", "irq": 78, "cid": 5 }, { "type": "net", "addr": "0xa003200", "len": "0x200", "irq": 78, "tap": "tap0", "mac": [2,0,0,0,0,1] },)");
+    };
+    const FilesReport report = check({with_parts(std::string(good_one_file)), with_parts(second_zone())});
+    REQUIRE(report.problems.size() == 1);
+    const std::string& text = report.problems[0];
+    INFO(text);
+    CHECK(
+        text.contains("/memory_regions/0/physical_start: the registers at 0x9000000, size 0x1000, overlaps"));
+    CHECK(text.contains("/interrupts/2: interrupt 33 belongs to zone linux2"));
+    CHECK(text.contains("/devices/1/tap: tap0 is the tap of zone linux2"));
+    CHECK(text.contains("/devices/0/cid: 5 is the cid of zone linux2"));
+    CHECK_FALSE(text.contains("interrupt 76"));
+}
+
+TEST_CASE("a disk that both zones only read can be theirs") {
+    const auto read_only = [](const std::string& text) {
+        return changed(changed(text, "disk2.img", "disk.img"), R"("disk.img")",
+                       R"("disk.img", "readonly": true)");
+    };
+    CHECK(check({changed(good_one_file, R"("disk.img")", R"("disk.img", "readonly": true)"),
+                 read_only(second_zone())})
+              .problems.empty());
+}
+
+TEST_CASE("loongarch64 zones repeat the regions that upstream's files repeat, but no RAM with an image") {
+    const auto zone = [](const char* id, const char* ram) {
+        return std::string(R"({ "arch": "loongarch64", "devices": [], "interrupts": [], "name": "z)") + id +
+               R"(", "zone_id": )" + id + R"(, "cpus": [)" + id +
+               R"(], "kernel_filepath": "k", "entry_point": 0,
+               "kernel_load_paddr": ")" +
+               ram + R"(", "memory_regions": [
+               { "type": "ram", "physical_start": ")" +
+               ram + R"(", "virtual_start": ")" + ram + R"(", "size": "0x10000000" },
+               { "type": "ram", "physical_start": "0x1000", "virtual_start": "0x0", "size": "0x10000" },
+               { "type": "io", "physical_start": "0x1fe00000", "virtual_start": "0x1fe00000", "size": "0x1000" } ] })";
+    };
+    CHECK(check({zone("1", "0xc0000000"), zone("2", "0xa0000000")}).problems.empty());
+    CHECK(check({zone("1", "0xc0000000"), zone("2", "0xc0000000")}).problems.size() == 1);
+    CHECK(check({zone("1", "0xc0000000"), zone("2", "0xc8000000")}).problems.size() == 1);
+}
+
+TEST_CASE("upstream's two files are checked together, and what is not there is said") {
+    FilesReport report = check({std::string(good_zone), std::string(good_virtio)});
+    CHECK(report.problems.empty());
+    REQUIRE(report.left_out.size() == 1);
+    CHECK(report.left_out[0] == "a.json:12:19: /dtb_filepath: zone1.dtb, which cannot be opened");
+    report = check({std::string(good_zone)});
+    REQUIRE(report.left_out.size() == 2);
+    CHECK(report.left_out[0] == "a.json: the devices of zone linux2, which are in no file that was given");
+    report = check({std::string(good_zone), changed(good_virtio, R"("irq": 76)", R"("irq": 77)")});
+    REQUIRE(report.problems.size() == 1);
+    CHECK(report.problems[0].starts_with("b.json:"));
+}
+
+TEST_CASE("problems of all files are told at once") {
+    const FilesReport report = check({"{", "[]", R"({ "zones": 1 })", std::string(good_one_file)});
+    CHECK(report.problems.size() == 3);
+    CHECK(report.zones.size() == 1);
+}
+
+TEST_CASE("a device tree that is no device tree is a problem of the zone's file") {
+    const test::TemporaryDirectory folder;
+    folder.write("zone1.dtb", "no device tree");
+    const std::string name = folder.path() / "z.json";
+    const ConfigText files[] = {{name, std::string(good_zone)}, {"v.json", std::string(good_virtio)}};
+    const FilesReport report = check_files(files);
+    REQUIRE(report.problems.size() == 1);
+    CHECK(report.problems[0].starts_with(name + ":12:19: /dtb_filepath: zone1.dtb: "));
+}
