@@ -94,12 +94,15 @@ class FakeVhost {
         UniqueFd call;
         UniqueFd error;
 
-        [[nodiscard]] guest::GuestSpan avail() const { return span(addresses.avail_user_addr, 6 + 2 * size); }
-        [[nodiscard]] guest::GuestSpan used() const { return span(addresses.used_user_addr, 6 + 8 * size); }
+        [[nodiscard]] guest::GuestSpan avail() const {
+            return span(addresses.avail_user_addr, 6 + 2UL * size);
+        }
+        [[nodiscard]] guest::GuestSpan used() const { return span(addresses.used_user_addr, 6 + 8UL * size); }
         [[nodiscard]] guest::GuestSpan descriptors() const {
-            return span(addresses.desc_user_addr, 16 * size);
+            return span(addresses.desc_user_addr, 16UL * size);
         }
         static guest::GuestSpan span(std::uint64_t address, std::size_t length) {
+            // NOLINTNEXTLINE(performance-no-int-to-ptr): so the kernel gets it
             return {reinterpret_cast<std::byte*>(address), length};
         }
     };

@@ -90,7 +90,7 @@ struct VsockRig : kit::DeviceRig<VsockDevice> {
 };
 
 std::string error_of(const std::shared_ptr<FakeVhost>& kernel) {
-    kit::Ram ram(0x40000000, 4096);
+    const kit::Ram ram(0x40000000, 4096);
     std::vector<guest::Region> regions;
     regions.push_back(ram.region());
     const auto memory = *guest::GuestMemory::create(std::move(regions));
@@ -143,8 +143,8 @@ TEST_CASE("the kernel gets the cid, all of the guest's memory, and the rings whe
 }
 
 TEST_CASE("memory in several regions reaches the kernel whole") {
-    kit::Ram low(0x40000000, 8192);
-    kit::Ram high(0x80000000, 4096);
+    const kit::Ram low(0x40000000, 8192);
+    const kit::Ram high(0x80000000, 4096);
     std::vector<guest::Region> regions;
     regions.push_back(low.region());
     regions.push_back(high.region());
