@@ -180,6 +180,8 @@ class DeviceFuzz {
         in_flight_.assign(queues_.size(), {});
         features_ = features;
         rig_.bring_up(pointers, features);
+        // Resets of the rig itself wait for their answer, which counts too.
+        owed_ = rig_.port.answers().size();
         blameless_ = true;
         is_ring_intact_ = true;
         is_data_clean_ = true;
@@ -411,8 +413,6 @@ class DeviceFuzz {
         hurry();
         expect(rig_.port.wait_for_answers(owed_, std::chrono::seconds(10)), "every access is answered");
         rig_.settle();
-        // Resets of the rig itself wait for their answer, which counts too.
-        owed_ = rig_.port.answers().size();
     }
 
     /// The driver writes into its rings, behind the device's back.
