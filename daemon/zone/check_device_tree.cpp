@@ -98,4 +98,15 @@ void check_device_tree(const ZoneFile& zone, std::span<const VirtioDevice> devic
     }
 }
 
+void check_device_tree(const ZoneFile& zone, std::span<const VirtioDevice> devices,
+                       std::span<const std::byte> blob, Problems& problems) {
+    const auto tree = read_device_tree(blob);
+    if (tree) {
+        check_device_tree(zone, devices, *tree, problems);
+        return;
+    }
+    const ImageFile* image = zone.config.image(ImageRole::dtb);
+    problems.add(key, std::format("{}: {}", image != nullptr ? image->path : "", tree.error().message));
+}
+
 } // namespace hvisor::zone

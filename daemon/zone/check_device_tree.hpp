@@ -6,6 +6,7 @@
 #include "zone/virtio_config.hpp"
 #include "zone/zone_file.hpp"
 
+#include <cstddef>
 #include <span>
 
 namespace hvisor::zone {
@@ -15,5 +16,9 @@ namespace hvisor::zone {
 /// does not use it, which is a warning.
 void check_device_tree(const ZoneFile& zone, std::span<const VirtioDevice> devices, const DeviceTree& tree,
                        Problems& problems);
+
+/// The same of a blob, whose file is the zone's "dtb_filepath".
+void check_device_tree(const ZoneFile& zone, std::span<const VirtioDevice> devices,
+                       std::span<const std::byte> blob, Problems& problems);
 
 } // namespace hvisor::zone

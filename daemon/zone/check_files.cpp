@@ -133,13 +133,8 @@ void Checker::check_tree(const Candidate& candidate) {
     std::vector<char> bytes(max_device_tree_size + 1);
     file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     Problems problems(candidate.zone.document);
-    const auto tree =
-        read_device_tree(std::as_bytes(std::span(bytes).first(static_cast<std::size_t>(file.gcount()))));
-    if (!tree) {
-        problems.add(image->path_key, std::format("{}: {}", image->path, tree.error().message));
-    } else {
-        check_device_tree(candidate.zone, candidate.devices(), *tree, problems);
-    }
+    const auto blob = std::as_bytes(std::span(bytes).first(static_cast<std::size_t>(file.gcount())));
+    check_device_tree(candidate.zone, candidate.devices(), blob, problems);
     keep(problems.result());
     keep_warnings(problems.warnings());
 }

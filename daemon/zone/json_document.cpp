@@ -193,7 +193,7 @@ Result<JsonDocument> JsonDocument::parse(const ConfigText& config) {
 }
 
 std::string JsonDocument::locate(std::string_view pointer) const {
-    const JsonValue* value = &root_;
+    const JsonValue* value = root_.get();
     for (const auto step : pointer | std::views::drop(1) | std::views::split('/')) {
         const std::string_view name(step);
         const JsonValue* next = nullptr;

@@ -5,6 +5,7 @@
 #include "zone/config_text.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,18 +43,19 @@ struct JsonMember {
 
 /// A parsed configuration file that still knows its text, and those of the
 /// files that were merged into it. Comments and trailing commas are allowed;
-/// what follows the document is ignored.
+/// what follows the document is ignored. Copies share the tree.
 class JsonDocument {
   public:
     [[nodiscard]] static Result<JsonDocument> parse(const ConfigText& config);
 
-    [[nodiscard]] const JsonValue& root() const { return root_; }
+    [[nodiscard]] const JsonValue& root() const { return *root_; }
     /// Of the file, not of those merged into it.
     [[nodiscard]] const std::string& name() const { return sources_.front().name; }
 
     /// Change the document as `patch` says (RFC 7386): its members replace
     /// those here or join them, objects are merged, null takes a member away,
     /// and all else, arrays too, is replaced. Every value still knows its file.
+    /// Not for a document that has been copied.
     void merge(JsonDocument patch);
 
     /// "FILE:LINE:COLUMN: /json/pointer" of a value, or of the nearest value
@@ -69,10 +71,10 @@ class JsonDocument {
 
   private:
     JsonDocument(const ConfigText& config, JsonValue root, std::size_t end)
-        : sources_{config}, root_(std::move(root)), end_(end) {}
+        : sources_{config}, root_(std::make_shared<JsonValue>(std::move(root))), end_(end) {}
 
     std::vector<ConfigText> sources_; ///< the file, then what was merged into it
-    JsonValue root_;
+    std::shared_ptr<JsonValue> root_;
     std::size_t end_; ///< of the document in the file's text
 };
 

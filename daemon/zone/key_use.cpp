@@ -10,6 +10,8 @@ bool is_same(std::string_view a, std::string_view b, bool in_any_case) {
     return in_any_case ? equal_in_any_case(a, b) : a == b;
 }
 
+// The parser has bounded how deep this goes.
+// NOLINTNEXTLINE(misc-no-recursion)
 void find_repeated(const JsonValue& value, const std::string& pointer, bool in_any_case,
                    std::vector<RepeatedKey>& repeated) {
     for (std::size_t i = 0; i < value.elements.size(); ++i) {

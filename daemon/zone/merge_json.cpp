@@ -7,6 +7,8 @@
 namespace hvisor::zone {
 namespace {
 
+// The parser has bounded how deep these go.
+// NOLINTBEGIN(misc-no-recursion)
 void set_source(JsonValue& value, std::size_t source) {
     value.source = source;
     for (JsonValue& element : value.elements) {
@@ -47,12 +49,14 @@ void merge_into(JsonValue& target, JsonValue patch) {
     }
 }
 
+// NOLINTEND(misc-no-recursion)
+
 } // namespace
 
 void JsonDocument::merge(JsonDocument patch) {
-    set_source(patch.root_, sources_.size());
+    set_source(*patch.root_, sources_.size());
     sources_.push_back(std::move(patch.sources_.front()));
-    merge_into(root_, std::move(patch.root_));
+    merge_into(*root_, std::move(*patch.root_));
 }
 
 } // namespace hvisor::zone

@@ -21,6 +21,8 @@ bool is_flat(const JsonValue& value) {
            std::ranges::all_of(value.members, is_plain, &JsonMember::value);
 }
 
+// The parser has bounded how deep this and Printer::print() go.
+// NOLINTNEXTLINE(misc-no-recursion)
 std::string print_flat(const JsonValue& value) {
     switch (value.kind) {
     case JsonValue::Kind::null:
@@ -54,6 +56,7 @@ class Printer {
     explicit Printer(const JsonDocument& document) : document_(document) {}
 
     /// `begin` is what stands before the value on its line, `end` what follows it: a comma or nothing.
+    // NOLINTNEXTLINE(misc-no-recursion)
     void print(const JsonValue& value, const std::string& begin, std::string_view end) {
         const std::string indent(depth_ * 4, ' ');
         if (is_flat(value) && depth_ > 0) {

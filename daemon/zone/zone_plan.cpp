@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/zone_plan.hpp"
 
+#include "zone/check_guest_tree.hpp"
 #include "zone/check_zone.hpp"
 #include "zone/config_reader.hpp"
 
@@ -127,6 +128,13 @@ Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> vi
     auto images = open_images(zone, files);
     if (!images) {
         return std::unexpected(std::move(images).error());
+    }
+    const VirtioZone* with_devices =
+        virtio != nullptr ? virtio->file.config.zone(zone.config.zone_id) : nullptr;
+    if (auto fits = check_guest_tree(
+            zone, with_devices != nullptr ? with_devices->devices : std::vector<VirtioDevice>{}, *images);
+        !fits) {
+        return std::unexpected(std::move(fits).error());
     }
     Result<std::vector<DeviceSettings>> devices;
     if (virtio) {

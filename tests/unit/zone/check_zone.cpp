@@ -168,3 +168,9 @@ TEST_CASE("an eighth interrupt, which the hypervisor panics at, is found out") {
                                            "interrupt number 8 for devices and the hypervisor holds 7; "
                                            "let devices share one");
 }
+
+TEST_CASE("a device's interrupt is one that can be given to a zone") {
+    const std::string virtio = changed(good_virtio, R"("irq": 76)", R"("irq": 27)");
+    CHECK(device_problems(changed(good_zone, "[76, 78]", "[27, 78]"), virtio)
+              .contains("/zones/0/devices/0/irq: 27 is an interrupt of a CPU's own; expected 32 or more"));
+}

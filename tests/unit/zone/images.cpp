@@ -151,7 +151,7 @@ TEST_CASE("images lie in RAM, and apart") {
         const auto text =
             changed(good_zone, R"("dtb_load_paddr": "0x50000000")", R"("dtb_load_paddr": "0x50402000")");
         CHECK(directory.problems(text) ==
-              "z.json:13:21: /dtb_load_paddr: zone1.dtb at 0x50402000, size 0x5, overlaps Image at "
+              "z.json:13:21: /dtb_load_paddr: zone1.dtb at 0x50402000, size 0x48, overlaps Image at "
               "0x50400000, size 0x3000; load them apart");
     }
 }

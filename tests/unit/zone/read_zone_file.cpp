@@ -197,6 +197,21 @@ TEST_CASE("older and looser forms of the file are read") {
         CHECK(zone.alloc_pci_devs.at(0).v_device == 16);
         CHECK(zone.alloc_pci_devs.at(0).v_function == 3);
     }
+    SECTION("PCI devices and host bridges of the branch of 2025-09") {
+        const ZoneConfig zone =
+            read(changed(good_zone, R"("pci_config": [])",
+                         R"("alloc_pci_devs": [ { "bdf": "0x10", "vbdf": "0x119" }, { "bdf": 16 } ],
+            "pci_config": [ { "ecam_base": "0x30000000", "ecam_size": "0x200000", "io_base": "0x3000000", "io_size": "0x10000",
+            "pci_io_base": "0x0", "mem32_base": "0x40000000", "mem32_size": "0x40000000", "pci_mem32_base": "0x40000000",
+            "mem64_base": "0x400000000", "mem64_size": "0x400000000", "pci_mem64_base": "0x400000000" } ])"));
+        REQUIRE(zone.alloc_pci_devs.size() == 2);
+        CHECK(zone.alloc_pci_devs[0].device == 2);
+        CHECK(zone.alloc_pci_devs[0].v_bus == 1);
+        CHECK(zone.alloc_pci_devs[0].v_device == 3);
+        CHECK(zone.alloc_pci_devs[0].v_function == 1);
+        CHECK(zone.alloc_pci_devs[1].v_device == 2);
+        CHECK(zone.pci_config.at(0).bus_range_end == 1);
+    }
     SECTION("no kernel and no device tree") {
         const ZoneConfig zone =
             read(changed(changed(good_zone, R"("Image")", R"("null")"), R"("zone1.dtb")", R"("null")"));
@@ -212,4 +227,23 @@ TEST_CASE("older and looser forms of the file are read") {
         CHECK(zone.images[2].load_paddr == 0x58000000);
         CHECK(zone.images[2].path_key == "/modules/0/filepath");
     }
+}
+
+TEST_CASE("of Multiboot2's keys those are refused that would change the boot") {
+    const auto with = [](const char* key) {
+        const std::string arch =
+            R"("arch_config": { "ioapic_base": "0x1", "ioapic_size": "0x1", "kernel_entry_gpa": "0x1",
+            "rsdp_memory_region_id": "0x0", "acpi_memory_region_id": "0x0", "uefi_memory_region_id": "0x0", "screen_base": "0x0" })";
+        std::string text(good_zone);
+        const std::size_t at = text.find(R"("arch_config")");
+        text.replace(at, text.find('\n', at) - at, arch + "," + key + ",");
+        return read_zone_file(ConfigText{"z.json", text});
+    };
+    CHECK_FALSE(with(R"("boot_protocol": "multiboot2")"));
+    CHECK_FALSE(with(R"("multiboot_enabled": true)"));
+    CHECK(with(R"("multiboot_enabled": false)"));
+    const auto other = with(R"("boot_protocol": "linux")");
+    REQUIRE(other);
+    REQUIRE(other->warnings.size() == 1);
+    CHECK(other->warnings[0].ends_with("there is no such protocol; the guest boots as without this key"));
 }

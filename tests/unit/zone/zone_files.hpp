@@ -17,9 +17,16 @@ inline std::string arm64_image(std::uint64_t memory) {
     return header.replace(0x38, 4, "ARMd");
 }
 
-/// What a device tree blob starts with.
+/// A device tree blob with nothing but its root: header, no reserved memory, a node that begins and ends.
 inline std::string dtb() {
-    return "\xd0\x0d\xfe\xed\x01";
+    std::string blob;
+    for (const std::uint32_t cell : {0xd00dfeedU, 72U, 56U, 72U, 40U, 17U, 16U, 0U, 0U, 16U, // the header
+                                     0U, 0U, 0U, 0U, 1U, 0U, 2U, 9U}) {
+        for (const int shift : {24, 16, 8, 0}) {
+            blob += static_cast<char>((cell >> shift) & 0xffU);
+        }
+    }
+    return blob;
 }
 
 } // namespace hvisor::zone::test

@@ -175,6 +175,15 @@ TEST_CASE("a zone of one file brings its devices") {
     CHECK(bench.read_magic() == magic_value);
 }
 
+TEST_CASE("a device tree that a guest could not use is refused before anything starts") {
+    Bench bench;
+    bench.directory.write("zone1.dtb", test::dtb().substr(0, 60));
+    const auto started = bench.start();
+    REQUIRE_FALSE(started);
+    CHECK(started.error().message.contains("z.json:12:19: /dtb_filepath: zone1.dtb: "));
+    CHECK(bench.manager.zones().size() == 1);
+}
+
 TEST_CASE("the structure is encoded as the hypervisor wants it") {
     SECTION("magic 5 of hvisor v0.4") {
         Bench bench({.magic = 5, .config_size = 3136});
