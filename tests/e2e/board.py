@@ -73,6 +73,8 @@ class Board:
         self.folder = folder
         self.fault = ""
         self.boot_seconds = 0.0
+        # What a scenario measured; the runner shows it beside the verdict.
+        self.figures = []
         self._received = bytearray()
         self._arrived = threading.Condition()
         self._listener = None
@@ -217,6 +219,11 @@ class Board:
         if result.status != 0:
             raise CommandFailed(f"`{command}` ended with exit status {result.status}: {result.output.strip()}")
         return result.output.strip()
+
+    def figure(self, text: str):
+        """Report something measured, which is no part of the verdict."""
+        self.note(f"figure: {text}")
+        self.figures.append(text)
 
     def note(self, text: str):
         """Write a line into the transcript of commands."""

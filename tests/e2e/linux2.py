@@ -35,10 +35,10 @@ def new_disk(board: Board) -> str:
     return nonce
 
 
-def start(board: Board, nonce: str):
+def start(board: Board, nonce: str, zone: str = NAME):
     """Start the configured zone and wait for the marker with the nonce."""
-    board.check(f"hvisorctl zone start {NAME}", BOOT_SECONDS)
-    wait_marker(board, nonce)
+    board.check(f"hvisorctl zone start {zone}", BOOT_SECONDS)
+    wait_marker(board, nonce, zone)
 
 
 def wait_marker(board: Board, nonce: str, zone: str = NAME) -> str:

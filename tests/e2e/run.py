@@ -24,14 +24,18 @@ from linux2 import Unexpected
 # handed to it.
 BOOTS = (
     ("boot", "zone", "console", "disk", "bad-input", "restart"),
-    ("no-daemon", "upstream-abi"),
+    ("no-daemon", "upstream-abi", "uboot"),
     ("lost:injections", "lost:active", "lost:wakeups"),
+    ("fio", "net", "console-raw", "rng", "rebind"),
 )
+
+ZONES = "$(hvisorctl zone list | awk '$1 ~ /^[1-9]/ { print $2 }')"
 
 # What helps to understand a failure, while the board still answers.
 DIAGNOSIS = (
-    "hvisorctl zone list; hvisorctl zone show linux2",
-    "timeout 3 hvisorctl zone console linux2 --read-only | tail -n 40",
+    "hvisorctl zone list",
+    f"for zone in {ZONES}; do hvisorctl zone show $zone; done",
+    f"for zone in {ZONES}; do timeout 3 hvisorctl zone console $zone --read-only | tail -n 40; done",
     "journalctl -b -u hvisord --no-pager | tail -n 60",
     "dmesg | tail -n 40",
 )
@@ -96,6 +100,8 @@ class Runner:
         if error is None:
             self.passed += 1
             print(f"ok   {label} {seconds:.1f} s", flush=True)
+            for figure in self._board.figures:
+                print(f"     {figure}", flush=True)
             return
         self.failed += 1
         print(f"FAIL {label} {seconds:.1f} s: {error}\n     logs: {self._board.folder}", flush=True)
@@ -107,6 +113,7 @@ class Runner:
             if self._board is None:
                 self._power_on()
             self._board.note(f"\n==== {name}")
+            self._board.figures.clear()
             module.scenario(self._board, *arguments)
         except BoardFault as fault:
             return fault

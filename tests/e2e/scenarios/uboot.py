@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A driver that is not Linux's: U-Boot boots from the disk and copies sectors on it.
+
+Its block driver polls and takes no interrupt. U-Boot finds the boot script in
+the disk's ext4 by its default search, and its commands leave their marks in
+sectors outside of the file system.
+"""
+
+import base64
+import struct
+import zlib
+
+import linux2
+from linux2 import expect
+
+NAME = "uboot"
+SECONDS = 120
+SECTOR = 512
+# Sectors of the file system, and of the gap before it that the script copies in.
+PARTITION, PARTITION_SECTORS = 2048, 30720
+FROM, TO, COUNT = 256, 512, 64
+SCRIPT = f"""
+virtio read 44000000 {FROM:x} {COUNT:x} && virtio write 44000000 {TO:x} {COUNT:x}
+poweroff
+"""
+
+
+def scenario(board):
+    image = f"{linux2.FOLDER}/uboot.img"
+    put(board, "/run/boot.scr", boot_script(SCRIPT))
+    put(board, "/run/table", partition_table())
+    # The flag register of a PL011 is at 0x18, and 0x10 in it says that nothing was received.
+    board.check(f"""set -e
+        cd {linux2.FOLDER}
+        truncate -s 4096 uboot.serial
+        printf '\\020' | dd of=uboot.serial bs=1 seek=24 conv=notrunc status=none
+        rm -f /run/part {image}
+        mke2fs -q -t ext4 -O ^has_journal,^metadata_csum,^64bit /run/part {PARTITION_SECTORS // 2}
+        debugfs -w -R 'write /run/boot.scr boot.scr' /run/part
+        truncate -s $((({PARTITION} + {PARTITION_SECTORS}) * {SECTOR})) {image}
+        dd if=/run/table of={image} conv=notrunc status=none
+        dd if=/run/part of={image} bs={SECTOR} seek={PARTITION} conv=notrunc,sparse status=none
+        head -c {COUNT * SECTOR} /dev/urandom >/run/marker
+        dd if=/run/marker of={image} bs={SECTOR} seek={FROM} conv=notrunc status=none""")
+    board.check(f"hvisorctl zone start {NAME}", linux2.BOOT_SECONDS)
+    board.check(f"for i in $(seq {SECONDS * 2}); do hvisorctl zone list | grep -q '{NAME} *running' || exit 0; "
+                "sleep 0.5; done; exit 1", SECONDS + 30)
+    same = board.run(f"dd if={image} bs={SECTOR} skip={TO} count={COUNT} status=none | cmp - /run/marker")
+    expect(same.status == 0, f"U-Boot did not copy the sectors: {same.output.strip()}")
+
+
+def put(board, path, content):
+    """Write a small file of the root zone."""
+    board.check(f"echo {base64.b64encode(content).decode()} | base64 -d >{path}")
+
+
+def boot_script(text):
+    """A script as U-Boot's mkimage wraps it: a header, then a list of one length."""
+    data = text.encode()
+    body = struct.pack(">II", len(data), 0) + data
+    linux, arm64, script = 5, 22, 6
+
+    def header(checksum):
+        return struct.pack(">7I4B32s", 0x27051956, checksum, 0, len(body), 0, 0, zlib.crc32(body),
+                           linux, arm64, script, 0, b"hvisord")
+    return header(zlib.crc32(header(0))) + body
+
+
+def partition_table():
+    """An MBR with one partition, which is marked as the one to boot."""
+    entry = struct.pack("<B3sB3sII", 0x80, bytes(3), 0x83, bytes(3), PARTITION, PARTITION_SECTORS)
+    return bytes(446) + entry + bytes(48) + b"\x55\xaa"
