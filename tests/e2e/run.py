@@ -26,7 +26,8 @@ BOOTS = (
     ("boot", "zone", "console", "disk", "bad-input", "restart"),
     ("no-daemon", "upstream-abi", "uboot"),
     ("lost:injections", "lost:active", "lost:wakeups"),
-    ("fio", "net", "console-raw", "rng", "rebind"),
+    ("fio", "net", "console-raw", "rng", "rebind",
+     "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
 )
 
 ZONES = "$(hvisorctl zone list | awk '$1 ~ /^[1-9]/ { print $2 }')"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Disk and console work although the hypervisor loses interrupts on purpose."""
 
+from contextlib import contextmanager
+
 import linux2
 from linux2 import expect
 from scenarios import console, disk
@@ -17,16 +19,23 @@ FORMS = {
 
 def scenario(board, form):
     parameter, value, counter = FORMS[form]
-    board.check("modprobe testvisor_ctl")
-    board.check("for p in lose_injections lose_active lose_wakeups; do "
-                f"echo 0 >{PARAMETERS}/$p || exit 1; done; echo {value} >{PARAMETERS}/{parameter}")
-    before = int(board.check(f"cat {PARAMETERS}/{counter}"))
-    try:
+    with losing(board, parameter, value, counter):
         nonce = linux2.new_disk(board)
         linux2.start(board, nonce)
         console.talk(board, nonce)
         disk.write_and_compare(board, nonce)
         linux2.shutdown(board)
+
+
+@contextmanager
+def losing(board, parameter, value, counter):
+    """Lose as said; something must have been lost in the end."""
+    board.check("modprobe testvisor_ctl")
+    board.check("for p in lose_injections lose_active lose_wakeups; do "
+                f"echo 0 >{PARAMETERS}/$p || exit 1; done; echo {value} >{PARAMETERS}/{parameter}")
+    before = int(board.check(f"cat {PARAMETERS}/{counter}"))
+    try:
+        yield
     finally:
         if not board.fault:
             board.run(f"echo 0 >{PARAMETERS}/{parameter}; grep . {PARAMETERS}/*")
