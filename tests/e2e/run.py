@@ -26,7 +26,7 @@ BOOTS = (
     ("boot", "zone", "console", "disk", "bad-input", "restart"),
     ("no-daemon", "upstream-abi", "uboot"),
     ("lost:injections", "lost:active", "lost:wakeups"),
-    ("fio", "net", "console-raw", "rng", "rebind",
+    ("fio", "net", "console-raw", "rng", "vsock", "rebind",
      "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
 )
 
