@@ -57,35 +57,6 @@ Outcome<ZoneRow> Client::find_zone(const std::string& name_or_id) {
     return std::move(*found);
 }
 
-Outcome<sdbus::ObjectPath> Client::find_disk(const std::string& zone, const std::string& id) {
-    const auto row = find_zone(zone);
-    if (!row) {
-        return std::unexpected(row.error());
-    }
-    const auto all = objects();
-    if (!all) {
-        return std::unexpected(all.error());
-    }
-    std::string known;
-    for (const auto& [path, interfaces] : *all) {
-        const auto device =
-            interfaces.find(sdbus::InterfaceName(org::syswonder::hvisor1::Device_proxy::INTERFACE_NAME));
-        if (!interfaces.contains(
-                sdbus::InterfaceName(org::syswonder::hvisor1::Device::Block_proxy::INTERFACE_NAME)) ||
-            device == interfaces.end() || !path.starts_with(row->path + "/device/")) {
-            continue;
-        }
-        const auto name = value_of<std::string>(device->second, "Id");
-        if (name == id) {
-            return path;
-        }
-        known += (known.empty() ? "" : ", ") + name;
-    }
-    return fail(error_row(ErrorCode::no_such_device).exit_status,
-                std::format("zone {} has no disk '{}'; its disks are: {}", row->name, id,
-                            known.empty() ? "none" : known));
-}
-
 Outcome<ManagedObjects> Client::objects() {
     return manager([](ManagerProxy& proxy) {
         ManagedObjects objects;
@@ -95,6 +66,24 @@ Outcome<ManagedObjects> Client::objects() {
             .storeResultsTo(objects);
         return objects;
     });
+}
+
+Outcome<void> Client::watch(const std::function<void(sdbus::Message&)>& event) {
+    try {
+        auto& bus = connection();
+        const auto handler = [&event](sdbus::Message message) { event(message); };
+        bus.addMatch(std::format("type='signal',sender='{}',path_namespace='{}'", std::string(service_name),
+                                 std::string(manager_path)),
+                     handler);
+        bus.addMatch(
+            std::format("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{}'",
+                        std::string(service_name)),
+            handler);
+        bus.enterEventLoop();
+        return {};
+    } catch (const sdbus::Error& error) {
+        return fail(error);
+    }
 }
 
 } // namespace hvisor::cli

@@ -11,6 +11,7 @@
 #include <sdbus-c++/sdbus-c++.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -92,11 +93,12 @@ class Client {
     /// The zone called `name_or_id`; a name wins over a number.
     [[nodiscard]] Outcome<ZoneRow> find_zone(const std::string& name_or_id);
 
-    /// The object of a disk of the zone called `zone`, by its id.
-    [[nodiscard]] Outcome<sdbus::ObjectPath> find_disk(const std::string& zone, const std::string& id);
-
     /// Every object with every property, in one call.
     [[nodiscard]] Outcome<ManagedObjects> objects();
+
+    /// Hand every signal of the daemon to `event`, and NameOwnerChanged when it
+    /// comes or goes, as long as the bus is there.
+    [[nodiscard]] Outcome<void> watch(const std::function<void(sdbus::Message&)>& event);
 
   private:
     template <class Object, class Call>

@@ -3,6 +3,7 @@
 
 #include "client.hpp"
 #include "failure.hpp"
+#include "output.hpp"
 
 #include <CLI/App.hpp>
 
@@ -14,15 +15,17 @@ namespace hvisor::cli {
 using Command = std::function<Outcome<void>(Client&)>;
 
 /// One function a noun adds its verbs to the command line. Each verb sets
-/// `command` when it is chosen.
-void add_zone_commands(CLI::App& app, Command& command);
-void add_device_commands(CLI::App& app, Command& command);
+/// `command` when it is chosen. `output` is set by the time a command runs.
+void add_zone_commands(CLI::App& app, Command& command, const Output& output);
+void add_device_commands(CLI::App& app, Command& command, const Output& output);
+void add_daemon_commands(CLI::App& app, Command& command, const Output& output);
+void add_monitor(CLI::App& app, Command& command, const Output& output);
 void add_virtio_commands(CLI::App& app, Command& command);
 void add_config_commands(CLI::App& app, Command& command);
 
 /// The verbs of "zone" that have a file of their own.
 void add_zone_start(CLI::App& zone, Command& command);
-void add_zone_show(CLI::App& zone, Command& command);
+void add_zone_show(CLI::App& zone, Command& command, const Output& output);
 void add_zone_console(CLI::App& zone, Command& command);
 
 } // namespace hvisor::cli

@@ -152,7 +152,7 @@ void add_config_commands(CLI::App& app, Command& command) {
         ->type_name("FILE")
         ->required();
     import_verb->add_option("virtio", arguments->virtio, "Upstream's virtio JSON file")->type_name("FILE");
-    import_verb->add_option("-o,--output", arguments->output, "Write it there")->type_name("FILE");
+    import_verb->add_option("--to", arguments->output, "Write it there")->type_name("FILE");
     import_verb->callback(
         [&command, arguments] { command = [arguments](Client&) { return import(*arguments); }; });
 

@@ -52,6 +52,22 @@ std::string status_names(std::uint32_t status) {
     return text;
 }
 
+std::string driver_state(std::uint32_t status) {
+    constexpr std::uint32_t driver_ok = 4;
+    constexpr std::uint32_t needs_reset = 64;
+    constexpr std::uint32_t failed = 128;
+    if ((status & failed) != 0) {
+        return "failed";
+    }
+    if ((status & needs_reset) != 0) {
+        return "needs reset";
+    }
+    if ((status & driver_ok) != 0) {
+        return "works";
+    }
+    return status == 0 ? "none" : "starting";
+}
+
 std::string duration(std::uint64_t microseconds) {
     const auto value = static_cast<double>(microseconds);
     if (microseconds < 1000) {
@@ -81,10 +97,18 @@ void Table::add(std::vector<std::string> cells) {
 }
 
 std::string Table::text() const {
+    return lines(true);
+}
+
+std::string Table::rows_text() const {
+    return lines(false);
+}
+
+std::string Table::lines(bool titled) const {
     std::vector<std::size_t> widths;
     std::vector<std::string> titles;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-        std::size_t width = columns_[i].title.size();
+        std::size_t width = titled ? columns_[i].title.size() : 0;
         for (const auto& row : rows_) {
             width = std::max(width, row[i].size());
         }
@@ -102,7 +126,9 @@ std::string Table::text() const {
         line.erase(line.find_last_not_of(' ') + 1);
         result += line + '\n';
     };
-    add_line(titles);
+    if (titled) {
+        add_line(titles);
+    }
     std::ranges::for_each(rows_, add_line);
     return result;
 }

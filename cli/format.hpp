@@ -16,6 +16,9 @@ namespace hvisor::cli {
 /// (virtio 1.2, 2.1); "RESET" for 0. Bits without a name are given as a number.
 [[nodiscard]] std::string status_names(std::uint32_t status);
 
+/// How far a driver has come with a device of this status, in a word or two.
+[[nodiscard]] std::string driver_state(std::uint32_t status);
+
 /// Microseconds in the unit that reads best: "3.2 ms", "12 s".
 [[nodiscard]] std::string duration(std::uint64_t microseconds);
 
@@ -36,8 +39,12 @@ class Table {
     void add(std::vector<std::string> cells);
 
     [[nodiscard]] std::string text() const;
+    /// The same without the titles.
+    [[nodiscard]] std::string rows_text() const;
 
   private:
+    [[nodiscard]] std::string lines(bool titled) const;
+
     std::vector<Column> columns_;
     std::vector<std::vector<std::string>> rows_;
 };

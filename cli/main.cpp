@@ -26,6 +26,7 @@ std::vector<std::string> arguments(int argc, char** argv) {
 int run(int argc, char** argv) {
     std::string bus = "system";
     Command command;
+    Output output;
 
     CLI::App app("Start, shut down and look at the zones of an hvisor machine", "hvisorctl");
     app.set_version_flag("--version", "hvisorctl " HVISORD_VERSION, "Print the version");
@@ -34,8 +35,11 @@ int run(int argc, char** argv) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.set_help_flag("-h,--help", "Print this help");
     app.require_subcommand(1);
-    add_zone_commands(app, command);
-    add_device_commands(app, command);
+    add_output_options(app, output);
+    add_zone_commands(app, command, output);
+    add_device_commands(app, command, output);
+    add_daemon_commands(app, command, output);
+    add_monitor(app, command, output);
     add_virtio_commands(app, command);
     add_config_commands(app, command);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.hpp"
 #include "format.hpp"
+#include "json.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -13,7 +14,15 @@
 namespace hvisor::cli {
 namespace {
 
-Outcome<void> list_zones(Client& client) {
+Outcome<void> list_zones(Client& client, const Output& output) {
+    if (output.json) {
+        const auto zones = client.manager([](ManagerProxy& proxy) { return proxy.ListZones(); });
+        if (!zones) {
+            return std::unexpected(zones.error());
+        }
+        std::print("{}", to_json(*zones));
+        return {};
+    }
     const auto rows = client.zones();
     if (!rows) {
         return std::unexpected(rows.error());
@@ -23,7 +32,7 @@ Outcome<void> list_zones(Client& client) {
     for (const auto& row : *rows) {
         table.add({std::to_string(row.id), row.name, row.state, cpu_list(row.cpus)});
     }
-    std::print("{}", table.text());
+    output.print(table);
     return {};
 }
 
@@ -35,9 +44,9 @@ Outcome<void> shut_down(Client& client, const std::string& zone) {
     return client.manager([&](ManagerProxy& proxy) { proxy.ShutdownZone(row->name, {}); });
 }
 
-void add_zone_list(CLI::App& zone, Command& command) {
-    zone.add_subcommand("list", "List all zones, the root zone included")->callback([&command] {
-        command = list_zones;
+void add_zone_list(CLI::App& zone, Command& command, const Output& output) {
+    zone.add_subcommand("list", "List all zones, the root zone included")->callback([&command, &output] {
+        command = [&output](Client& client) { return list_zones(client, output); };
     });
 }
 
@@ -57,13 +66,13 @@ void add_zone_shutdown(CLI::App& zone, Command& command) {
 
 } // namespace
 
-void add_zone_commands(CLI::App& app, Command& command) {
+void add_zone_commands(CLI::App& app, Command& command, const Output& output) {
     auto* zone = app.add_subcommand("zone", "Zones: start, shutdown, list, show, console");
     zone->require_subcommand(1);
     add_zone_start(*zone, command);
     add_zone_shutdown(*zone, command);
-    add_zone_list(*zone, command);
-    add_zone_show(*zone, command);
+    add_zone_list(*zone, command, output);
+    add_zone_show(*zone, command, output);
     add_zone_console(*zone, command);
 }
 

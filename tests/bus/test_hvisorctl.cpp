@@ -62,7 +62,8 @@ TEST_CASE("hvisorctl starts, lists, shows and shuts down", "[hvisorctl]") {
                   {"disk.img", "3145728"});
     check_failure(daemon.ctl({"device", "resize", "guest1", "block-0", "4M"}), 3,
                   {"block-0", "block-a003c00"});
-    check_failure(daemon.ctl({"device", "resize", "guest1", "console-a003800"}), 3, {"block-a003c00"});
+    check_failure(daemon.ctl({"device", "resize", "guest1", "console-a003800"}), 3,
+                  {"console-a003800", "no disk"});
 
     check_success(daemon.ctl({"zone", "shutdown", "guest1"}));
     CHECK(daemon.ctl({"zone", "list"}).output.contains("guest1      stopped"));
@@ -128,7 +129,7 @@ TEST_CASE("upstream's two files become one that starts by itself", "[hvisorctl]"
     const auto& files = daemon.files();
     const auto one = files.path("one.json");
     check_success(
-        daemon.ctl({"config", "import", files.path("zone.json"), files.path("virtio.json"), "-o", one}));
+        daemon.ctl({"config", "import", files.path("zone.json"), files.path("virtio.json"), "--to", one}));
     check_success(daemon.ctl({"zone", "start", one}));
     CHECK(daemon.ctl({"zone", "show", "guest1"}).output.contains("block"));
     check_success(daemon.ctl({"zone", "shutdown", "guest1"}));
@@ -140,7 +141,7 @@ TEST_CASE("upstream's two files become one that starts by itself", "[hvisorctl]"
 TEST_CASE("a configured zone is started with its drop-ins", "[hvisorctl]") {
     const Daemon daemon;
     const auto& files = daemon.files();
-    check_success(daemon.ctl({"config", "import", files.path("zone.json"), files.path("virtio.json"), "-o",
+    check_success(daemon.ctl({"config", "import", files.path("zone.json"), files.path("virtio.json"), "--to",
                               files.path("camera.json")}));
     std::filesystem::create_directory(files.path("camera.json.d"));
     write_file(files.path("camera.json.d/name.json"), R"({ "name": "front-camera" })");

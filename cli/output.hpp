@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "format.hpp"
+
+#include <CLI/App.hpp>
+
+namespace hvisor::cli {
+
+/// How to print what a command found; set by options before any command runs.
+struct Output {
+    bool json = false;  ///< for programs; else tables and text for people
+    bool legend = true; ///< titles above tables
+
+    void print(const Table& table) const;
+};
+
+/// The options, which may stand before or after a command.
+void add_output_options(CLI::App& app, Output& output);
+
+} // namespace hvisor::cli
