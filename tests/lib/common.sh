@@ -12,9 +12,9 @@ cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/hvisord
 # two can be built at the same time. The checkout itself stays clean.
 build=$cache/build-$(printf '%s' "$checkout" | sha256sum | cut -c 1-12)
 
-# meson puts ccache before every compiler. Paths below the checkout count as
-# relative, so that a second checkout finds what the first one compiled.
-export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$checkout CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=3G
+# meson puts ccache before every compiler, so that a build folder that has gone,
+# or another branch of this checkout, costs little.
+export CCACHE_DIR=$cache/ccache CCACHE_MAXSIZE=3G
 
 say() { printf '%s: %s\n' "${tool:-tests}" "$*" >&2; }
 die() { say "$*"; exit 1; }
