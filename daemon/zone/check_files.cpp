@@ -24,8 +24,7 @@ struct Candidate {
     bool has_devices = false;
 
     [[nodiscard]] std::span<const VirtioDevice> devices() const {
-        const VirtioZone* mine = has_devices ? virtio.config.zone(zone.config.zone_id) : nullptr;
-        return mine == nullptr ? std::span<const VirtioDevice>{} : mine->devices;
+        return has_devices ? virtio.config.devices_of(zone.config.zone_id) : std::span<const VirtioDevice>{};
     }
     [[nodiscard]] std::string folder() const { return fs::absolute(virtio.document.name()).parent_path(); }
 };
@@ -62,7 +61,7 @@ void Checker::read(std::span<const ConfigText> files) {
             continue;
         }
         if (document->root().find("zones") != nullptr) {
-            auto file = read_virtio_config(text);
+            auto file = read_virtio_config(std::move(*document));
             if (file) {
                 keep_warnings(file->warnings);
                 virtio.push_back(std::move(*file));

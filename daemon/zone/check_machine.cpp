@@ -112,9 +112,8 @@ Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio, const
     check_cpus(zone.config, machine, problems);
     check_ram(zone.config, machine, problems);
     const JsonDocument& document = virtio != nullptr ? virtio->document : zone.document;
-    const VirtioZone* with_devices = virtio != nullptr ? virtio->config.zone(zone.config.zone_id) : nullptr;
-    const std::vector<VirtioDevice> devices =
-        with_devices != nullptr ? with_devices->devices : std::vector<VirtioDevice>{};
+    const auto devices =
+        virtio != nullptr ? virtio->config.devices_of(zone.config.zone_id) : std::span<const VirtioDevice>{};
     const std::string folder = folder_of(document);
     check_root_interrupts(zone.config, claims_of(zone.config, devices, folder), machine, problems);
     Problems device_problems(document);

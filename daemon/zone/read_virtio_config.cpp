@@ -251,20 +251,26 @@ const VirtioZone* VirtioConfig::zone(std::uint32_t id) const {
     return found == zones.end() ? nullptr : &*found;
 }
 
+std::span<const VirtioDevice> VirtioConfig::devices_of(std::uint32_t id) const {
+    const VirtioZone* found = zone(id);
+    return found == nullptr ? std::span<const VirtioDevice>{} : found->devices;
+}
+
 Result<VirtioFile> read_virtio_config(const ConfigText& text) {
-    auto document = JsonDocument::parse(text);
-    if (!document) {
-        return std::unexpected(std::move(document).error());
-    }
-    Problems problems(*document);
+    return JsonDocument::parse(text).and_then(
+        [](JsonDocument&& document) { return read_virtio_config(std::move(document)); });
+}
+
+Result<VirtioFile> read_virtio_config(JsonDocument document) {
+    Problems problems(document);
     VirtioConfig config;
-    read_zones(ConfigReader(document->root(), "", problems), config);
+    read_zones(ConfigReader(document.root(), "", problems), config);
     check_cids(config, problems);
     problems.check_keys();
     if (auto read = problems.result(); !read) {
         return std::unexpected(std::move(read).error());
     }
-    return VirtioFile{std::move(*document), std::move(config), problems.warnings()};
+    return VirtioFile{std::move(document), std::move(config), problems.warnings()};
 }
 
 } // namespace hvisor::zone

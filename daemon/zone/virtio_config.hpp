@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,8 @@ struct VirtioConfig {
     std::vector<VirtioZone> zones;
 
     [[nodiscard]] const VirtioZone* zone(std::uint32_t id) const;
+    /// Of the zone with that id; none where there is no such zone.
+    [[nodiscard]] std::span<const VirtioDevice> devices_of(std::uint32_t id) const;
 };
 
 /// A virtio JSON: the model and the text it came from.
@@ -86,5 +89,6 @@ struct VirtioFile {
 
 /// Read upstream's virtio JSON. The error holds every problem found, a line each.
 [[nodiscard]] Result<VirtioFile> read_virtio_config(const ConfigText& text);
+[[nodiscard]] Result<VirtioFile> read_virtio_config(JsonDocument document);
 
 } // namespace hvisor::zone

@@ -112,7 +112,7 @@ ZoneClaims claims_of(const ZonePlan& plan) {
         return claims_of(plan.zone.config, {}, "");
     }
     const VirtioFile& virtio = plan.virtio->file;
-    return claims_of(plan.zone.config, virtio.config.zone(plan.zone.config.zone_id)->devices,
+    return claims_of(plan.zone.config, virtio.config.devices_of(plan.zone.config.zone_id),
                      folder_of(virtio.document));
 }
 
@@ -129,11 +129,9 @@ Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> vi
     if (!images) {
         return std::unexpected(std::move(images).error());
     }
-    const VirtioZone* with_devices =
-        virtio != nullptr ? virtio->file.config.zone(zone.config.zone_id) : nullptr;
-    if (auto fits = check_guest_tree(
-            zone, with_devices != nullptr ? with_devices->devices : std::vector<VirtioDevice>{}, *images);
-        !fits) {
+    const auto described =
+        virtio ? virtio->file.config.devices_of(zone.config.zone_id) : std::span<const VirtioDevice>{};
+    if (auto fits = check_guest_tree(zone, described, *images); !fits) {
         return std::unexpected(std::move(fits).error());
     }
     Result<std::vector<DeviceSettings>> devices;
