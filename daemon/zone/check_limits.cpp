@@ -10,8 +10,6 @@
 namespace hvisor::zone {
 namespace {
 
-constexpr std::uint64_t page_size = 4096;
-
 void check_page(std::uint64_t number, const std::string& pointer, Problems& problems) {
     if (number % page_size != 0) {
         problems.add(pointer,

@@ -14,21 +14,8 @@
 namespace hvisor::zone {
 namespace {
 
-constexpr std::uint64_t page_size = 4096;
 constexpr std::uint32_t max_zone_id = 31;
 constexpr std::uint32_t max_cpu = 31; // the bridge page has a slot for each of 32 CPUs
-
-std::string_view to_string(RegionType type) {
-    switch (type) {
-    case RegionType::ram:
-        return "ram";
-    case RegionType::io:
-        return "io";
-    case RegionType::virtio:
-        return "virtio";
-    }
-    return "";
-}
 
 std::string region_key(std::size_t index, std::string_view key = {}) {
     return std::format("/memory_regions/{}{}{}", index, key.empty() ? "" : "/", key);

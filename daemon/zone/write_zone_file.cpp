@@ -26,18 +26,6 @@ std::string numbers(const std::vector<std::uint32_t>& list) {
     return "[" + join(parts, ", ") + "]";
 }
 
-std::string_view to_string(RegionType type) {
-    switch (type) {
-    case RegionType::ram:
-        return "ram";
-    case RegionType::io:
-        return "io";
-    case RegionType::virtio:
-        return "virtio";
-    }
-    std::unreachable();
-}
-
 std::string regions(const ZoneConfig& zone) {
     std::vector<std::string> list;
     for (const MemoryRegion& region : zone.memory_regions) {

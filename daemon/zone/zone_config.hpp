@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -15,6 +16,22 @@ namespace hvisor::zone {
 /// that a check can name the place by its JSON pointer.
 
 enum class RegionType : std::uint32_t { ram = 0, io = 1, virtio = 2 };
+
+/// The word for it in a zone file.
+[[nodiscard]] constexpr std::string_view to_string(RegionType type) {
+    switch (type) {
+    case RegionType::ram:
+        return "ram";
+    case RegionType::io:
+        return "io";
+    case RegionType::virtio:
+        return "virtio";
+    }
+    std::unreachable();
+}
+
+/// The hypervisor maps guest memory in pages of this size.
+inline constexpr std::uint64_t page_size = 4096;
 
 /// A range the guest sees at `virtual_start`. The hypervisor takes the guest
 /// address of a virtio region from `physical_start` and ignores the other.

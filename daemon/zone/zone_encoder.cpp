@@ -10,8 +10,6 @@
 namespace hvisor::zone {
 namespace {
 
-constexpr std::uint64_t page_size = 4096;
-
 std::uint64_t page_rounded(std::uint64_t size) {
     return (size + page_size - 1) & ~(page_size - 1);
 }
