@@ -14,6 +14,7 @@
 #include <memory>
 #include <print>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hvisor::cli {
@@ -25,17 +26,19 @@ struct Arguments {
     std::uint64_t size = 0;
 };
 
-Outcome<void> list(Client& client, const std::string& name, const Output& output) {
-    std::vector<std::string> zones{name};
+Outcome<std::vector<ZoneObjects>> zones_of(Client& client, const std::string& name) {
     if (name.empty()) {
-        const auto rows = client.zones();
-        if (!rows) {
-            return std::unexpected(rows.error());
-        }
-        zones.clear();
-        for (const auto& row : *rows) {
-            zones.push_back(row.name);
-        }
+        return all_zones(client);
+    }
+    return zone_objects(client, name).transform([](ZoneObjects&& zone) {
+        return std::vector{std::move(zone)};
+    });
+}
+
+Outcome<void> list(Client& client, const std::string& name, const Output& output) {
+    const auto zones = zones_of(client, name);
+    if (!zones) {
+        return std::unexpected(zones.error());
     }
     std::vector<JsonObject> objects;
     Table table({{.title = "ZONE"},
@@ -45,15 +48,11 @@ Outcome<void> list(Client& client, const std::string& name, const Output& output
                  {.title = "IRQ", .align_right = true},
                  {.title = "DRIVER"},
                  {.title = "BACKEND"}});
-    for (const auto& zone : zones) {
-        const auto found = zone_objects(client, zone);
-        if (!found) {
-            return std::unexpected(found.error());
-        }
-        const auto zone_name = value_of<std::string>(found->zone.properties, "Name");
-        for (const auto& [path, device, is_disk] : found->devices) {
-            auto object = device;
-            object.emplace("Path", sdbus::Variant(path));
+    for (const auto& zone : *zones) {
+        const auto zone_name = value_of<std::string>(zone.zone.properties, "Name");
+        for (const Object& each : zone.devices) {
+            const JsonObject& device = each.properties;
+            auto object = each.json();
             object.emplace("Zone", sdbus::Variant(zone_name));
             objects.push_back(std::move(object));
             table.add({zone_name, value_of<std::string>(device, "Id"), value_of<std::string>(device, "Type"),

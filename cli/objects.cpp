@@ -30,27 +30,39 @@ JsonObject Object::json() const {
     return all;
 }
 
+Outcome<std::vector<ZoneObjects>> all_zones(Client& client) {
+    const auto objects = client.objects();
+    if (!objects) {
+        return std::unexpected(objects.error());
+    }
+    std::vector<ZoneObjects> zones;
+    for (const auto& [path, interfaces] : *objects) {
+        if (interfaces.contains(sdbus::InterfaceName(ZoneProxy::INTERFACE_NAME))) {
+            zones.push_back({.zone = make_object(path, interfaces), .devices = {}});
+        } else if (!zones.empty() && path.starts_with(zones.back().zone.path + "/device/")) {
+            // In order of the paths a zone is followed by what is below it.
+            zones.back().devices.push_back(make_object(path, interfaces));
+        }
+    }
+    return zones;
+}
+
 Outcome<ZoneObjects> zone_objects(Client& client, const std::string& name_or_id) {
     const auto row = client.find_zone(name_or_id);
     if (!row) {
         return std::unexpected(row.error());
     }
-    const auto objects = client.objects();
-    if (!objects) {
-        return std::unexpected(objects.error());
+    auto zones = all_zones(client);
+    if (!zones) {
+        return std::unexpected(std::move(zones.error()));
     }
-    const auto zone = objects->find(row->path);
-    if (zone == objects->end()) {
+    const auto found =
+        std::ranges::find(*zones, row->path, [](const ZoneObjects& each) { return each.zone.path; });
+    if (found == zones->end()) {
         return fail(error_row(ErrorCode::no_such_zone).exit_status,
                     std::format("zone {} has just gone", row->name));
     }
-    ZoneObjects found{.zone = make_object(zone->first, zone->second), .devices = {}};
-    for (const auto& [path, interfaces] : *objects) {
-        if (path.starts_with(row->path + "/device/")) {
-            found.devices.push_back(make_object(path, interfaces));
-        }
-    }
-    return found;
+    return std::move(*found);
 }
 
 Outcome<Object> device_object(const ZoneObjects& zone, const std::string& id) {

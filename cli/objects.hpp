@@ -25,6 +25,9 @@ struct ZoneObjects {
     std::vector<Object> devices;
 };
 
+/// Every zone, in the order of their paths, as they are now.
+[[nodiscard]] Outcome<std::vector<ZoneObjects>> all_zones(Client& client);
+
 /// The zone called `name_or_id` and all below it, as they are now.
 [[nodiscard]] Outcome<ZoneObjects> zone_objects(Client& client, const std::string& name_or_id);
 
