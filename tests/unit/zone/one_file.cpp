@@ -2,6 +2,7 @@
 #include "zone/check_zone.hpp"
 #include "zone/file_references.hpp"
 #include "zone/zone_file.hpp"
+#include "zone_refusal.hpp"
 #include "zone_text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -9,9 +10,11 @@
 #include <string>
 
 using namespace hvisor::zone;
+using test::Change;
 using test::changed;
 using test::good_one_file;
 using test::good_zone;
+using test::refusal;
 
 namespace {
 
@@ -21,19 +24,6 @@ ZoneFile read(const std::string& text) {
     REQUIRE(zone);
     return std::move(*zone);
 }
-
-std::string refusal(const std::string& text) {
-    const auto zone = read_zone_file(ConfigText{"z.json", text});
-    REQUIRE_FALSE(zone);
-    CHECK(zone.error().code == hvisor::ErrorCode::invalid_config);
-    return zone.error().message;
-}
-
-struct Change {
-    const char* from;
-    const char* to;
-    const char* message;
-};
 
 } // namespace
 

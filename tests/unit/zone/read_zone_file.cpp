@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/zone_file.hpp"
+#include "zone_refusal.hpp"
 #include "zone_text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -7,8 +8,10 @@
 #include <vector>
 
 using namespace hvisor::zone;
+using test::Change;
 using test::changed;
 using test::good_zone;
+using test::refusal;
 
 namespace {
 
@@ -18,19 +21,6 @@ ZoneConfig read(const std::string& text) {
     REQUIRE(zone);
     return zone->config;
 }
-
-std::string refusal(const std::string& text) {
-    const auto zone = read_zone_file(ConfigText{"z.json", text});
-    REQUIRE_FALSE(zone);
-    CHECK(zone.error().code == hvisor::ErrorCode::invalid_config);
-    return zone.error().message;
-}
-
-struct Change {
-    const char* from;
-    const char* to;
-    const char* message;
-};
 
 } // namespace
 
