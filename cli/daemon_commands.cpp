@@ -4,11 +4,11 @@
 #include "json.hpp"
 #include "output.hpp"
 
+#include "base/errno_text.hpp"
+
 #include <CLI/CLI.hpp>
 
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <format>
 #include <memory>
 #include <print>
@@ -89,7 +89,7 @@ Outcome<void> show_log(const LogArguments& arguments, const Output& output) {
     }
     argv.push_back(nullptr);
     ::execvp(argv.front(), argv.data());
-    return fail(1, std::format("cannot run journalctl: {}", std::strerror(errno)));
+    return fail(1, std::format("cannot run journalctl: {}", errno_text()));
 }
 
 void add_log(CLI::App& app, Command& command, const Output& output) {

@@ -149,11 +149,10 @@ Result<void> FileBackend::grow(std::uint64_t bytes) {
             "has, because what the zone keeps at its end would be lost",
             path(), bytes, block_size(), *now);
     }
-    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) ||
-        ::ftruncate(fd(), static_cast<off_t>(bytes)) != 0) {
+    const bool is_possible = std::in_range<off_t>(bytes);
+    if (!is_possible || ::ftruncate(fd(), static_cast<off_t>(bytes)) != 0) {
         return fail(ErrorCode::io_error, "disk image {}: cannot make it {} bytes long: {}", path(), bytes,
-                    bytes > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) ? "File too large"
-                                                                                          : errno_text());
+                    errno_text(is_possible ? errno : EFBIG));
     }
     return {};
 }
