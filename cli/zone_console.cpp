@@ -55,9 +55,11 @@ Outcome<void> open_console(Client& client, const Arguments& arguments) {
     return copy_console(stream.get(), {.title = std::move(title),
                                        .read_only = arguments.read_only,
                                        .resize = [&](std::uint16_t columns, std::uint16_t rows) {
-                                           static_cast<void>(client.zone(row->path, [&](ZoneProxy& proxy) {
-                                               proxy.ResizeConsole(device, columns, rows, resize_options);
-                                           }));
+                                           // A console whose size is not known is still of use.
+                                           [[maybe_unused]] const auto told =
+                                               client.zone(row->path, [&](ZoneProxy& proxy) {
+                                                   proxy.ResizeConsole(device, columns, rows, resize_options);
+                                               });
                                        }});
 }
 
