@@ -70,8 +70,12 @@ class GuestConsole {
             }
         };
         take_all();
-        for (std::uint64_t looks = 0; wait && count == 0; ++looks) {
-            if (looks == 1000000000) {
+        if (!wait) {
+            return count;
+        }
+        std::uint64_t looks = 0;
+        while (count == 0) {
+            if (looks++ == 1000000000) {
                 throw std::runtime_error("the console does not give a buffer back");
             }
             // The driver does not want it, and the device may send one in 65,536 nonetheless.

@@ -42,3 +42,14 @@ with_progress() { # LABEL LOG COMMAND...
     fi
     say "$label: done in $((SECONDS - start)) s"
 }
+
+# A build folder that was made with the same options is kept.
+configure() { # FOLDER MESON-OPTIONS...
+    local dir=$1 options
+    shift
+    options="${CXX:-} $*"
+    if [ -e "$dir/build.ninja" ] && [ "$(cat "$dir.options" 2>/dev/null)" = "$options" ]; then return; fi
+    rm -rf "$dir"
+    with_progress "configuring $(basename "$dir")" "$dir.log" meson setup "$dir" "$checkout" "$@"
+    printf '%s\n' "$options" >"$dir.options"
+}

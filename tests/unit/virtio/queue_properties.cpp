@@ -202,7 +202,7 @@ class Model {
             std::copy_n(after.begin() + place, 8, expected.begin() + place);
             if (is_packed_ && unpublished_ == 0) {
                 // The flags of the first of a batch are held back.
-                const auto flags = static_cast<std::ptrdiff_t>(place + 6);
+                const auto flags = static_cast<std::size_t>(place) + 6;
                 REQUIRE(after[flags] == before[flags]);
                 REQUIRE(after[flags + 1] == before[flags + 1]);
             }
