@@ -296,7 +296,7 @@ void NetDevice::start_configuration() {
     if (!helper_) {
         auto helper = Reactor::start({.name = "net-setup", .cpus = {}, .on_crash = {}});
         if (!helper) {
-            log::error(log_fields(), "{}: {}", name_, helper.error().message);
+            warn("{}: {}", name_, helper.error().message);
             finish_configuration(false);
             return;
         }
@@ -308,7 +308,7 @@ void NetDevice::start_configuration() {
     helper_->post([this, backend = backend_, offloads = state_.receiving, pairs = state_.pairs] {
         auto done = backend->configure(offloads, pairs);
         if (!done) {
-            log::error(log_fields(), "{}", done.error().message);
+            warn("{}", done.error().message); // a driver can have it tried again and again
         }
         owner().post([this, succeeded = done.has_value()] { turn([&] { take_configuration(succeeded); }); });
     });

@@ -114,7 +114,7 @@ void VsockDevice::do_stop_queue(std::size_t queue) {
 
 void VsockDevice::take_rings_back(const Result<std::array<std::uint16_t, vhost_rings>>& next) {
     if (!next) {
-        log::error(log_fields(), "{}", next.error().message);
+        warn("{}", next.error().message); // a driver can have it tried again and again
     }
     served_ = Served::no;
     for (std::size_t ring = 0; ring < vhost_rings; ++ring) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kit/captured_log.hpp"
 #include "net_rig.hpp"
 
 #include <deque>
@@ -220,6 +221,16 @@ TEST_CASE("the host is told which offloads the driver takes, at its start and la
     // The next driver starts with what it negotiates.
     rig.restart();
     REQUIRE(kit::eventually([&] { return told() == guest_offloads(NetRig::full); }));
+}
+
+TEST_CASE("a driver that has commands refused by the host's end fills no log") {
+    ControlRig rig;
+    rig.host->refuses = true;
+    const kit::CapturedLog log;
+    for (unsigned i = 0; i < 4 * RateLimit::burst; ++i) {
+        CHECK(rig.command(offloads_class, 0, std::uint64_t{i % 2 == 0 ? 0U : 1U << 1}) == ack_error);
+    }
+    CHECK(log.lines() <= RateLimit::burst);
 }
 
 TEST_CASE("a driver that takes everything needs no change of the host's end") {

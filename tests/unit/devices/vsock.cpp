@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/vsock/config.hpp"
 #include "devices/vsock/device.hpp"
+#include "kit/captured_log.hpp"
 #include "kit/device_rig.hpp"
 #include "kit/fake_vhost.hpp"
 
@@ -286,6 +287,18 @@ TEST_CASE("a kernel that does not stop does not keep the driver from its reset")
     rig.kernel->refused = VHOST_GET_VRING_BASE;
     rig.driver.reset();
     CHECK(rig.driver.get(virtio::Register::status) == 0);
+}
+
+TEST_CASE("a driver that starts and resets a device whose kernel part fails fills no log") {
+    VsockRig rig;
+    rig.start();
+    rig.kernel->refused = VHOST_GET_VRING_BASE;
+    const kit::CapturedLog log;
+    for (unsigned i = 0; i < 4 * RateLimit::burst; ++i) {
+        REQUIRE(rig.runs());
+        rig.restart();
+    }
+    CHECK(log.lines() <= RateLimit::burst);
 }
 
 TEST_CASE("an interrupt from the kernel that gets lost is sent again") {
