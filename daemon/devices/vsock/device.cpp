@@ -20,7 +20,10 @@ virtio::DeviceModel make_model(const VhostVsock& vhost, std::uint32_t cid) {
             .features = vhost.features(),
             .queue_sizes = {queue_size, queue_size, queue_size},
             .config = std::vector(bytes.begin(), bytes.end()),
-            // No packed ring, and no reset of a single queue: vhost knows neither.
+            // No packed ring: vhost has none. No RING_RESET: VHOST_VSOCK_SET_RUNNING
+            // starts and stops both rings at once and runs none without the other,
+            // so a reset of one would take the other from a driver that uses it
+            // (virtio 1.2, 2.6.1: a queue is reset individually).
             .transport = {},
             .lent_queues = 1U << receive_queue | 1U << transmit_queue};
 }

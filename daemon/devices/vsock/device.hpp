@@ -22,9 +22,10 @@ namespace hvisor::devices::vsock {
 /// two queues' metrics count. Requests, bytes and times only the kernel knows;
 /// they stay 0. So do the indices, until the kernel stops and tells.
 ///
-/// The event queue is for a device whose connections broke under a running
-/// driver (virtio 1.2, 5.10.6.7), which happens here only together with a
-/// reset: its buffers wait there unused.
+/// The event queue is for a device whose connections broke, or whose cid became
+/// another, under a running driver (virtio 1.2, 5.10.6.7). Here the cid is the
+/// device's for life, and connections break only together with a reset: the
+/// buffers of this queue wait there unused.
 class VsockDevice final : public virtio::Device {
   public:
     /// `helper` is where the kernel is waited for.
