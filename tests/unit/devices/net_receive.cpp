@@ -85,7 +85,7 @@ TEST_CASE("a frame is received, however the buffer's chain is cut") {
     }
 }
 
-TEST_CASE("frames wait for buffers: none is lost, and waiting costs no time") {
+TEST_CASE("D12: frames wait for buffers: none is lost, and waiting costs no time") {
     NetRig rig;
     constexpr unsigned count = 50;
     for (unsigned i = 0; i < count; ++i) {

@@ -211,7 +211,7 @@ TEST_CASE("what the host does not take now waits in the guest's queue, in order,
     CHECK(rig.device.queue_state(1).metrics.errors.get() == 0);
 }
 
-TEST_CASE("a host that takes nothing costs no time") {
+TEST_CASE("D12: a host that takes nothing costs no time") {
     NetRig rig;
     for (int i = 0; i < 30; ++i) {
         rig.frame_chain(frame_of(8000)).add();

@@ -81,7 +81,7 @@ TEST_CASE("a batch is seen as a whole, in the order it came back") {
     CHECK(rig.driver->free_descriptors() == 16);
 }
 
-TEST_CASE("a chain goes back exactly once, wherever it moves") {
+TEST_CASE("D10: a chain goes back exactly once, wherever it moves") {
     QueueRig rig(any_ring());
     rig.add();
     {
