@@ -253,14 +253,28 @@ bool Reactor::has_work() const {
 bool Reactor::poll_source() {
     const auto begin = Clock::now();
     const auto window = waits_ == 0 ? source_->poll_window() : Clock::duration::zero();
+    const auto due = next_due();
+    auto now = begin;
     do {
         for (int i = 0; i < 32; ++i) {
-            if (!source_->is_idle() || has_work_.load(std::memory_order_relaxed)) {
+            if (!source_->is_idle() || has_work()) {
                 return true;
             }
             relax();
         }
-    } while (Clock::now() - begin < window);
+        now = Clock::now();
+        if (due && *due <= now) {
+            return true;
+        }
+        // The window may be a long one, and a frame that came must not wait for its end.
+        if (now - dispatched_ >= dispatch_period) {
+            const timespec at_once{};
+            dispatch(&at_once);
+            if (!timed_out_) {
+                return true;
+            }
+        }
+    } while (now - begin < window);
     return false;
 }
 

@@ -7,6 +7,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -123,6 +124,28 @@ TEST_CASE("descriptors get their turn while the source is never idle") {
     stop = true;
     flood.join();
     reactor->call([&] { reactor->unwatch(event.get()); });
+}
+
+TEST_CASE("descriptors and timers get their turn while the source is polled for") {
+    Numbers source;
+    source.window = std::chrono::hours(1);
+    const auto reactor = start(source);
+    const UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    std::atomic<bool> reported{false};
+    std::atomic<bool> due{false};
+    std::optional<Reactor::Timer> timer;
+    reactor->call([&] {
+        REQUIRE(reactor->watch(event.get(), EPOLLIN | EPOLLET, [&](std::uint32_t) { reported = true; }));
+        timer.emplace(*reactor, [&] { due = true; });
+        timer->set(Reactor::Clock::now() + std::chrono::milliseconds(20));
+    });
+    ::eventfd_write(event.get(), 1);
+    CHECK(eventually([&] { return reported && due; }));
+    CHECK(source.sleeps == 0);
+    reactor->call([&] {
+        timer.reset();
+        reactor->unwatch(event.get());
+    });
 }
 
 TEST_CASE("nothing is polled for while others work for the reactor") {
