@@ -23,6 +23,10 @@ constexpr std::chrono::microseconds dispatch_period{50};
 constexpr int linger_polls = 16;
 constexpr int max_rounds = 64;
 
+/// For measure_wake_up(): tries, and how long the thread has to fall asleep before each.
+constexpr std::size_t wake_up_tries = 5;
+constexpr std::chrono::microseconds fall_asleep_time{500};
+
 constexpr std::uint64_t event_id = UINT64_MAX; ///< no watch has it: their ids are fd and a 32-bit count
 
 /// A fault in one callback must not end the others.
@@ -169,6 +173,17 @@ void Reactor::pause(int fd) {
 void Reactor::unwatch(int fd) {
     pause(fd);
     watches_.erase(fd);
+}
+
+Reactor::Clock::duration Reactor::measure_wake_up() {
+    std::array<Clock::duration, wake_up_tries> took{};
+    for (auto& one : took) {
+        std::this_thread::sleep_for(fall_asleep_time);
+        const auto begin = Clock::now();
+        call([&one, begin] { one = Clock::now() - begin; });
+    }
+    std::ranges::nth_element(took, took.begin() + took.size() / 2);
+    return took[took.size() / 2];
 }
 
 void Reactor::run() {

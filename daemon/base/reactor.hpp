@@ -110,6 +110,10 @@ class Reactor {
     /// Run a task on the reactor and wait for it; any thread.
     void call(Task task);
 
+    /// How long it takes from a wake-up until the sleeping thread runs: the
+    /// median of a few tries, which take some milliseconds. Any other thread.
+    [[nodiscard]] Clock::duration measure_wake_up();
+
     // On the reactor's thread only:
 
     /// In the middle of long work: serve the source.

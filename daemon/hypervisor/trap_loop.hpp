@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 namespace hvisor::hypervisor {
@@ -52,7 +53,8 @@ class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
   public:
     /// How long it polls before it sleeps, and how long it sleeps at most.
     struct Policy {
-        std::chrono::nanoseconds max_poll = std::chrono::microseconds(50);
+        /// Without it, what a few wake-ups of the thread take on this machine.
+        std::optional<std::chrono::nanoseconds> max_poll;
         std::chrono::milliseconds max_sleep_with_zones{
             50}; ///< the hypervisor can lose a wake-up (hvisor interface, 3.3)
         std::chrono::milliseconds max_sleep_without{1000};
@@ -69,7 +71,8 @@ class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
     ~TrapLoop() override;
 
     /// From now on `handler` gets the accesses of zone `id`, which is below
-    /// max_zones. Without a handler reads answer 0 and writes do nothing.
+    /// max_zones. Without a handler reads answer 0 and writes do nothing. The
+    /// first time it takes some milliseconds. Any thread but TrapLoop's own.
     void add_zone(std::uint32_t id, std::shared_ptr<TrapHandler> handler);
 
     /// Returns when no access of the zone is running any more.
@@ -89,6 +92,11 @@ class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
 
     [[nodiscard]] TrapCounts counts() const;
 
+    /// The longest that it polls; any thread.
+    [[nodiscard]] std::chrono::nanoseconds max_poll() const {
+        return std::chrono::nanoseconds(max_poll_ns_.get());
+    }
+
   private:
     // Reactor::Source
     [[nodiscard]] bool is_idle() const override;
@@ -101,9 +109,12 @@ class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
     void handle(const TrapRequest& request);
     [[nodiscard]] std::optional<std::uint64_t> access(const TrapRequest& request);
     void adapt_polling(Reactor::Clock::duration slept);
+    void find_max_poll();
 
     Bridge bridge_;
-    Policy policy_;
+    const Policy policy_;
+    Watched<std::int64_t> max_poll_ns_;
+    std::once_flag max_poll_found_;
     RateLimit limit_;
 
     std::array<std::atomic<TrapHandler*>, max_zones> handlers_{};

@@ -164,3 +164,13 @@ TEST_CASE("nothing is polled for while others work for the reactor") {
     reactor->call([&] { reactor->end_wait(1); });
     CHECK(waiting * 5 < polling);
 }
+
+TEST_CASE("what a wake-up takes is measured, each time from a sleep") {
+    Numbers source;
+    const auto reactor = start(source);
+    const int sleeps = source.sleeps;
+    const auto took = reactor->measure_wake_up();
+    CHECK(took > std::chrono::nanoseconds::zero());
+    CHECK(took < std::chrono::seconds(1));
+    CHECK(eventually([&] { return source.sleeps >= sleeps + 5; }));
+}

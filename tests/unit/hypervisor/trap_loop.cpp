@@ -148,6 +148,27 @@ TEST_CASE("the loop sleeps, and a request wakes it") {
     CHECK(rig.hypervisor.counts().wakeups >= 1);
 }
 
+TEST_CASE("the loop polls for as long as sleeping costs on this machine, or as it is told") {
+    const Rig rig;
+    CHECK(rig.loop.max_poll() >= 50us);
+    CHECK(rig.loop.max_poll() <= 1ms);
+    const Rig told({}, {.max_poll = 7us});
+    CHECK(told.loop.max_poll() == 7us);
+}
+
+TEST_CASE("a guest whose requests follow each other soon enough finds the loop awake") {
+    Rig rig({}, {.max_poll = 100ms});
+    // On a busy machine a pause may be a long one.
+    CHECK(kit::eventually([&] {
+        const auto sleeps = rig.loop.counts().sleeps;
+        for (int i = 0; i < 20; ++i) {
+            std::this_thread::sleep_for(1ms);
+            CHECK(rig.hypervisor.guest_read(2, base, 4) == 0U);
+        }
+        return rig.loop.counts().sleeps == sleeps;
+    }));
+}
+
 TEST_CASE("a lost wake-up costs at most the bounded sleep") {
     Rig rig({.lose_wakeups = 1});
     for (int i = 0; i < 3; ++i) {
