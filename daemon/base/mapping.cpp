@@ -34,4 +34,12 @@ Result<Mapping> Mapping::map_shared(int fd, std::uint64_t offset, std::size_t si
     return Mapping(address, size);
 }
 
+Result<Mapping> Mapping::anonymous(std::size_t size) {
+    void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (address == MAP_FAILED) {
+        return fail(ErrorCode::failed, "cannot get {:#x} bytes of memory: {}", size, errno_text());
+    }
+    return Mapping(address, size);
+}
+
 } // namespace hvisor

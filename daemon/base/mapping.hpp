@@ -25,6 +25,10 @@ class [[nodiscard]] Mapping {
     [[nodiscard]] static Result<Mapping> map_shared(int fd, std::uint64_t offset, std::size_t size,
                                                     std::string_view what);
 
+    /// Memory for a while: a large buffer from malloc would stay with the
+    /// thread's arena when it is freed.
+    [[nodiscard]] static Result<Mapping> anonymous(std::size_t size);
+
     [[nodiscard]] std::byte* data() const { return data_; }
     [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] explicit operator bool() const { return data_ != nullptr; }

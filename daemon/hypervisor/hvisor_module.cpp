@@ -160,6 +160,29 @@ Result<void> HvisorModule::load(std::uint64_t address, std::span<const std::byte
     return {};
 }
 
+Result<void> HvisorModule::clear(std::uint64_t address, std::uint64_t size) {
+    // Upstream's module has no such call, but writes what it is given.
+    static const std::array<std::byte, 65536> zeros{};
+    const std::uint64_t largest = is_upstream_ ? zeros.size() : load_chunk;
+    while (size != 0) {
+        const hvisor_range range{.address = address, .size = std::min(size, largest)};
+        if (is_upstream_) {
+            if (auto loaded = load(address, std::span(zeros).first(range.size)); !loaded) {
+                return loaded;
+            }
+        } else if (::ioctl(device_.get(), HVISOR_ZERO, &range) != 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            const int error = errno;
+            return refused(error, std::format("cannot clear {:#x} bytes at {:#x}", range.size, address));
+        }
+        address += range.size;
+        size -= range.size;
+    }
+    return {};
+}
+
 Result<void> HvisorModule::start_zone(std::span<const std::byte> config) {
     int result = 0;
     if (is_upstream_) {

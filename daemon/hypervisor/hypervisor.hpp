@@ -26,7 +26,7 @@ struct ZoneInfo {
 ///
 /// Implementations: HvisorModule (/dev/hvisor) and Simulated (one process, no
 /// root, no module). Calls may come from any thread; only start_zone(),
-/// shutdown_zone() and load() may block.
+/// shutdown_zone(), load() and clear() may block.
 class Hypervisor {
   public:
     Hypervisor() = default;
@@ -44,6 +44,9 @@ class Hypervisor {
 
     /// Copy bytes to guest RAM and make them visible to a CPU with caches off.
     [[nodiscard]] virtual Result<void> load(std::uint64_t address, std::span<const std::byte> bytes) = 0;
+
+    /// Fill guest RAM with zeros, as visible as load() makes bytes.
+    [[nodiscard]] virtual Result<void> clear(std::uint64_t address, std::uint64_t size) = 0;
 
     /// Start a zone from its encoded zone_config structure (spec section 5).
     /// A CPU that is taken is `resource_busy`; a structure of another size than

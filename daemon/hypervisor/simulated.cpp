@@ -69,6 +69,16 @@ Result<void> Simulated::load(std::uint64_t address, std::span<const std::byte> b
     return {};
 }
 
+Result<void> Simulated::clear(std::uint64_t address, std::uint64_t size) {
+    const auto begin = address / page_bytes * page_bytes;
+    auto mapping = map_ram(begin, address - begin + size);
+    if (!mapping) {
+        return std::unexpected(std::move(mapping).error());
+    }
+    std::fill_n(mapping->data() + (address - begin), size, std::byte{0});
+    return {};
+}
+
 Result<void> Simulated::start_zone(std::span<const std::byte> config) {
     const auto wanted = machine_->options().config_size;
     if (config.size() < prefix_size ||

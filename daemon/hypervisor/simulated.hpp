@@ -42,6 +42,7 @@ class Simulated final : public Hypervisor {
     [[nodiscard]] Result<std::uint64_t> config_magic() override;
     [[nodiscard]] Result<std::vector<ZoneInfo>> list_zones() override;
     [[nodiscard]] Result<void> load(std::uint64_t address, std::span<const std::byte> bytes) override;
+    [[nodiscard]] Result<void> clear(std::uint64_t address, std::uint64_t size) override;
     [[nodiscard]] Result<void> start_zone(std::span<const std::byte> config) override;
     [[nodiscard]] Result<void> shutdown_zone(std::uint32_t id) override;
     [[nodiscard]] Result<Mapping> map_ram(std::uint64_t address, std::uint64_t size) override;

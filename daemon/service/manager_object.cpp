@@ -56,6 +56,7 @@ std::vector<Dictionary> ManagerObject::ListZones() {
                          {"Id", sdbus::Variant(state.id)},
                          {"State", sdbus::Variant(std::string(zone::to_string(state.state)))},
                          {"Cpus", sdbus::Variant(state.cpus)},
+                         {"Progress", sdbus::Variant(std::uint32_t{state.progress})},
                          {"Managed", sdbus::Variant(state.managed)},
                          {"Reason", sdbus::Variant(state.reason)},
                          {"Diagnosis", sdbus::Variant(state.diagnosis)},

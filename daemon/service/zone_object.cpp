@@ -36,6 +36,7 @@ void ZoneObject::update(zone::ZoneState state) {
     };
     note("State", state.state != state_.state);
     note("Cpus", state.cpus != state_.cpus);
+    note("Progress", state.progress != state_.progress);
     note("Managed", state.managed != state_.managed);
     note("Reason", state.reason != state_.reason);
     note("Diagnosis", state.diagnosis != state_.diagnosis);
@@ -116,6 +117,10 @@ std::string ZoneObject::State() {
 
 std::vector<std::uint32_t> ZoneObject::Cpus() {
     return state_.cpus;
+}
+
+std::uint32_t ZoneObject::Progress() {
+    return state_.progress;
 }
 
 bool ZoneObject::Managed() {

@@ -57,6 +57,7 @@ class ZoneObject final
     std::uint32_t Id() override;
     std::string State() override;
     std::vector<std::uint32_t> Cpus() override;
+    std::uint32_t Progress() override;
     bool Managed() override;
     std::string Reason() override;
     std::string Diagnosis() override;

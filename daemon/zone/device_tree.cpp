@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <libfdt.h>
 #include <map>
+#include <ranges>
 #include <string_view>
 #include <utility>
 
@@ -184,14 +185,14 @@ class Walk {
 
     /// An address of a child of the last node on the path, up through all buses.
     [[nodiscard]] std::optional<std::uint64_t> translate(std::uint64_t address, std::uint64_t size) const {
-        for (auto bus = path_.rbegin(); bus != path_.rend(); ++bus) {
-            if (bus->windows.empty()) {
+        for (const Frame& bus : path_ | std::views::reverse) {
+            if (bus.windows.empty()) {
                 continue;
             }
-            const auto window = std::ranges::find_if(bus->windows, [&](const Window& each) {
+            const auto window = std::ranges::find_if(bus.windows, [&](const Window& each) {
                 return range_inside(address, size, each.child, each.size);
             });
-            if (window == bus->windows.end()) {
+            if (window == bus.windows.end()) {
                 return std::nullopt;
             }
             address = window->parent + (address - window->child);

@@ -2,124 +2,74 @@
 #include "zone/images.hpp"
 
 #include "base/checked.hpp"
-#include "base/errno_text.hpp"
+#include "base/mapping.hpp"
+#include "zone/device_tree.hpp"
+#include "zone/kernel_form.hpp"
+#include "zone/zone_device_tree.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <format>
-#include <optional>
 #include <span>
-#include <string_view>
-#include <unistd.h>
+#include <utility>
 
 namespace hvisor::zone {
 namespace {
 
 /// A large initrd does not have to fit into the root zone's memory.
-constexpr std::size_t chunk_size = 1024UL * 1024;
+constexpr std::size_t chunk_size = 256UL * 1024;
 
-/// The start of a file, where all that is recognised here is.
-using Header = std::array<std::byte, 64>;
+/// What is cleared between two reports of progress.
+constexpr std::uint64_t clear_size = 16UL * 1024 * 1024;
 
-Result<std::size_t> read_at(int fd, std::uint64_t offset, std::span<std::byte> to) {
-    std::size_t done = 0;
-    while (done < to.size()) {
-        const ssize_t count =
-            ::pread(fd, to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            return fail(ErrorCode::io_error, "{}", errno_text());
-        }
-        if (count == 0) {
-            break;
-        }
-        done += static_cast<std::size_t>(count);
-    }
-    return done;
-}
+constexpr std::uint32_t device_tree_magic = 0xd00dfeed;
 
-bool has(const Header& header, std::size_t offset, std::string_view magic) {
-    return std::memcmp(header.data() + offset, magic.data(), magic.size()) == 0;
-}
-
-std::uint64_t load_u64(const Header& header, std::size_t offset) {
-    std::uint64_t value = 0;
-    for (std::size_t i = sizeof(value); i > 0; --i) {
-        value = (value << 8U) | std::to_integer<std::uint64_t>(header[offset + i - 1]);
+Result<void> check_device_tree(const OpenImage& image) {
+    auto source = open_source(image.payload());
+    if (!source) {
+        return std::unexpected(std::move(source).error());
     }
-    return value;
-}
-
-/// What a person took for a kernel though no CPU can start in it; "" for what
-/// may be one. Raw binaries of other systems have no mark, so anything else may.
-std::string_view packed_form(const Header& header) {
-    using namespace std::string_view_literals;
-    if (has(header, 0, "\x1f\x8b"sv)) {
-        return "compressed with gzip; expected the kernel as gunzip unpacks it";
+    std::array<std::byte, sizeof device_tree_magic> start{};
+    if (const auto count = (*source)->read(start); !count) {
+        return std::unexpected(count.error());
     }
-    if (has(header, 0, "\x28\xb5\x2f\xfd"sv)) {
-        return "compressed with zstd; expected the kernel as unzstd unpacks it";
+    std::uint32_t magic = 0;
+    for (const std::byte byte : start) {
+        magic = (magic << 8U) | std::to_integer<std::uint32_t>(byte);
     }
-    if (has(header, 0, "MZ"sv) && has(header, 4, "zimg"sv)) {
-        return "a compressed EFI image (zboot); expected the Image that is packed in it";
-    }
-    if (has(header, 0,
-            "\x7f"
-            "ELF"sv)) {
-        return "an ELF file (vmlinux); expected the raw Image";
+    if (magic != device_tree_magic) {
+        return fail(ErrorCode::invalid_config, "it is no device tree blob; expected what dtc -O dtb writes");
     }
     return {};
 }
 
-/// The architecture of a Linux Image, where its header has the mark of one.
-constexpr std::size_t image_mark = 0x38;
-bool is_arm64_image(const Header& header) {
-    return has(header, image_mark, "ARMd");
-}
-bool is_riscv_image(const Header& header) {
-    return has(header, image_mark, "RSC\x05");
-}
-
-void check_kernel(const ZoneConfig& zone, const Header& header, OpenImage& image, Problems& problems) {
-    // Both architectures have the same header: image_size at 0x10 is 0 in kernels that do not know it.
-    constexpr std::size_t image_size = 0x10;
-    if (const std::string_view form = packed_form(header); !form.empty()) {
-        problems.add(image.file.path_key, std::format("{} is {}", image.file.path, form));
-        return;
+Result<void> check_kernel(const ZoneConfig& zone, OpenImage& image) {
+    const auto form = recognise_kernel(image.payload(), zone.arch);
+    if (!form) {
+        return std::unexpected(form.error());
     }
-    const bool is_arm64 = is_arm64_image(header);
-    const bool is_riscv = is_riscv_image(header);
-    if ((is_arm64 && !std::holds_alternative<Aarch64Config>(zone.arch)) ||
-        (is_riscv && !std::holds_alternative<Riscv64Config>(zone.arch))) {
-        problems.add(image.file.path_key,
-                     std::format("{} is a kernel for {}, which this zone's arch_config is not for",
-                                 image.file.path, is_arm64 ? "arm64" : "riscv64"));
-    }
-    if (is_arm64 || is_riscv) {
-        image.memory_size = std::max(image.size, load_u64(header, image_size));
-    }
+    image.packing = form->payload.packing;
+    image.offset = form->payload.offset;
+    image.size = form->payload.size;
+    image.memory_size = form->memory_size;
+    return {};
 }
 
 void check_form(const ZoneConfig& zone, OpenImage& image, Problems& problems) {
-    Header header{};
-    if (const auto count = read_at(image.fd.get(), 0, header); !count) {
-        problems.add(image.file.path_key, std::format("{}: {}", image.file.path, count.error().message),
-                     ErrorCode::io_error);
-    } else if (image.file.role == ImageRole::kernel) {
-        check_kernel(zone, header, image, problems);
-    } else if (image.file.role == ImageRole::dtb && !has(header, 0, "\xd0\x0d\xfe\xed")) {
-        problems.add(
-            image.file.path_key,
-            std::format("{} is no device tree blob; expected what dtc -O dtb writes", image.file.path));
+    Result<void> sound;
+    if (image.file.role == ImageRole::kernel) {
+        sound = check_kernel(zone, image);
+    } else if (image.file.role == ImageRole::dtb) {
+        sound = check_device_tree(image);
+    }
+    if (!sound) {
+        problems.add(image.file.path_key, std::format("{}: {}", image.file.path, sound.error().message),
+                     sound.error().code);
     }
 }
 
 void check_place(const ZoneConfig& zone, const OpenImage& image, Problems& problems) {
     for (const MemoryRegion& region : zone.memory_regions) {
-        // check_zone() has made sure that there is one region with the address.
         if (region.type != RegionType::ram ||
             !range_inside(image.file.load_paddr, 1, region.physical_start, region.size)) {
             continue;
@@ -134,6 +84,10 @@ void check_place(const ZoneConfig& zone, const OpenImage& image, Problems& probl
         }
         return;
     }
+    // check_zone() has looked at the files; what is made has no other place to be found out.
+    problems.add(image.file.address_key,
+                 std::format("{} at {:#x} lies in no RAM region; expected an address in one", image.file.path,
+                             image.file.load_paddr));
 }
 
 void check_overlaps(const std::vector<OpenImage>& images, Problems& problems) {
@@ -153,24 +107,130 @@ void check_overlaps(const std::vector<OpenImage>& images, Problems& problems) {
     }
 }
 
-Result<void> load_file(const OpenImage& image, std::span<std::byte> buffer,
-                       hypervisor::Hypervisor& hypervisor) {
-    for (std::uint64_t done = 0; done < image.size;) {
-        const std::size_t length = std::min<std::uint64_t>(buffer.size(), image.size - done);
-        const auto count = read_at(image.fd.get(), done, buffer.first(length));
-        if (!count) {
-            return std::unexpected(count.error());
-        }
-        if (*count != length) {
-            return fail(ErrorCode::io_error, "the file became shorter while it was read");
-        }
-        if (auto loaded = hypervisor.load(image.file.load_paddr + done, buffer.first(length)); !loaded) {
-            return loaded;
-        }
-        done += length;
+/// The source of a patched device tree, whole: it is small.
+Result<std::vector<std::byte>> read_device_tree_file(const OpenImage& image) {
+    std::vector<std::byte> blob(std::min<std::uint64_t>(image.size, max_device_tree_size + 1));
+    auto source = open_source(image.payload());
+    if (!source) {
+        return std::unexpected(std::move(source).error());
     }
+    if (const auto count = (*source)->read(blob); !count) {
+        return std::unexpected(count.error());
+    }
+    return blob;
+}
+
+std::uint64_t size_of(const std::vector<OpenImage>& images, ImageRole role) {
+    const auto found =
+        std::ranges::find(images, role, [](const OpenImage& image) { return image.file.role; });
+    return found == images.end() ? 0 : found->size;
+}
+
+/// Put the device tree that is made for the zone in the place of its source, or beside the other images.
+Result<void> make_tree(const ZoneFile& zone, std::vector<OpenImage>& images) {
+    auto image =
+        std::ranges::find(images, ImageRole::dtb, [](const OpenImage& each) { return each.file.role; });
+    std::vector<std::byte> source;
+    if (zone.start.dtb == DtbSource::patch) {
+        auto blob = read_device_tree_file(*image);
+        if (!blob) {
+            return std::unexpected(std::move(blob).error().with_context(
+                std::format("{}: {}", zone.document.locate(image->file.path_key), image->file.path)));
+        }
+        source = std::move(*blob);
+    } else {
+        images.push_back({.file = {.role = ImageRole::dtb,
+                                   .path = "the generated device tree",
+                                   .load_paddr = zone.config.dtb_load_paddr,
+                                   .path_key = "/dtb",
+                                   .address_key = "/dtb_load_paddr"},
+                          .fd = {}});
+        image = std::prev(images.end());
+    }
+    auto tree = zone_device_tree(zone, source, size_of(images, ImageRole::initrd));
+    if (!tree) {
+        return std::unexpected(std::move(tree).error());
+    }
+    image->made = std::move(*tree);
+    image->size = image->memory_size = image->made.size();
     return {};
 }
+
+/// Clears RAM, and loads one image after the other through one buffer.
+class Loader {
+  public:
+    Loader(hypervisor::Hypervisor& hypervisor, const LoadProgress& progress, std::uint64_t total)
+        : hypervisor_(hypervisor), progress_(progress), total_(total) {}
+
+    Result<void> clear(const MemoryRegion& region) {
+        for (std::uint64_t done = 0; done < region.size;) {
+            const std::uint64_t part = std::min(clear_size, region.size - done);
+            if (auto cleared = hypervisor_.clear(region.physical_start + done, part); !cleared) {
+                return cleared;
+            }
+            done += part;
+            done_ += part;
+            tell(done_);
+        }
+        return {};
+    }
+
+    Result<void> load(const OpenImage& image) {
+        if (!image.made.empty()) {
+            done_ += image.made.size();
+            return hypervisor_.load(image.file.load_paddr, image.made);
+        }
+        if (!buffer_) {
+            auto buffer = Mapping::anonymous(chunk_size);
+            if (!buffer) {
+                return std::unexpected(std::move(buffer).error());
+            }
+            buffer_ = std::move(*buffer);
+        }
+        auto source = open_source(image.payload());
+        return source ? load(image, **source) : std::unexpected(std::move(source).error());
+    }
+
+  private:
+    Result<void> load(const OpenImage& image, ImageSource& source) {
+        std::uint64_t loaded = 0;
+        for (bool is_more = true; is_more;) {
+            const auto count = source.read({buffer_.data(), buffer_.size()});
+            if (!count) {
+                return std::unexpected(count.error());
+            }
+            // What is packed in a file may be of any size.
+            if (*count > image.memory_size - loaded) {
+                return fail(ErrorCode::invalid_config,
+                            "it unpacks to more than the {:#x} bytes that its header says",
+                            image.memory_size);
+            }
+            is_more = *count == buffer_.size();
+            if (*count != 0) {
+                if (auto done = hypervisor_.load(image.file.load_paddr + loaded, {buffer_.data(), *count});
+                    !done) {
+                    return done;
+                }
+            }
+            loaded += *count;
+            tell(done_ + source.used());
+        }
+        done_ += image.size;
+        return {};
+    }
+
+    void tell(std::uint64_t done) const {
+        if (progress_) {
+            progress_(std::min(done, total_), total_);
+        }
+    }
+
+    hypervisor::Hypervisor& hypervisor_;
+    const LoadProgress& progress_;
+    std::uint64_t total_;
+    std::uint64_t done_ = 0;
+    Mapping buffer_;
+};
 
 } // namespace
 
@@ -180,10 +240,19 @@ Result<std::vector<OpenImage>> open_images(const ZoneFile& zone, const FileTable
     for (const ImageFile& file : zone.config.images) {
         auto open = open_file(files, zone.document, file.path, file.path_key, FileUse::image, problems);
         if (open) {
-            images.push_back({file, std::move(open->fd), open->size, open->size});
+            images.push_back(
+                {.file = file, .fd = std::move(open->fd), .size = open->size, .memory_size = open->size});
             check_form(zone.config, images.back(), problems);
-            check_place(zone.config, images.back(), problems);
         }
+    }
+    const bool makes_tree = zone.start.dtb == DtbSource::patch || zone.start.dtb == DtbSource::generate;
+    if (makes_tree && problems.empty()) {
+        if (auto made = make_tree(zone, images); !made) {
+            return std::unexpected(std::move(made).error());
+        }
+    }
+    for (const OpenImage& image : images) {
+        check_place(zone.config, image, problems);
     }
     check_overlaps(images, problems);
     if (auto result = problems.result(); !result) {
@@ -196,7 +265,7 @@ ImageSizes image_sizes(const std::vector<OpenImage>& images) {
     ImageSizes sizes;
     for (const OpenImage& image : images) {
         if (image.file.role == ImageRole::kernel) {
-            sizes.kernel = image.size;
+            sizes.kernel = image.packing == Packing::none ? image.size : image.memory_size;
         } else if (image.file.role == ImageRole::dtb) {
             sizes.dtb = image.size;
         } else if (image.file.role == ImageRole::initrd) {
@@ -207,10 +276,26 @@ ImageSizes image_sizes(const std::vector<OpenImage>& images) {
 }
 
 Result<void> load_images(const ZoneFile& zone, const std::vector<OpenImage>& images,
-                         hypervisor::Hypervisor& hypervisor) {
-    std::vector<std::byte> buffer(chunk_size);
+                         hypervisor::Hypervisor& hypervisor, const LoadProgress& progress) {
+    std::uint64_t total = 0;
     for (const OpenImage& image : images) {
-        if (auto loaded = load_file(image, buffer, hypervisor); !loaded) {
+        total += image.size;
+    }
+    std::vector<const MemoryRegion*> cleared;
+    for (const MemoryRegion& region : zone.config.memory_regions) {
+        if (zone.start.clear_ram && region.type == RegionType::ram) {
+            cleared.push_back(&region);
+            total += region.size;
+        }
+    }
+    Loader loader(hypervisor, progress, total);
+    for (const MemoryRegion* region : cleared) {
+        if (auto done = loader.clear(*region); !done) {
+            return std::unexpected(std::move(done).error().with_context(zone.document.locate("/clear_ram")));
+        }
+    }
+    for (const OpenImage& image : images) {
+        if (auto loaded = loader.load(image); !loaded) {
             return std::unexpected(std::move(loaded).error().with_context(
                 std::format("{}: loading {} to {:#x}", zone.document.locate(image.file.address_key),
                             image.file.path, image.file.load_paddr)));

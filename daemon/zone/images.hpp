@@ -4,10 +4,13 @@
 #include "base/error.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "zone/file_table.hpp"
+#include "zone/image_source.hpp"
 #include "zone/zone_encoder.hpp"
 #include "zone/zone_file.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace hvisor::zone {
@@ -16,18 +19,28 @@ namespace hvisor::zone {
 struct OpenImage {
     ImageFile file;
     UniqueFd fd;
-    std::uint64_t size = 0;        ///< of the file
+    std::uint64_t size = 0;        ///< of what the file has of it
     std::uint64_t memory_size = 0; ///< what it takes when it runs: a kernel's header says so, with its bss
+    std::uint64_t offset = 0;      ///< where in the file it starts
+    Packing packing = Packing::none;
+    std::vector<std::byte> made{}; ///< the image itself, where it is no file: a device tree made for the zone
+
+    [[nodiscard]] ImagePayload payload() const { return {fd.get(), offset, size, packing}; }
 };
 
 /// Open the zone's images and check that each is of a form a zone can start
-/// from, lies in one RAM region, and on no other. The error holds every problem, a line each.
+/// from, lies in one RAM region, and on no other; make its device tree, where
+/// the zone wants one made. The error holds every problem, a line each.
 [[nodiscard]] Result<std::vector<OpenImage>> open_images(const ZoneFile& zone, const FileTable& files);
 
 [[nodiscard]] ImageSizes image_sizes(const std::vector<OpenImage>& images);
 
-/// Copy the images, and x86_64's command line, to guest RAM.
+/// Told how much of the work is done, in bytes, again and again while it is done.
+using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+/// Clear guest RAM where the zone wants that, and copy the images, and x86_64's
+/// command line, to it. Packed kernels are unpacked on the way.
 [[nodiscard]] Result<void> load_images(const ZoneFile& zone, const std::vector<OpenImage>& images,
-                                       hypervisor::Hypervisor& hypervisor);
+                                       hypervisor::Hypervisor& hypervisor, const LoadProgress& progress = {});
 
 } // namespace hvisor::zone

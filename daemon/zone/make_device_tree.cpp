@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <format>
+#include <iterator>
 #include <ranges>
 #include <set>
 
@@ -153,24 +154,34 @@ void add_cpus(DeviceTreeEditor& tree, const ZoneConfig& zone) {
     }
 }
 
+/// What an interrupt controller's node has: where its two parts are, and its kind.
+struct GicNode {
+    const char* compatible;
+    std::uint64_t distributor, distributor_size;
+    std::uint64_t second, second_size; ///< redistributors or CPU interface
+};
+
+GicNode gic_node(const Aarch64Config& arch) {
+    if (const auto* v2 = std::get_if<GicV2>(&arch.gic)) {
+        return {"arm,cortex-a15-gic", v2->gicd_base, v2->gicd_size, v2->gicc_base, v2->gicc_size};
+    }
+    // No ITS although the hardware has one: hvisor does not get over a second
+    // start of a guest that used it.
+    const auto& v3 = std::get<GicV3>(arch.gic);
+    return {"arm,gic-v3", v3.gicd_base, v3.gicd_size, v3.gicr_base, v3.gicr_size};
+}
+
 void add_gic(DeviceTreeEditor& tree, const Aarch64Config& arch) {
     const RootCells cells(tree);
-    const auto* v3 = std::get_if<GicV3>(&arch.gic);
-    const auto* v2 = std::get_if<GicV2>(&arch.gic);
-    const std::string node =
-        std::format("/interrupt-controller@{:x}", v3 != nullptr ? v3->gicd_base : v2->gicd_base);
+    const GicNode gic = gic_node(arch);
+    const std::string node = std::format("/interrupt-controller@{:x}", gic.distributor);
     tree.node(node);
-    tree.set_text(node, "compatible", v3 != nullptr ? "arm,gic-v3" : "arm,cortex-a15-gic");
+    tree.set_text(node, "compatible", gic.compatible);
     tree.set_cell(node, "#interrupt-cells", 3);
     tree.set_flag(node, "interrupt-controller");
     tree.set_cell(node, "phandle", gic_phandle);
-    // No ITS although the hardware has one: hvisor does not get over a second
-    // start of a guest that used it.
-    auto reg =
-        v3 != nullptr ? cells.reg(v3->gicd_base, v3->gicd_size) : cells.reg(v2->gicd_base, v2->gicd_size);
-    const auto second =
-        v3 != nullptr ? cells.reg(v3->gicr_base, v3->gicr_size) : cells.reg(v2->gicc_base, v2->gicc_size);
-    reg.insert(reg.end(), second.begin(), second.end());
+    auto reg = cells.reg(gic.distributor, gic.distributor_size);
+    std::ranges::copy(cells.reg(gic.second, gic.second_size), std::back_inserter(reg));
     tree.set_cells(node, "reg", reg);
 }
 

@@ -65,6 +65,19 @@ Result<void> Zone::create_devices(std::vector<DeviceSettings> settings,
     return {};
 }
 
+Result<void> Zone::load(const ZonePlan& plan, const std::function<void()>& changed) {
+    constexpr std::chrono::milliseconds pause{250};
+    auto next = std::chrono::steady_clock::now() + pause;
+    return load_images(plan.zone, plan.images, hypervisor_, [&](std::uint64_t done, std::uint64_t total) {
+        constexpr double percent = 100;
+        progress_ = static_cast<unsigned>(percent * static_cast<double>(done) / static_cast<double>(total));
+        if (const auto now = std::chrono::steady_clock::now(); now >= next) {
+            next = now + pause;
+            changed();
+        }
+    });
+}
+
 Result<void> Zone::run(const ZonePlan& plan) {
     Error refusal{ErrorCode::hypervisor_refused, ""};
     for (const Layout layout : plan.layouts) {
@@ -86,12 +99,12 @@ Result<void> Zone::run(const ZonePlan& plan) {
         std::move(refusal).with_context(std::format("{}: zone {}", plan.zone.document.name(), name())));
 }
 
-Result<void> Zone::start(ZonePlan plan) {
+Result<void> Zone::start(ZonePlan plan, const std::function<void()>& changed) {
     const auto ranges = memory_ranges(plan);
     if (auto created = create_devices(std::move(plan.devices), ranges); !created) {
         return created;
     }
-    Result<void> result = load_images(plan.zone, plan.images, hypervisor_);
+    Result<void> result = load(plan, changed);
     if (result) {
         // From its first instruction on the guest may touch a device.
         trap_loop_.add_zone(id(), devices());
@@ -133,7 +146,9 @@ void Zone::set_running() {
 
 Result<void> Zone::shutdown() {
     set_state(State::stopping, "");
-    devices()->quiesce();
+    if (const auto devices = this->devices()) {
+        devices->quiesce();
+    }
     // With one root CPU what is in the ring now would wait until the hypervisor gives up.
     trap_loop_.drain();
     Result<void> stopped = hypervisor_.shutdown_zone(id());
@@ -177,7 +192,14 @@ bool Zone::observe(const hypervisor::ZoneInfo* info) {
 void Zone::finish(State state, std::string reason) {
     trap_loop_.drain();
     trap_loop_.remove_zone(id());
-    set_state(state, std::move(reason));
+    const std::scoped_lock guard(lock_);
+    state_ = state;
+    reason_ = std::move(reason);
+    is_there_ = false;
+}
+
+void Zone::await_restart(std::string reason) {
+    set_state(State::starting, std::move(reason));
 }
 
 void Zone::set_state(State state, std::string reason) {
@@ -189,6 +211,11 @@ void Zone::set_state(State state, std::string reason) {
 State Zone::state() const {
     const std::scoped_lock guard(lock_);
     return state_;
+}
+
+std::chrono::steady_clock::duration Zone::age() const {
+    const std::scoped_lock guard(lock_);
+    return std::chrono::steady_clock::now() - started_;
 }
 
 std::shared_ptr<ZoneDevices> Zone::devices() const {
@@ -222,6 +249,9 @@ ZoneState Zone::inspect() const {
     }
     std::ranges::sort(zone.cpus);
     zone.cpus.erase(std::ranges::unique(zone.cpus).begin(), zone.cpus.end());
+    if (zone.state == State::starting && zone.reason.empty()) {
+        zone.progress = progress_;
+    }
     if (devices) {
         zone.devices = devices->inspect();
     }
@@ -238,7 +268,8 @@ ZoneState Zone::inspect() const {
 }
 
 std::optional<ZoneClaims> Zone::claims() const {
-    return state() == State::stopped ? std::nullopt : std::optional(claims_);
+    const std::scoped_lock guard(lock_);
+    return is_there_ ? std::optional(claims_) : std::nullopt;
 }
 
 } // namespace hvisor::zone

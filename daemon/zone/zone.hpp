@@ -8,7 +8,9 @@
 #include "zone/zone_plan.hpp"
 #include "zone/zone_state.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -30,8 +32,9 @@ class Zone {
     [[nodiscard]] const std::string& name() const { return config_.name; }
 
     /// Map the guest's RAM, create the devices, load the images and start. On
-    /// failure all of it is undone and the zone is of no more use.
-    [[nodiscard]] Result<void> start(ZonePlan plan);
+    /// failure all of it is undone and the zone is of no more use. `changed`
+    /// is called now and then when inspect() tells more progress.
+    [[nodiscard]] Result<void> start(ZonePlan plan, const std::function<void()>& changed);
 
     /// Serve the devices of a zone that somebody else has started. Until then
     /// they read as 0, so its drivers have to look at them again. On failure
@@ -50,8 +53,14 @@ class Zone {
     /// its list: a guest may power itself off. True when the state changed.
     bool observe(const hypervisor::ZoneInfo* info);
 
+    /// Of a zone that has ended: it is about to be started again, by another
+    /// Zone in its place, and `reason` says so.
+    void await_restart(std::string reason);
+
     // Any thread.
     [[nodiscard]] State state() const;
+    /// How long ago it began to run.
+    [[nodiscard]] std::chrono::steady_clock::duration age() const;
     [[nodiscard]] ZoneState inspect() const;
     /// What the zone has for itself; nothing once it has stopped.
     [[nodiscard]] std::optional<ZoneClaims> claims() const;
@@ -66,6 +75,7 @@ class Zone {
     map_memory(const std::vector<MemoryRange>& ranges);
     [[nodiscard]] Result<void> create_devices(std::vector<DeviceSettings> settings,
                                               const std::vector<MemoryRange>& ranges);
+    [[nodiscard]] Result<void> load(const ZonePlan& plan, const std::function<void()>& changed);
     [[nodiscard]] Result<void> run(const ZonePlan& plan);
     void finish(State state, std::string reason);
     void set_running();
@@ -75,9 +85,11 @@ class Zone {
     const ZoneClaims claims_;
     hypervisor::Hypervisor& hypervisor_;
     hypervisor::TrapLoop& trap_loop_;
+    std::atomic<unsigned> progress_ = 0; ///< percent of the images
 
     mutable std::mutex lock_; ///< of all below; held for a moment only
     State state_ = State::starting;
+    bool is_there_ = true; ///< or about to be, with all that it claims
     std::string reason_;
     std::chrono::steady_clock::time_point started_;
     std::shared_ptr<ZoneDevices> devices_;

@@ -21,6 +21,7 @@ struct ZoneState {
     std::string name;
     State state = State::stopped;
     std::vector<std::uint32_t> cpus;
+    unsigned progress = 0; ///< of loading its images, in percent, while it is starting
     bool managed = false;  ///< started through this daemon (the root zone is not)
     std::string reason;    ///< why it is failed, else ""
     std::string diagnosis; ///< one sentence on what is probably wrong, else ""

@@ -31,6 +31,7 @@ class Stuck final : public Hypervisor {
     Result<std::uint64_t> config_magic() override { return 6; }
     Result<std::vector<ZoneInfo>> list_zones() override { return std::vector<ZoneInfo>{}; }
     Result<void> load(std::uint64_t, std::span<const std::byte>) override { return {}; }
+    Result<void> clear(std::uint64_t, std::uint64_t) override { return {}; }
     Result<void> start_zone(std::span<const std::byte>) override { return {}; }
     Result<void> shutdown_zone(std::uint32_t) override { return {}; }
     Result<Mapping> map_ram(std::uint64_t, std::uint64_t) override { return Mapping(); }

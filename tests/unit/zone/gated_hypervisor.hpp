@@ -4,6 +4,7 @@
 #include "hypervisor/simulated.hpp"
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -22,6 +23,7 @@ class GatedHypervisor final : public hypervisor::Hypervisor {
     std::optional<Error> fail_load;
     std::optional<Error> fail_start;
     std::optional<Error> fail_shutdown;
+    std::function<void()> before_load; ///< called by each load(), if set
 
     /// From now on start_zone() and shutdown_zone() wait for open_gate().
     void close_gate() { set_gate(false); }
@@ -37,7 +39,13 @@ class GatedHypervisor final : public hypervisor::Hypervisor {
         return real_.list_zones();
     }
     [[nodiscard]] Result<void> load(std::uint64_t address, std::span<const std::byte> bytes) override {
+        if (before_load) {
+            before_load();
+        }
         return fail_load ? std::unexpected(*fail_load) : real_.load(address, bytes);
+    }
+    [[nodiscard]] Result<void> clear(std::uint64_t address, std::uint64_t size) override {
+        return fail_load ? std::unexpected(*fail_load) : real_.clear(address, size);
     }
     [[nodiscard]] Result<void> start_zone(std::span<const std::byte> config) override {
         pass_gate();

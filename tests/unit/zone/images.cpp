@@ -104,30 +104,38 @@ TEST_CASE("files that the caller opened are used, and stay open for the next sta
 TEST_CASE("a kernel that no CPU can start in is found out") {
     using namespace std::string_view_literals;
     struct Case {
-        std::string_view content;
+        std::string content;
         const char* message;
     };
     const std::string riscv = test::arm64_image(0).replace(0x38, 4, "RSC\x05");
+    const std::string loongarch =
+        test::arm64_image(0).replace(0, 2, "MZ").replace(0x38, 4, "\xcd\x23\x82\x81");
+    const std::string bzimage = std::string(0x240, '\0').replace(0x202, 4, "HdrS");
     for (const Case& test : {
-             Case{"\x1f\x8b\x08\x00"sv,
-                  "Image is compressed with gzip; expected the kernel as gunzip unpacks it"},
-             Case{"\x28\xb5\x2f\xfd\x00"sv,
-                  "Image is compressed with zstd; expected the kernel as unzstd unpacks it"},
-             Case{"MZ\0\0zimg"sv,
-                  "Image is a compressed EFI image (zboot); expected the Image that is packed in it"},
+             Case{std::string("\x1f\x8b\x08\x00"sv),
+                  "its compressed data ends too early; copy the file once more"},
+             Case{std::string("\x28\xb5\x2f\xfd\x00"sv),
+                  "its compressed data ends too early; copy the file once more"},
+             Case{std::string("MZ\0\0zimg"sv),
+                  "it is a compressed EFI image (zboot) that neither gzip nor zstd unpacks; "
+                  "expected the Image that is packed in it"},
              Case{"\x7f"
-                  "ELF\x02"sv,
-                  "Image is an ELF file (vmlinux); expected the raw Image"},
-             Case{riscv, "Image is a kernel for riscv64, which this zone's arch_config is not for"},
+                  "ELF\x02",
+                  "it is an ELF file (vmlinux); expected the raw Image"},
+             Case{riscv, "it is a kernel for riscv64, and the zone's arch_config is for arm64"},
+             Case{loongarch, "it is a kernel for loongarch64, and the zone's arch_config is for arm64"},
+             Case{bzimage, "it is a kernel for x86_64, and the zone's arch_config is for arm64"},
          }) {
         const Directory directory;
         directory.directory.write("Image", test.content);
-        CHECK(directory.problems(std::string(good_zone)) == std::string(kernel_at) + test.message);
+        CHECK(directory.problems(std::string(good_zone)) ==
+              std::string(kernel_at) + "Image: " + test.message);
     }
     const Directory directory;
     directory.directory.write("zone1.dtb", "/dts-v1/;\n");
-    CHECK(directory.problems(std::string(good_zone)) ==
-          "z.json:12:19: /dtb_filepath: zone1.dtb is no device tree blob; expected what dtc -O dtb writes");
+    CHECK(
+        directory.problems(std::string(good_zone)) ==
+        "z.json:12:19: /dtb_filepath: zone1.dtb: it is no device tree blob; expected what dtc -O dtb writes");
     // A raw binary of another system has no mark at all.
     directory.directory.write("zone1.dtb", test::dtb());
     directory.directory.write("Image", "\x13");

@@ -104,7 +104,8 @@ TEST_CASE("a generated device tree has what the zone has, and nothing else") {
     content.cmdline = "console=hvc0 root=/dev/vda";
     content.initrd = GuestInitrd{.address = 0x58000000, .size = 0x123456};
     const auto blob = generate_device_tree(content);
-    REQUIRE(problem(blob) == "");
+    INFO(problem(blob));
+    REQUIRE(blob);
     const auto tree = read_device_tree(*blob);
     REQUIRE(tree);
 
@@ -123,7 +124,7 @@ TEST_CASE("a generated device tree has what the zone has, and nothing else") {
     CHECK(tree->bootargs == "console=hvc0 root=/dev/vda");
 
     CHECK(cells(*blob, "/virtio_mmio@a003800", "interrupts") == "0 2c 1");
-    CHECK(property(*blob, "/virtio_mmio@a003800", "dma-coherent") == "");
+    CHECK(property(*blob, "/virtio_mmio@a003800", "dma-coherent").empty());
     CHECK(cells(*blob, "/chosen", "linux,initrd-start") == "0 58000000");
     CHECK(cells(*blob, "/chosen", "linux,initrd-end") == "0 58123456");
     CHECK(property(*blob, "/interrupt-controller@8000000", "compatible") == "arm,gic-v3|");
@@ -141,7 +142,8 @@ TEST_CASE("a generated device tree follows the interrupt controller of the zone"
     gic.gicc_size = 0x2000;
     zone.config.arch = Aarch64Config{.is_aarch32 = false, .gic = gic, .uefi = {}};
     const auto blob = generate_device_tree(zone.content());
-    REQUIRE(problem(blob) == "");
+    INFO(problem(blob));
+    REQUIRE(blob);
     CHECK(property(*blob, "/interrupt-controller@8000000", "compatible") == "arm,cortex-a15-gic|");
     CHECK(cells(*blob, "/interrupt-controller@8000000", "reg") == "0 8000000 0 1000 0 8010000 0 2000");
 }
@@ -173,7 +175,8 @@ TEST_CASE("what no device tree can be made for is said") {
 TEST_CASE("a patched device tree keeps the board's CPUs, and has the zone's memory and devices") {
     const Zone zone;
     const auto blob = patch_device_tree(board_tree(), zone.content());
-    REQUIRE(problem(blob) == "");
+    INFO(problem(blob));
+    REQUIRE(blob);
     const auto tree = read_device_tree(*blob);
     REQUIRE(tree);
     REQUIRE(tree->cpus.size() == 2);
@@ -191,7 +194,8 @@ TEST_CASE("a patched device tree keeps the board's CPUs, and has the zone's memo
 
     SECTION("and patched once more it stays the same") {
         const auto again = patch_device_tree(*blob, zone.content());
-        REQUIRE(problem(again) == "");
+        INFO(problem(again));
+        REQUIRE(again);
         const auto second = read_device_tree(*again);
         REQUIRE(second);
         CHECK(second->cpus.size() == 2);
@@ -203,10 +207,12 @@ TEST_CASE("a patched device tree keeps the board's CPUs, and has the zone's memo
 TEST_CASE("a device tree is patched as its interrupt controller wants it") {
     const Zone zone;
     const auto one = patch_device_tree(board_tree(4, 1), zone.content());
-    REQUIRE(problem(one) == "");
+    INFO(problem(one));
+    REQUIRE(one);
     CHECK(cells(*one, "/virtio_mmio@a003800", "interrupts") == "4c");
     const auto two = patch_device_tree(board_tree(4, 2), zone.content());
-    REQUIRE(problem(two) == "");
+    INFO(problem(two));
+    REQUIRE(two);
     CHECK(cells(*two, "/virtio_mmio@a003800", "interrupts") == "4c 4");
     CHECK(problem(patch_device_tree(board_tree(4, 4), zone.content())) ==
           "the source's interrupt controller has 4 cells an interrupt; expected 1, 2 or 3");

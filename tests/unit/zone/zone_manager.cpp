@@ -41,6 +41,24 @@ TEST_CASE("a zone starts, is shut down, and starts again") {
     }
 }
 
+TEST_CASE("a zone that starts tells how much of its images has been loaded") {
+    Bench bench;
+    constexpr std::size_t size = 1024UL * 1024;
+    bench.directory.write("Image", test::arm64_image(size).append(size - 64, 'k'));
+    std::vector<unsigned> progress;
+    bench.hypervisor.before_load = [&] {
+        const ZoneState zone = bench.zone("linux2");
+        CHECK(zone.state == State::starting);
+        progress.push_back(zone.progress);
+    };
+    const auto started = bench.start();
+    INFO(message(started));
+    REQUIRE(started);
+    // A quarter of the kernel at a time, then the device tree.
+    CHECK(progress == std::vector<unsigned>{0, 24, 49, 74, 99});
+    CHECK(bench.zone("linux2").progress == 0);
+}
+
 TEST_CASE("the console of a stopped zone can still be read") {
     Bench bench;
     REQUIRE(bench.start());

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "zone/check_machine.hpp"
+#include "zone/restarts.hpp"
+#include "zone/zone.hpp"
+#include "zone/zone_file.hpp"
+#include "zone/zone_manager.hpp"
+#include "zone/zone_plan.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hvisor::zone {
+
+/// Starting is in zone_manager_start.cpp, taking over what runs already in zone_manager_adopt.cpp.
+struct ZoneManager::Impl {
+    using Zones = std::map<std::string, std::shared_ptr<Zone>>;
+
+    Impl(hypervisor::Hypervisor& hypervisor_, hypervisor::TrapLoop& trap_loop_,
+         std::vector<std::filesystem::path> dirs, std::filesystem::path tree)
+        : hypervisor(hypervisor_),
+          trap_loop(trap_loop_),
+          config_dirs(std::move(dirs)),
+          device_tree(std::move(tree)) {}
+
+    bool observe(const std::vector<hypervisor::ZoneInfo>& list);
+    Result<Machine> machine();
+    Result<std::string> start(Result<JsonDocument> document, const ConfigText& virtio, FileTable files);
+    Result<std::string> start(ZoneFile file, std::shared_ptr<const VirtioSource> virtio,
+                              const FileTable& files, const std::shared_ptr<Zone>& on_failure = nullptr);
+    bool await_restarts();
+    bool restart_due();
+    Result<void> shutdown_foreign(const std::string& name);
+    void notify();
+    Zones zones_now();
+    std::shared_ptr<const VirtioSource> remembered_for(std::uint32_t id);
+    std::shared_ptr<Zone> replace(const std::string& name, const std::shared_ptr<Zone>& zone);
+    bool has_devices_of(std::uint32_t id);
+    Result<std::vector<std::shared_ptr<Zone>>> adopt_running(const VirtioSource& virtio);
+
+    hypervisor::Hypervisor& hypervisor;
+    hypervisor::TrapLoop& trap_loop;
+    const std::vector<std::filesystem::path> config_dirs;
+    const std::filesystem::path device_tree;
+
+    /// Held while a zone starts or shuts down: one after the other.
+    std::mutex control;
+    std::vector<hypervisor::ZoneInfo> seen; ///< the hypervisor's list at the last refresh; under `control`
+    Restarts restarts;                      ///< under `control`
+
+    /// Held for a moment only, never while anything is called.
+    std::mutex lock;
+    Zones zones;
+    std::map<std::uint32_t, std::shared_ptr<const VirtioSource>> remembered;
+    std::shared_ptr<const std::function<void()>> changed;
+};
+
+} // namespace hvisor::zone
