@@ -34,6 +34,7 @@ Outcome<std::vector<ZoneRow>> Client::zones() {
                         .name = value_of<std::string>(zone, "Name"),
                         .state = value_of<std::string>(zone, "State"),
                         .cpus = value_of<std::vector<std::uint32_t>>(zone, "Cpus"),
+                        .progress = value_of<std::uint32_t>(zone, "Progress"),
                         .path = value_of<sdbus::ObjectPath>(zone, "Path")});
     }
     return rows;

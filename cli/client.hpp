@@ -40,6 +40,7 @@ struct ZoneRow {
     std::string name;
     std::string state;
     std::vector<std::uint32_t> cpus;
+    std::uint32_t progress = 0; ///< percent, while it is starting
     sdbus::ObjectPath path;
 };
 
@@ -72,6 +73,9 @@ class Client {
     /// `bus`: "system", "session" or the address of a bus.
     explicit Client(std::string bus);
 
+    /// The name of the bus, for a client of another thread.
+    [[nodiscard]] const std::string& bus() const { return bus_; }
+
     /// Use the Manager object: `call` gets a ManagerProxy.
     template <class Call>
     [[nodiscard]] auto manager(Call call) {
@@ -92,6 +96,9 @@ class Client {
 
     /// The zone called `name_or_id`; a name wins over a number.
     [[nodiscard]] Outcome<ZoneRow> find_zone(const std::string& name_or_id);
+
+    /// The bus, for who waits for what happens there; connects like the others.
+    [[nodiscard]] sdbus::IConnection& connection();
 
     /// Every object with every property, in one call.
     [[nodiscard]] Outcome<ManagedObjects> objects();
@@ -115,8 +122,6 @@ class Client {
             return fail(error);
         }
     }
-
-    sdbus::IConnection& connection();
 
     std::string bus_;
     std::unique_ptr<sdbus::IConnection> connection_;

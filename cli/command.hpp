@@ -25,7 +25,11 @@ void add_config_commands(CLI::App& app, Command& command);
 
 /// The verbs of "zone" that have a file of their own.
 void add_zone_start(CLI::App& zone, Command& command);
+void add_zone_hold(CLI::App& zone, Command& command);
 void add_zone_show(CLI::App& zone, Command& command, const Output& output);
 void add_zone_console(CLI::App& zone, Command& command);
+
+/// The verbs of "config".
+void add_config_dtb(CLI::App& config, Command& command);
 
 } // namespace hvisor::cli

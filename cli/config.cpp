@@ -135,7 +135,7 @@ Outcome<void> cat(const std::string& name) {
 
 void add_config_commands(CLI::App& app, Command& command) {
     auto* config = app.add_subcommand(
-        "config", "Files that describe zones, without a daemon: check, import, cat, schema");
+        "config", "Files that describe zones, without a daemon: check, import, cat, dtb, schema");
     config->require_subcommand(1);
 
     auto paths = std::make_shared<std::vector<std::string>>();
@@ -168,6 +168,7 @@ void add_config_commands(CLI::App& app, Command& command) {
             return {};
         };
     });
+    add_config_dtb(*config, command);
 }
 
 } // namespace hvisor::cli

@@ -50,6 +50,10 @@ Outcome<std::string> read_text(const std::filesystem::path& path) {
 
 } // namespace
 
+bool names_a_file(const std::string& argument) {
+    return argument.contains('/') || argument.ends_with(".json");
+}
+
 Outcome<zone::ConfigText> read_config(const std::filesystem::path& path) {
     auto text = read_text(path);
     if (!text) {

@@ -20,6 +20,9 @@ struct OpenedConfig {
     std::map<std::string, sdbus::UnixFd> files; ///< by the path as `text` writes it
 };
 
+/// Whether an argument is the path of a configuration file, and not the name of a configured zone.
+[[nodiscard]] bool names_a_file(const std::string& argument);
+
 /// Read a configuration file; its name is the path as it is given.
 [[nodiscard]] Outcome<zone::ConfigText> read_config(const std::filesystem::path& path);
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <format>
 #include <mutex>
 #include <print>
 #include <stop_token>
@@ -25,7 +26,13 @@ bool sleep_for(const std::stop_token& stop, std::chrono::milliseconds time) {
     return !stop.stop_requested();
 }
 
-void count_on_terminal(const std::stop_token& stop, std::string_view what) {
+/// "42 %, 3 s"
+std::string measure(const Progress::Percent& percent, std::chrono::seconds elapsed) {
+    const auto done = percent ? percent() : std::nullopt;
+    return done ? std::format("{} %, {} s", *done, elapsed.count()) : std::format("{} s", elapsed.count());
+}
+
+void count_on_terminal(const std::stop_token& stop, std::string_view what, const Progress::Percent& percent) {
     static constexpr std::string_view spinner = "|/-\\";
     const auto start = std::chrono::steady_clock::now();
     if (!sleep_for(stop, 2s)) {
@@ -35,28 +42,29 @@ void count_on_terminal(const std::stop_token& stop, std::string_view what) {
     do {
         const auto elapsed =
             std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start);
-        std::print(stderr, "\r\033[K{} {} ... {} s", spinner[turn++ % spinner.size()], what, elapsed.count());
+        std::print(stderr, "\r\033[K{} {} ... {}", spinner[turn++ % spinner.size()], what,
+                   measure(percent, elapsed));
         static_cast<void>(std::fflush(stderr));
     } while (sleep_for(stop, 250ms));
     std::print(stderr, "\r\033[K");
 }
 
-void say_now_and_then(const std::stop_token& stop, std::string_view what) {
+void say_now_and_then(const std::stop_token& stop, std::string_view what, const Progress::Percent& percent) {
     std::chrono::seconds elapsed = 2s;
     for (std::chrono::seconds step = 2s; sleep_for(stop, step); step = 28s) {
-        std::println(stderr, "hvisorctl: {} ... {} s", what, elapsed.count());
+        std::println(stderr, "hvisorctl: {} ... {}", what, measure(percent, elapsed));
         elapsed += 28s;
     }
 }
 
 } // namespace
 
-Progress::Progress(std::string what)
-    : thread_([what = std::move(what)](const std::stop_token& stop) {
+Progress::Progress(std::string what, Percent percent)
+    : thread_([what = std::move(what), percent = std::move(percent)](const std::stop_token& stop) {
           if (isatty(STDERR_FILENO) == 1) {
-              count_on_terminal(stop, what);
+              count_on_terminal(stop, what, percent);
           } else {
-              say_now_and_then(stop, what);
+              say_now_and_then(stop, what, percent);
           }
       }) {}
 

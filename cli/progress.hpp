@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -10,7 +12,10 @@ namespace hvisor::cli {
 /// began: a line that counts on a terminal, else a line now and then.
 class Progress {
   public:
-    explicit Progress(std::string what);
+    /// Tells how much is done, in percent, where that is known. It runs on a thread of its own.
+    using Percent = std::function<std::optional<unsigned>()>;
+
+    explicit Progress(std::string what, Percent percent = {});
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
     Progress(Progress&&) = delete;

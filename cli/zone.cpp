@@ -67,13 +67,14 @@ void add_zone_shutdown(CLI::App& zone, Command& command) {
 } // namespace
 
 void add_zone_commands(CLI::App& app, Command& command, const Output& output) {
-    auto* zone = app.add_subcommand("zone", "Zones: start, shutdown, list, show, console");
+    auto* zone = app.add_subcommand("zone", "Zones: start, shutdown, list, show, console, hold");
     zone->require_subcommand(1);
     add_zone_start(*zone, command);
     add_zone_shutdown(*zone, command);
     add_zone_list(*zone, command, output);
     add_zone_show(*zone, command, output);
     add_zone_console(*zone, command);
+    add_zone_hold(*zone, command);
 }
 
 } // namespace hvisor::cli

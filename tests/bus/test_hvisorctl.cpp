@@ -30,6 +30,24 @@ void check_failure(const Finished& finished, int status, const std::vector<std::
     }
 }
 
+TEST_CASE("hvisorctl prints the device tree that a zone gets", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    // The zone of two files in one.
+    const auto text = ZoneFiles::zone_json({{R"("dtb_filepath": "null",)", R"("dtb": "generate",)"},
+                                            {R"("alloc_pci_devs": [])", R"("alloc_pci_devs": [], "devices": [
+      { "type": "console", "addr": "0xa003800", "len": "0x200", "irq": 76 } ])"}});
+    const auto made = daemon.ctl({"config", "dtb", files.write("made.json", text)});
+    check_success(made);
+    CHECK(made.output.starts_with("\xd0\x0d\xfe\xed"));
+    CHECK(made.output.contains("virtio,mmio"));
+
+    check_failure(daemon.ctl({"config", "dtb", files.path("zone.json")}), 3,
+                  {"zone.json", "this zone gets no device tree"});
+    check_failure(daemon.ctl({"config", "dtb", "nobody-there"}), 3,
+                  {"there is no nobody-there.json in /etc/hvisor/zones"});
+}
+
 TEST_CASE("hvisorctl starts, lists, shows and shuts down", "[hvisorctl]") {
     const Daemon daemon;
     const auto& files = daemon.files();

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command.hpp"
+
+#include "base/error_table.hpp"
+
+#include <CLI/CLI.hpp>
+#include <sdbus-c++/sdbus-c++.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <format>
+#include <memory>
+#include <optional>
+#include <print>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace hvisor::cli {
+namespace {
+
+const sdbus::ServiceName service{"org.syswonder.hvisor1"};
+const sdbus::ObjectPath root_path{"/org/syswonder/hvisor1"};
+const sdbus::InterfaceName manager_interface{"org.syswonder.hvisor1.Manager"};
+
+/// As long as the service manager lets a unit start, loading its images may take.
+constexpr std::chrono::minutes call_timeout{10};
+
+using ZoneRows = std::vector<Dictionary>;
+
+/// Starts a zone and stays as long as it is there, so that a service manager
+/// has a process to watch. What it knows of the zone is what the daemon tells;
+/// a daemon that goes comes back, and the zone does not care.
+class Holder {
+  public:
+    Holder(Client& client, std::string zone) : client_(client), zone_(std::move(zone)) {}
+
+    Outcome<void> run() {
+        sd_event* event = nullptr;
+        if (const int result = sd_event_new(&event); result < 0) {
+            return fail(1, std::format("cannot make an event loop (error {})", -result));
+        }
+        event_.reset(event);
+        for (const int signal : {SIGTERM, SIGINT}) {
+            const auto stop = [](sd_event_source*, const signalfd_siginfo*, void* self) {
+                static_cast<Holder*>(self)->stop();
+                return 0;
+            };
+            if (const int result =
+                    sd_event_add_signal(event, nullptr, signal | SD_EVENT_SIGNAL_PROCMASK, stop, this);
+                result < 0) {
+                return fail(1, std::format("cannot wait for signals (error {})", -result));
+            }
+        }
+        try {
+            auto& connection = client_.connection();
+            connection.attachSdEventLoop(event);
+            // Whatever the daemon tells may be of this zone; its name is owned anew when it has come back.
+            const auto look = [this](const sdbus::Message&) { this->look(); };
+            connection.addMatch("type='signal',sender='org.syswonder.hvisor1'", look);
+            connection.addMatch("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
+                                "arg0='org.syswonder.hvisor1'",
+                                [this](sdbus::Message message) { daemon_changed(std::move(message)); });
+            manager_ = sdbus::createProxy(connection, service, root_path);
+            this->look();
+            static_cast<void>(sd_event_loop(event));
+            manager_.reset();
+            connection.detachSdEventLoop();
+        } catch (const sdbus::Error& error) {
+            return fail(error);
+        }
+        return outcome_;
+    }
+
+  private:
+    enum class Phase {
+        looking,  ///< whether the zone runs already
+        starting, ///< the daemon has been asked to
+        holding,
+        stopping,
+        over,
+    };
+
+    void daemon_changed(sdbus::Message message) {
+        std::string name;
+        std::string old_owner;
+        std::string new_owner;
+        message >> name >> old_owner >> new_owner;
+        if (new_owner.empty() && phase_ == Phase::holding) {
+            say("hvisord has gone; the zone runs without its devices until it is back");
+        } else if (!new_owner.empty()) {
+            look();
+        }
+    }
+
+    /// Ask for the zone's state. What comes while a question is open asks once more.
+    void look() {
+        if (phase_ != Phase::looking && phase_ != Phase::holding) {
+            return;
+        }
+        if (std::exchange(is_asking_, true)) {
+            asks_again_ = true;
+            return;
+        }
+        manager_->callMethodAsync("ListZones")
+            .onInterface(manager_interface)
+            .uponReplyInvoke([this](std::optional<sdbus::Error> error, const ZoneRows& zones) {
+                is_asking_ = false;
+                if (std::exchange(asks_again_, false)) {
+                    look();
+                } else if (!error) {
+                    judge(zones);
+                } else if (phase_ == Phase::looking) {
+                    finish(fail(*error));
+                }
+                // Else the daemon has gone since, and tells when it is back.
+            });
+    }
+
+    void judge(const ZoneRows& zones) {
+        const auto row = std::ranges::find_if(zones, [this](const Dictionary& zone) {
+            return path_.empty() ? value_of<std::string>(zone, "Name") == zone_
+                                 : value_of<sdbus::ObjectPath>(zone, "Path") == path_;
+        });
+        const auto state = row == zones.end() ? std::string("stopped") : value_of<std::string>(*row, "State");
+        const auto reason = row == zones.end() ? std::string() : value_of<std::string>(*row, "Reason");
+        if (phase_ == Phase::looking) {
+            begin(state);
+        } else if (phase_ == Phase::holding && state == "failed") {
+            finish(fail(1, std::format("zone {} has failed: {}", zone_, reason)));
+        } else if (phase_ == Phase::holding && (state == "stopped" || state == "defined")) {
+            say("the zone has ended");
+            finish({});
+        } else if (phase_ == Phase::holding) {
+            say(reason.empty() ? state : std::format("{}: {}", state, reason));
+        }
+    }
+
+    void begin(std::string_view state) {
+        if (state == "running" || state == "starting") {
+            hold();
+            return;
+        }
+        phase_ = Phase::starting;
+        if (state == "failed") {
+            // It still has its CPUs and memory.
+            call("ShutdownZone", [this](const std::optional<sdbus::Error>&) { start(); });
+            return;
+        }
+        start();
+    }
+
+    void start() {
+        say("starting");
+        manager_->callMethodAsync("StartZone")
+            .onInterface(manager_interface)
+            .withTimeout(call_timeout)
+            .withArguments(zone_, Dictionary{})
+            .uponReplyInvoke([this](std::optional<sdbus::Error> error, const sdbus::ObjectPath& path) {
+                path_ = path;
+                if (error) {
+                    finish(fail(*error));
+                } else if (stop_wanted_) {
+                    shut_down();
+                } else {
+                    hold();
+                }
+            });
+    }
+
+    void hold() {
+        phase_ = Phase::holding;
+        sd_notify(0, "READY=1\nSTATUS=running");
+        look();
+    }
+
+    /// A signal: the zone ends with this process.
+    void stop() {
+        stop_wanted_ = true;
+        if (phase_ == Phase::looking) {
+            finish({});
+        } else if (phase_ == Phase::holding) {
+            shut_down();
+        }
+        // What is starting is shut down when it has started.
+    }
+
+    void shut_down() {
+        phase_ = Phase::stopping;
+        sd_notify(0, "STOPPING=1\nSTATUS=shutting down");
+        call("ShutdownZone", [this](const std::optional<sdbus::Error>& error) {
+            const auto* row = error ? error_row(std::string_view(error->getName())) : nullptr;
+            // One that has ended a moment before is as it should be.
+            const bool is_gone = row != nullptr && (row->code == ErrorCode::no_such_zone ||
+                                                    row->code == ErrorCode::wrong_state);
+            finish(error && !is_gone ? Outcome<void>(fail(*error)) : Outcome<void>());
+        });
+    }
+
+    template <class Reply>
+    void call(const char* method, Reply reply) {
+        manager_->callMethodAsync(method)
+            .onInterface(manager_interface)
+            .withTimeout(call_timeout)
+            .withArguments(zone_, Dictionary{})
+            // NOLINTNEXTLINE(performance-unnecessary-value-param): sdbus-c++ wants it by value
+            .uponReplyInvoke([reply = std::move(reply)](std::optional<sdbus::Error> error) { reply(error); });
+    }
+
+    static void say(std::string_view status) { sd_notify(0, std::format("STATUS={}", status).c_str()); }
+
+    void finish(Outcome<void> outcome) {
+        phase_ = Phase::over;
+        outcome_ = std::move(outcome);
+        sd_event_exit(event_.get(), 0);
+    }
+
+    struct Unref {
+        void operator()(sd_event* event) const { sd_event_unref(event); }
+    };
+
+    Client& client_;
+    std::string zone_;
+    std::unique_ptr<sd_event, Unref> event_;
+    std::unique_ptr<sdbus::IProxy> manager_;
+    sdbus::ObjectPath path_; ///< of what has been started: a file may give its zone another name
+    Phase phase_ = Phase::looking;
+    bool is_asking_ = false;
+    bool asks_again_ = false;
+    bool stop_wanted_ = false;
+    Outcome<void> outcome_;
+};
+
+} // namespace
+
+void add_zone_hold(CLI::App& zone, Command& command) {
+    auto name = std::make_shared<std::string>();
+    auto* verb = zone.add_subcommand(
+        "hold", "Start a configured zone and stay as long as it is there; for hvisor-zone@.service");
+    verb->add_option("zone", *name, "Name of a configured zone")->type_name("NAME")->required();
+    verb->callback(
+        [&command, name] { command = [name](Client& client) { return Holder(client, *name).run(); }; });
+}
+
+} // namespace hvisor::cli
