@@ -68,9 +68,10 @@ class Result:
 class Board:
     """One boot of the board."""
 
-    def __init__(self, artefacts: Path, folder: Path):
+    def __init__(self, artefacts: Path, folder: Path, keeps_disk: bool = False):
         self.artefacts = artefacts
         self.folder = folder
+        self._keeps_disk = keeps_disk
         self.fault = ""
         self.boot_seconds = 0.0
         # What a scenario measured; the runner shows it beside the verdict.
@@ -92,12 +93,18 @@ class Board:
     # -- power ---------------------------------------------------------------
 
     def power_on(self):
-        """Start QEMU; the disk is written to a temporary copy only."""
+        """Start QEMU; the image's disk is never written to, but to a copy of it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         # Line-buffered, so that the log is whole when something hangs.
-        self._transcript = open(self.folder / "commands.log", "w", buffering=1, encoding="utf-8")
+        self._transcript = open(self.folder / "commands.log", "a", buffering=1, encoding="utf-8")
+        disk = None
+        if self._keeps_disk:
+            disk = self.folder / "root.img"
+            if not disk.exists():
+                subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.artefacts / "root.img", disk],
+                               check=True)
         self._qemu = subprocess.Popen(
-            qemu_command(self.artefacts), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            qemu_command(self.artefacts, disk), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(self.folder)},
             start_new_session=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -113,8 +120,22 @@ class Board:
         self.run("systemctl is-system-running --wait", timeout)
         self.boot_seconds = time.monotonic() - started
 
+    def power_cycle(self):
+        """Take the power away and give it back; what the disk has stays."""
+        if self.fault:
+            raise BoardFault(self.fault)
+        self._power_off()
+        with self._arrived:
+            self._received.clear()
+            self.fault = ""  # that QEMU has ended
+        self.boot()
+
     def close(self):
         """Power off: there is nothing on the board to save."""
+        self._power_off()
+        (self.folder / "root.img").unlink(missing_ok=True)
+
+    def _power_off(self):
         if self._qemu and self._qemu.poll() is None:
             self._qemu.kill()
         if self._qemu:
@@ -127,7 +148,7 @@ class Board:
     # -- serial port ---------------------------------------------------------
 
     def _read(self):
-        with open(self.folder / "serial.log", "wb", buffering=0) as log:
+        with open(self.folder / "serial.log", "ab", buffering=0) as log:
             while chunk := self._qemu.stdout.read1(65536):
                 log.write(chunk)
                 with self._arrived:
@@ -231,8 +252,8 @@ class Board:
             self._transcript.write(text + "\n")
 
 
-def qemu_command(artefacts: Path) -> list[str]:
-    """The command line of the board.
+def qemu_command(artefacts: Path, disk: Path | None = None) -> list[str]:
+    """The command line of the board; without a disk of its own it forgets what it writes.
 
     HYPERVISOR names another hypervisor's raw image in place of the test
     hypervisor, QEMU_EXTRA holds further options.
@@ -252,7 +273,8 @@ def qemu_command(artefacts: Path) -> list[str]:
         *load(artefacts / "Image", 0xa0400000),
         *load(artefacts / "initramfs.cpio", 0xa8000000),
         "-device", "loader,addr=0x40400000,cpu-num=0",
-        "-drive", f"if=none,id=disk,file={artefacts / 'root.img'},format=raw,snapshot=on",
+        "-drive", f"if=none,id=disk,file={disk or artefacts / 'root.img'},format=raw,"
+                  f"snapshot={'off' if disk else 'on'}",
         "-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.31",
         *os.environ.get("QEMU_EXTRA", "").split(),
     ]

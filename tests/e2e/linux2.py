@@ -25,13 +25,13 @@ def expect(condition: bool, message: str):
         raise Unexpected(message)
 
 
-def new_disk(board: Board) -> str:
-    """Give the zone a fresh disk with a nonce of this moment; return the nonce."""
+def new_disk(board: Board, disk: str = DISK) -> str:
+    """Give a zone a fresh disk with a nonce of this moment; return the nonce."""
     nonce = secrets.token_hex(8)
     board.check(f"""set -e
-        cp --sparse=always {CLEAN_DISK} {DISK}
+        cp --sparse=always {CLEAN_DISK} {disk}
         echo {nonce} >/run/nonce
-        debugfs -w -R 'write /run/nonce nonce' {DISK}""")
+        debugfs -w -R 'write /run/nonce nonce' {disk}""")
     return nonce
 
 

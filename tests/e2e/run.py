@@ -25,6 +25,7 @@ from linux2 import Unexpected
 BOOTS = (
     ("boot", "zone", "console", "disk", "bad-input", "restart"),
     ("no-daemon", "upstream-abi", "uboot"),
+    ("power-cycle", "vanish", "one-file", "two-zones"),
     ("lost:injections", "lost:active", "lost:wakeups"),
     ("fio", "net", "console-raw", "rng", "vsock", "rebind",
      "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
@@ -115,7 +116,7 @@ class Runner:
     def _verdict(self, module, name, arguments):
         try:
             if self._board is None:
-                self._power_on()
+                self._power_on(getattr(module, "KEEPS_DISK", False))
             self._board.note(f"\n==== {name}")
             self._board.figures.clear()
             module.scenario(self._board, *arguments)
@@ -127,9 +128,9 @@ class Runner:
             return error
         return self._board.fault or None
 
-    def _power_on(self):
+    def _power_on(self, keeps_disk):
         self._boots += 1
-        self._board = Board(self.files, self.logs / f"boot-{self._boots}")
+        self._board = Board(self.files, self.logs / f"boot-{self._boots}", keeps_disk)
         self._board.boot()
         print(f"     board booted in {self._board.boot_seconds:.1f} s", flush=True)
 
