@@ -9,6 +9,7 @@
 #include "kit/wait.hpp"
 #include "zone/zone_devices.hpp"
 
+#include <bit>
 #include <catch2/catch_test_macros.hpp>
 #include <memory>
 #include <sys/mman.h>
@@ -27,34 +28,49 @@ inline constexpr std::uint64_t window = 0x200;
 inline constexpr std::uint32_t disk_interrupt = 78;
 inline constexpr std::uint32_t console_interrupt = 76;
 
-/// A zone with a disk of 1 MiB and a console, on a simulated hypervisor: the
-/// whole way of a byte but for the module.
-struct ZoneRig {
+/// A simulated hypervisor and the thread that answers its zones.
+struct Machine {
+    explicit Machine(hypervisor::Simulated::Options options = {}) : simulated(options) {}
+
+    hypervisor::Simulated simulated;
+    hypervisor::TrapLoop trap_loop{simulated};
+};
+
+/// Where on a machine a zone is.
+struct Place {
+    std::uint32_t id = zone_id;
+    std::uint64_t cpus = zone_cpus;
+    std::uint64_t ram = ram_address;
+};
+
+/// A zone with a disk of 1 MiB and a console: the whole way of a byte but for
+/// the module.
+struct ZoneSide {
     using Windows = std::vector<hypervisor::Simulated::Window>;
 
-    explicit ZoneRig(hypervisor::Simulated::Options options = {},
-                     Windows windows = {{.address = disk_address, .size = window},
-                                        {.address = console_address, .size = window}})
-        : hypervisor(options) {
-        hypervisor.add_zone(zone_id, "linux2", zone_cpus, std::move(windows));
+    explicit ZoneSide(Machine& machine, Place where = {},
+                      Windows windows = {{.address = disk_address, .size = window},
+                                         {.address = console_address, .size = window}})
+        : hypervisor(machine.simulated), loop(machine.trap_loop), place(where) {
+        hypervisor.add_zone(place.id, "linux2", place.cpus, std::move(windows));
         REQUIRE(::ftruncate(image.get(), 1 << 20) == 0);
-        auto created = ZoneDevices::create(zone_id, "linux2", make_memory(), settings(), loop);
+        auto created = ZoneDevices::create(place.id, "linux2", make_memory(), settings(), loop);
         REQUIRE(created);
         devices = std::move(*created);
-        loop.add_zone(zone_id, devices);
+        loop.add_zone(place.id, devices);
     }
-    ~ZoneRig() {
-        loop.remove_zone(zone_id);
+    ~ZoneSide() {
+        loop.remove_zone(place.id);
         CHECK(hypervisor.panicked().empty());
     }
-    ZoneRig(const ZoneRig&) = delete;
-    ZoneRig& operator=(const ZoneRig&) = delete;
-    ZoneRig(ZoneRig&&) = delete;
-    ZoneRig& operator=(ZoneRig&&) = delete;
+    ZoneSide(const ZoneSide&) = delete;
+    ZoneSide& operator=(const ZoneSide&) = delete;
+    ZoneSide(ZoneSide&&) = delete;
+    ZoneSide& operator=(ZoneSide&&) = delete;
 
     std::shared_ptr<const guest::GuestMemory> make_memory() {
         std::vector<guest::Region> regions;
-        regions.emplace_back(ram_address, std::move(*hypervisor.map_ram(ram_address, ram_size)));
+        regions.emplace_back(place.ram, std::move(*hypervisor.map_ram(place.ram, ram_size)));
         return std::make_shared<const guest::GuestMemory>(*guest::GuestMemory::create(std::move(regions)));
     }
     [[nodiscard]] std::vector<DeviceSettings> settings() const {
@@ -70,8 +86,11 @@ struct ZoneRig {
                        .model = ConsoleSettings{}});
         return all;
     }
-    /// A driver on one CPU of the zone.
-    kit::MmioDriver driver(std::uint64_t address, std::uint32_t cpu = 2) {
+    /// A driver on the first CPU of the zone.
+    kit::MmioDriver driver(std::uint64_t address) {
+        return driver(address, static_cast<std::uint32_t>(std::countr_zero(place.cpus)));
+    }
+    kit::MmioDriver driver(std::uint64_t address, std::uint32_t cpu) {
         return {[this, address, cpu](std::uint64_t offset, unsigned size) {
                     const auto value = hypervisor.guest_read(cpu, address + offset, size);
                     REQUIRE(value);
@@ -82,19 +101,28 @@ struct ZoneRig {
                 }};
     }
 
+    hypervisor::Simulated& hypervisor;
+    hypervisor::TrapLoop& loop;
+    Place place;
     UniqueFd image{::memfd_create("image", MFD_CLOEXEC)};
-    hypervisor::Simulated hypervisor;
-    hypervisor::TrapLoop loop{hypervisor};
     std::shared_ptr<ZoneDevices> devices;
-    Mapping guest_view = std::move(*hypervisor.map_ram(ram_address, ram_size));
-    kit::Ram ram{ram_address, guest_view.data(), guest_view.size()};
+    Mapping guest_view = std::move(*hypervisor.map_ram(place.ram, ram_size));
+    kit::Ram ram{place.ram, guest_view.data(), guest_view.size()};
+};
+
+/// A machine with one zone.
+struct ZoneRig : private Machine, ZoneSide {
+    explicit ZoneRig(hypervisor::Simulated::Options options = {})
+        : Machine(options), ZoneSide(static_cast<Machine&>(*this)) {}
+    ZoneRig(hypervisor::Simulated::Options options, Windows windows)
+        : Machine(options), ZoneSide(static_cast<Machine&>(*this), {}, std::move(windows)) {}
 };
 
 /// Linux's virtio-blk as far as the transport sees it: up to `depth` requests
 /// in flight, completions taken only in the interrupt handler.
 class Disk {
   public:
-    Disk(ZoneRig& rig, virtio::FeatureSet features, std::uint16_t queue_size = 64)
+    Disk(ZoneSide& rig, virtio::FeatureSet features, std::uint16_t queue_size = 64)
         : rig_(rig),
           queue_(rig.ram, queue_size, features.has(virtio::FeatureBit::ring_event_idx)),
           driver_(rig.driver(disk_address)) {
@@ -106,57 +134,71 @@ class Disk {
     /// Reads `count` sectors with `depth` requests in flight; false when the
     /// interrupt for one of them never came.
     [[nodiscard]] bool run(unsigned count, unsigned depth) {
-        const auto slots = make_slots(depth);
-        std::vector<const Slot*> idle;
-        idle.reserve(slots.size());
-        for (const auto& slot : slots) {
-            idle.push_back(&slot);
-        }
-        std::vector<std::pair<std::uint16_t, const Slot*>> in_flight;
         unsigned sent = 0;
-        while (sent < count || !in_flight.empty()) {
-            while (sent < count && !idle.empty()) {
-                in_flight.emplace_back(queue_.add(idle.back()->chain), idle.back());
-                idle.pop_back();
-                ++sent;
-            }
-            if (queue_.needs_kick()) {
-                driver_.kick(0);
-            }
-            if (!rig_.hypervisor.take_interrupt(zone_id, disk_interrupt, std::chrono::seconds(5))) {
+        while (sent < count || !in_flight_.empty()) {
+            sent += send(count - sent, depth);
+            if (!receive()) {
                 return false;
             }
-            driver_.acknowledge();
-            while (const auto used = queue_.take_used()) {
-                const auto done =
-                    std::ranges::find(in_flight, used->head, &decltype(in_flight)::value_type::first);
-                REQUIRE(done != in_flight.end());
-                idle.push_back(done->second);
-                in_flight.erase(done);
-            }
-            rig_.hypervisor.end_interrupt(zone_id, disk_interrupt);
         }
         return true;
     }
+
+    /// Sends at most `count` requests, so that at most `depth` are in flight;
+    /// how many.
+    unsigned send(unsigned count, unsigned depth) {
+        while (slots_.size() < depth) {
+            add_slot();
+        }
+        unsigned sent = 0;
+        for (; sent < count && in_flight_.size() < depth; ++sent) {
+            in_flight_.emplace_back(queue_.add(idle_.back()->chain), idle_.back());
+            idle_.pop_back();
+        }
+        if (queue_.needs_kick()) {
+            driver_.kick(0);
+        }
+        return sent;
+    }
+
+    /// Waits for an interrupt and takes what has been completed; false when
+    /// none came.
+    [[nodiscard]] bool receive() {
+        if (!rig_.hypervisor.take_interrupt(rig_.place.id, disk_interrupt, std::chrono::seconds(5))) {
+            return false;
+        }
+        driver_.acknowledge();
+        while (const auto used = queue_.take_used()) {
+            const auto done = std::ranges::find(in_flight_, used->head, &InFlight::value_type::first);
+            REQUIRE(done != in_flight_.end());
+            idle_.push_back(done->second);
+            in_flight_.erase(done);
+        }
+        rig_.hypervisor.end_interrupt(rig_.place.id, disk_interrupt);
+        return true;
+    }
+
+    [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
 
   private:
     struct Slot {
         std::vector<kit::Descriptor> chain;
     };
-    std::vector<Slot> make_slots(unsigned depth) {
-        std::vector<Slot> slots;
-        slots.reserve(depth);
-        for (unsigned i = 0; i < depth; ++i) {
-            const std::uint64_t header[] = {0, i}; // IN, sector i
-            slots.push_back(
-                {{{.address = rig_.ram.store_bytes(std::as_bytes(std::span(header))), .length = 16},
+    using InFlight = std::vector<std::pair<std::uint16_t, const Slot*>>;
+
+    void add_slot() {
+        const std::uint64_t header[] = {0, slots_.size()}; // IN, sector
+        slots_.push_back(std::make_unique<Slot>(
+            Slot{{{.address = rig_.ram.store_bytes(std::as_bytes(std::span(header))), .length = 16},
                   {.address = rig_.ram.allocate(512), .length = 512, .flags = kit::desc_write},
-                  {.address = rig_.ram.allocate(1), .length = 1, .flags = kit::desc_write}}});
-        }
-        return slots;
+                  {.address = rig_.ram.allocate(1), .length = 1, .flags = kit::desc_write}}}));
+        idle_.push_back(slots_.back().get());
     }
 
-    ZoneRig& rig_;
+    std::vector<std::unique_ptr<Slot>> slots_;
+    std::vector<const Slot*> idle_;
+    InFlight in_flight_;
+    ZoneSide& rig_;
     kit::SplitQueue queue_;
     kit::MmioDriver driver_;
 };
