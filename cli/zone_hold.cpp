@@ -114,7 +114,7 @@ class Holder {
                     look();
                 } else if (!error) {
                     judge(zones);
-                } else if (phase_ == Phase::looking) {
+                } else if (stop_wanted_ || (phase_ == Phase::looking && !has_gone_)) {
                     finish(fail(*error));
                 }
                 // Else the daemon has gone since, and tells when it is back.
@@ -126,6 +126,9 @@ class Holder {
             return path_.empty() ? value_of<std::string>(zone, "Name") == zone_
                                  : value_of<sdbus::ObjectPath>(zone, "Path") == path_;
         });
+        if (row != zones.end()) {
+            name_ = value_of<std::string>(*row, "Name");
+        }
         const auto state = row == zones.end() ? std::string("stopped") : value_of<std::string>(*row, "State");
         const auto reason = row == zones.end() ? std::string() : value_of<std::string>(*row, "Reason");
         if (phase_ == Phase::looking) {
@@ -135,6 +138,8 @@ class Holder {
         } else if (phase_ == Phase::holding && (state == "stopped" || state == "defined")) {
             say("the zone has ended");
             finish({});
+        } else if (phase_ == Phase::holding && stop_wanted_) {
+            shut_down();
         } else if (phase_ == Phase::holding) {
             say(reason.empty() ? state : std::format("{}: {}", state, reason));
         }
@@ -143,6 +148,10 @@ class Holder {
     void begin(std::string_view state) {
         if (state == "running" || state == "starting") {
             hold();
+            return;
+        }
+        if (stop_wanted_) {
+            finish({});
             return;
         }
         phase_ = Phase::starting;
@@ -155,19 +164,23 @@ class Holder {
     }
 
     void start() {
+        name_.clear(); // its file may give it another one
         say("starting");
         manager_->callMethodAsync("StartZone")
             .onInterface(manager_interface)
             .withTimeout(call_timeout)
             .withArguments(zone_, Dictionary{})
             .uponReplyInvoke([this](std::optional<sdbus::Error> error, const sdbus::ObjectPath& path) {
-                path_ = path;
-                if (error) {
-                    finish(fail(*error));
-                } else if (stop_wanted_) {
-                    shut_down();
-                } else {
+                if (!error) {
+                    path_ = path;
                     hold();
+                } else if (auto failure = fail(*error); failure.error().exit_status == exit_unreachable) {
+                    // What has become of the zone is seen when there is a daemon again.
+                    has_gone_ = true;
+                    phase_ = Phase::looking;
+                    look();
+                } else {
+                    finish(std::move(failure));
                 }
             });
     }
@@ -181,12 +194,14 @@ class Holder {
     /// A signal: the zone ends with this process.
     void stop() {
         stop_wanted_ = true;
-        if (phase_ == Phase::looking) {
+        if (phase_ == Phase::looking && !has_gone_) {
             finish({});
-        } else if (phase_ == Phase::holding) {
+        } else if (phase_ == Phase::looking) {
+            look();
+        } else if (phase_ == Phase::holding && !name_.empty()) {
             shut_down();
         }
-        // What is starting is shut down when it has started.
+        // What is starting is shut down when it has started and its name is known.
     }
 
     void shut_down() {
@@ -206,7 +221,7 @@ class Holder {
         manager_->callMethodAsync(method)
             .onInterface(manager_interface)
             .withTimeout(call_timeout)
-            .withArguments(zone_, Dictionary{})
+            .withArguments(name_, Dictionary{})
             // NOLINTNEXTLINE(performance-unnecessary-value-param): sdbus-c++ wants it by value
             .uponReplyInvoke([reply = std::move(reply)](std::optional<sdbus::Error> error) { reply(error); });
     }
@@ -224,14 +239,16 @@ class Holder {
     };
 
     Client& client_;
-    std::string zone_;
+    std::string zone_; ///< the name of its file
+    std::string name_; ///< what it calls itself, which may be another, when that is known
     std::unique_ptr<sd_event, Unref> event_;
     std::unique_ptr<sdbus::IProxy> manager_;
-    sdbus::ObjectPath path_; ///< of what has been started: a file may give its zone another name
+    sdbus::ObjectPath path_; ///< of what has been started
     Phase phase_ = Phase::looking;
     bool is_asking_ = false;
     bool asks_again_ = false;
     bool stop_wanted_ = false;
+    bool has_gone_ = false; ///< the daemon, while it was to start the zone
     Outcome<void> outcome_;
 };
 

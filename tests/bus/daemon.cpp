@@ -45,12 +45,15 @@ std::string program(const char* name) {
     return path;
 }
 
-Daemon::Daemon()
+Daemon::Daemon(const std::vector<std::string>& configured)
     : notify_socket_(listen_for_notifications(files_.path("notify"))),
       listener_([this](const std::stop_token& stop) { listen(stop); }) {
+    for (const std::string& name : configured) {
+        files_.configure(name);
+    }
     process_ = std::make_unique<Process>(
         std::vector<std::string>{program("HVISORD"), "--simulated", "--bus=session",
-                                 "--config-dir=" + files_.folder()},
+                                 "--config-dir=" + files_.path("configured")},
         files_.path("hvisord.out"), files_.path("hvisord.log"),
         std::vector<std::string>{"NOTIFY_SOCKET=" + files_.path("notify"), "WATCHDOG_USEC=2000000"});
     INFO(log());

@@ -21,11 +21,11 @@ struct Finished {
     std::string errors;
 };
 
-/// An hvisord on the session bus, with a simulated hypervisor and ZoneFiles'
-/// folder as its only folder of configured zones. Runs as long as this object.
+/// An hvisord on the session bus, with a simulated hypervisor and the zones that
+/// its ZoneFiles have configured. Runs as long as this object.
 class Daemon {
   public:
-    Daemon();
+    explicit Daemon(const std::vector<std::string>& configured = {});
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
     Daemon(Daemon&&) = delete;

@@ -103,12 +103,11 @@ TEST_CASE("names that are no file names open no files", "[errors]") {
     const Daemon daemon;
     const auto connection = sdbus::createSessionBusConnection();
     Manager manager(*connection);
-    write_file(daemon.files().path("camera.json"), ZoneFiles::zone_json());
+    write_file(daemon.files().path("configured/camera.json"), ZoneFiles::zone_json());
 
-    const std::string outside =
-        "../" + daemon.files().folder().substr(daemon.files().folder().rfind('/') + 1);
     for (const std::string& name :
-         {outside + "/camera", daemon.files().path("camera"), std::string("."), std::string()}) {
+         {std::string("../configured/camera"), daemon.files().path("configured/camera"), std::string("."),
+          std::string()}) {
         CAPTURE(name);
         const auto error = error_of([&] { static_cast<void>(manager.StartZone(name, {})); });
         CHECK(error == "NoSuchZone");

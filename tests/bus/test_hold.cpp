@@ -2,24 +2,60 @@
 #include "bus_client.hpp"
 #include "daemon.hpp"
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <csignal>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hvisor::test {
 namespace {
 
+/// A daemon without zones that never answers who wants one started.
+class StuckDaemon {
+  public:
+    StuckDaemon() {
+        object_
+            ->addVTable(
+                sdbus::registerMethod("ListZones").implementedAs([] { return std::vector<Dictionary>{}; }),
+                sdbus::registerMethod("StartZone")
+                    .implementedAs([this](sdbus::Result<sdbus::ObjectPath>&& reply, const std::string&,
+                                          const Dictionary&) {
+                        reply_ = std::move(reply);
+                        is_asked_ = true;
+                    }))
+            .forInterface("org.syswonder.hvisor1.Manager");
+        connection_->enterEventLoopAsync();
+    }
+    StuckDaemon(const StuckDaemon&) = delete;
+    StuckDaemon& operator=(const StuckDaemon&) = delete;
+    StuckDaemon(StuckDaemon&&) = delete;
+    StuckDaemon& operator=(StuckDaemon&&) = delete;
+    ~StuckDaemon() { connection_->leaveEventLoop(); }
+
+    [[nodiscard]] bool is_asked() const { return is_asked_; }
+
+  private:
+    std::atomic<bool> is_asked_{false};
+    std::unique_ptr<sdbus::IConnection> connection_ =
+        sdbus::createSessionBusConnection(sdbus::ServiceName("org.syswonder.hvisor1"));
+    std::unique_ptr<sdbus::IObject> object_ =
+        sdbus::createObject(*connection_, sdbus::ObjectPath("/org/syswonder/hvisor1"));
+    sdbus::Result<sdbus::ObjectPath> reply_; ///< it refers to the connection
+};
+
 /// A daemon with a configured zone, and `hvisorctl zone hold` on it.
 class Held {
   public:
-    Held() : daemon_(std::make_unique<Daemon>()) { configure(); }
+    explicit Held(std::string zone = "guest1") : zone_(std::move(zone)) { start_daemon(); }
 
     [[nodiscard]] Daemon& daemon() { return *daemon_; }
 
-    void hold(const std::string& zone = "guest1") {
+    void hold() { hold(zone_); }
+    void hold(const std::string& zone) {
         holder_ = std::make_unique<Process>(
             std::vector<std::string>{program("HVISORCTL"), "--bus=session", "zone", "hold", zone},
             files_.path("hold.out"), files_.path("hold.err"));
@@ -30,18 +66,11 @@ class Held {
     [[nodiscard]] bool comes_to(const std::string& state) {
         return eventually([&] { return daemon_->ctl({"zone", "list"}).output.contains(state); });
     }
-    void restart_daemon() {
-        daemon_.reset();
-        daemon_ = std::make_unique<Daemon>();
-        configure();
-    }
+    void stop_daemon() { daemon_.reset(); }
+    void start_daemon() { daemon_ = std::make_unique<Daemon>(std::vector{zone_}); }
 
   private:
-    void configure() {
-        static_cast<void>(daemon_->files().write("guest1.json", ZoneFiles::zone_json()));
-        static_cast<void>(daemon_->files().write("guest1.virtio.json", ZoneFiles::virtio_json()));
-    }
-
+    std::string zone_;
     ZoneFiles files_;
     std::unique_ptr<Daemon> daemon_;
     std::unique_ptr<Process> holder_;
@@ -50,17 +79,26 @@ class Held {
 TEST_CASE("who holds a zone starts it, and shuts it down when it is ended", "[hold]") {
     Held held;
     held.hold();
-    REQUIRE(held.comes_to("running"));
+    REQUIRE(held.comes_to("running  2-3"));
     held.holder().signal(SIGTERM);
     CHECK(held.holder().wait() == 0);
     CHECK(held.errors().empty());
-    CHECK_FALSE(held.daemon().ctl({"zone", "list"}).output.contains("guest1  running"));
+    CHECK_FALSE(held.daemon().ctl({"zone", "list"}).output.contains("running  2-3"));
+}
+
+TEST_CASE("who holds a zone of another name than its file's shuts it down too", "[hold]") {
+    Held held("camera");
+    held.hold();
+    REQUIRE(held.comes_to("running  2-3"));
+    held.holder().signal(SIGTERM);
+    CHECK(held.holder().wait() == 0);
+    CHECK_FALSE(held.daemon().ctl({"zone", "list"}).output.contains("running  2-3"));
 }
 
 TEST_CASE("who holds a zone ends when somebody else shuts it down", "[hold]") {
     Held held;
     held.hold();
-    REQUIRE(held.comes_to("running"));
+    REQUIRE(held.comes_to("running  2-3"));
     CHECK(held.daemon().ctl({"zone", "shutdown", "guest1"}).status == 0);
     CHECK(held.holder().wait() == 0);
 }
@@ -84,11 +122,27 @@ TEST_CASE("what cannot be started cannot be held", "[hold]") {
 TEST_CASE("who holds a zone waits for a daemon that is restarted", "[hold]") {
     Held held;
     held.hold();
-    REQUIRE(held.comes_to("running"));
+    REQUIRE(held.comes_to("running  2-3"));
     // The simulated hypervisor goes with its daemon, and the zone with it:
     // the holder hears so from the new daemon, and not before there is one.
-    held.restart_daemon();
+    held.stop_daemon();
+    held.start_daemon();
     CHECK(held.holder().wait() == 0);
+}
+
+TEST_CASE("who holds a zone starts it anew when the daemon went before it had", "[hold]") {
+    Held held;
+    held.stop_daemon();
+    {
+        const StuckDaemon stuck;
+        held.hold();
+        REQUIRE(eventually([&] { return stuck.is_asked(); }));
+    }
+    held.start_daemon();
+    REQUIRE(held.comes_to("running  2-3"));
+    held.holder().signal(SIGTERM);
+    CHECK(held.holder().wait() == 0);
+    CHECK(held.errors().empty());
 }
 
 } // namespace

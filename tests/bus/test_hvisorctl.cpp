@@ -112,7 +112,7 @@ TEST_CASE("relative paths count from the configuration's folder", "[hvisorctl]")
 
 TEST_CASE("a configured zone is started by its name alone", "[hvisorctl]") {
     const Daemon daemon;
-    write_file(daemon.files().path("camera.json"), ZoneFiles::zone_json());
+    write_file(daemon.files().path("configured/camera.json"), ZoneFiles::zone_json());
     check_success(daemon.ctl({"zone", "start", "camera"}));
     check_failure(daemon.ctl({"zone", "start", "nobody"}), 3, {"nobody"});
 }
@@ -160,12 +160,12 @@ TEST_CASE("a configured zone is started with its drop-ins", "[hvisorctl]") {
     const Daemon daemon;
     const auto& files = daemon.files();
     check_success(daemon.ctl({"config", "import", files.path("zone.json"), files.path("virtio.json"), "--to",
-                              files.path("camera.json")}));
-    std::filesystem::create_directory(files.path("camera.json.d"));
-    write_file(files.path("camera.json.d/name.json"), R"({ "name": "front-camera" })");
+                              files.path("configured/camera.json")}));
+    std::filesystem::create_directory(files.path("configured/camera.json.d"));
+    write_file(files.path("configured/camera.json.d/name.json"), R"({ "name": "front-camera" })");
     check_success(daemon.ctl({"zone", "start", "camera"}));
     CHECK(daemon.ctl({"zone", "list"}).output.contains("front-camera"));
-    write_file(files.path("camera.json.d/zzz.json"), R"({ "nam": "x" })");
+    write_file(files.path("configured/camera.json.d/zzz.json"), R"({ "nam": "x" })");
     check_failure(daemon.ctl({"zone", "start", "camera"}), 8, {"zzz.json:1:10: /nam: there is no such key"});
 }
 

@@ -183,10 +183,8 @@ TEST_CASE("a configured zone is started by its name", "[zones]") {
     const Daemon daemon;
     const auto connection = sdbus::createSessionBusConnection();
     Manager manager(*connection);
-    const auto& files = daemon.files();
     // The name of the configuration need not be that of the zone.
-    write_file(files.path("camera.json"), ZoneFiles::zone_json());
-    write_file(files.path("camera.virtio.json"), ZoneFiles::virtio_json());
+    daemon.files().configure("camera");
 
     CHECK(manager.StartZone("camera", {}) == guest_path);
     CHECK(Device(*connection, disk_path).Type() == "block");

@@ -61,6 +61,11 @@ ZoneFiles::ZoneFiles() {
     write_file(path("virtio.json"), virtio_json());
     write_file(path("Image"), std::string(64 * 1024UL, 'k'));
     write_file(path("disk.img"), std::string(1024 * 1024UL, '\0'));
+    const std::filesystem::path configured = path("configured");
+    std::filesystem::create_directory(configured);
+    for (const char* file : {"Image", "disk.img"}) {
+        std::filesystem::create_symlink(path(file), configured / file);
+    }
 }
 
 ZoneFiles::~ZoneFiles() {
@@ -79,6 +84,11 @@ std::string ZoneFiles::virtio_json(const Changes& changes) {
 std::string ZoneFiles::write(const std::string& name, const std::string& text) const {
     write_file(path(name), text);
     return path(name);
+}
+
+void ZoneFiles::configure(const std::string& name) const {
+    write_file(path("configured/" + name + ".json"), zone_json());
+    write_file(path("configured/" + name + ".virtio.json"), virtio_json());
 }
 
 } // namespace hvisor::test

@@ -7,8 +7,9 @@
 namespace hvisor::test {
 
 /// A folder with the files of one zone: zone.json, virtio.json and what they
-/// name. The zone is id 1, name guest1, CPUs 2 and 3, with a console at
-/// 0xa003800 and a disk at 0xa003c00.
+/// name; in "configured" the daemon looks for zones, and finds none at first.
+/// The zone is id 1, name guest1, CPUs 2 and 3, with a console at 0xa003800 and
+/// a disk at 0xa003c00.
 class ZoneFiles {
   public:
     ZoneFiles();
@@ -29,6 +30,9 @@ class ZoneFiles {
 
     /// Write such a text into the folder; returns its path.
     [[nodiscard]] std::string write(const std::string& name, const std::string& text) const;
+
+    /// Make it a zone that the daemon has configured, as `name`.
+    void configure(const std::string& name) const;
 
   private:
     std::string folder_;
