@@ -13,9 +13,10 @@
 
 namespace hvisor::devices::net {
 
-/// Sends the frames of chains, one system call each, straight from guest
-/// memory. What is judged before, the frame's beginning, is copied out once,
-/// and the copy is what the kernel gets.
+/// Sends the frames of chains, one system call each. What is judged before, the
+/// frame's beginning, is copied out once, and the copy is what the kernel gets;
+/// so is the rest of a small frame. That of a large one goes straight from guest
+/// memory.
 class Transmitter {
   public:
     struct Result {
@@ -25,11 +26,13 @@ class Transmitter {
         Mac source{};
     };
 
+    Transmitter();
     [[nodiscard]] Result send(int fd, const virtio::Chain& chain, const Offloads& negotiated);
 
   private:
-    FrameStart start_{};
-    std::vector<iovec> pieces_; ///< kept, so that no frame allocates
+    // Kept, so that no frame allocates:
+    std::vector<std::byte> start_; ///< of the frame, or all of it
+    std::vector<iovec> pieces_;
 };
 
 } // namespace hvisor::devices::net

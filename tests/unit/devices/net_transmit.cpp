@@ -123,24 +123,34 @@ TEST_CASE("frames that are wrong are dropped, counted, and harm nothing else") {
     CHECK(rig.device.queue_state(1).metrics.bytes.get() == frame.size());
 }
 
-TEST_CASE("a frame in more pieces than a system call takes is dropped") {
+TEST_CASE("frames a little smaller and larger than those that are copied whole") {
+    NetRig rig;
+    for (std::size_t size = 2030; size < 2045; ++size) {
+        const auto frame = frame_of(size);
+        rig.transmit(rig.frame_chain(frame));
+        CHECK(rig.at_host()->bytes == frame);
+    }
+    CHECK(rig.device.queue_state(1).metrics.errors.get() == 0);
+}
+
+TEST_CASE("a large frame in more pieces than a system call takes is dropped") {
     NetRig rig(NetRig::basic | virtio::FeatureSet{virtio::FeatureBit::ring_indirect_desc});
-    ChainBuilder chain(rig.tx());
     const auto at = rig.ram.allocate(2048);
-    chain.at(at, 26, 0);
-    for (int i = 0; i < 1023; ++i) {
-        chain.at(at, 1, 0);
-    }
-    chain.indirect();
-    rig.transmit(chain); // 1024 pieces with the frame's beginning: the most that goes
-    CHECK(rig.at_host()->bytes.size() == 14 + 1023);
-    ChainBuilder longer(rig.tx());
-    longer.at(at, 27, 0);
-    for (int i = 0; i < 1023; ++i) {
-        longer.at(at, 1, 0);
-    }
-    longer.indirect();
-    rig.transmit(longer);
+    const auto frame_in_pieces = [&](std::uint32_t first, unsigned count, std::uint32_t each) {
+        ChainBuilder chain(rig.tx());
+        chain.at(at, first, 0);
+        for (unsigned i = 0; i < count; ++i) {
+            chain.at(at, each, 0);
+        }
+        chain.indirect();
+        rig.transmit(chain);
+    };
+    frame_in_pieces(26, 1023, 2); // 1024 pieces with the frame's beginning: the most that goes
+    CHECK(rig.at_host()->bytes.size() == 14 + 1023 * 2);
+    frame_in_pieces(27, 1023, 2);
+    CHECK(rig.device.dropped(Drop::pieces) == 1);
+    frame_in_pieces(27, 1023, 1); // a small one is copied together
+    CHECK(rig.at_host()->bytes.size() == 15 + 1023);
     CHECK(rig.device.dropped(Drop::pieces) == 1);
 }
 
