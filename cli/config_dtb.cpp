@@ -108,7 +108,7 @@ Outcome<void> print_device_tree(const std::string& name_or_file) {
     if (blob->empty()) {
         return fail(Error{.code = ErrorCode::not_found,
                           .message = std::format(
-                              "{}: this zone gets no device tree; \"dtb\": \"generate\" would make it one",
+                              R"({}: this zone gets no device tree; "dtb": "generate" would make it one)",
                               zone->document.name())});
     }
     std::fwrite(blob->data(), 1, blob->size(), stdout);
