@@ -30,7 +30,9 @@ Outcome<void> list_zones(Client& client, const Output& output) {
     Table table(
         {{.title = "ID", .align_right = true}, {.title = "NAME"}, {.title = "STATE"}, {.title = "CPUS"}});
     for (const auto& row : *rows) {
-        table.add({std::to_string(row.id), row.name, row.state, cpu_list(row.cpus)});
+        // Nobody knows the number of one whose file cannot be read.
+        const bool has_number = row.id != 0 || row.state != "defined";
+        table.add({has_number ? std::to_string(row.id) : "-", row.name, row.state, cpu_list(row.cpus)});
     }
     output.print(table);
     return {};
@@ -45,9 +47,10 @@ Outcome<void> shut_down(Client& client, const std::string& zone) {
 }
 
 void add_zone_list(CLI::App& zone, Command& command, const Output& output) {
-    zone.add_subcommand("list", "List all zones, the root zone included")->callback([&command, &output] {
-        command = [&output](Client& client) { return list_zones(client, output); };
-    });
+    zone.add_subcommand("list", "List all zones, also the root zone and those that are only configured")
+        ->callback([&command, &output] {
+            command = [&output](Client& client) { return list_zones(client, output); };
+        });
 }
 
 void add_zone_shutdown(CLI::App& zone, Command& command) {

@@ -24,7 +24,9 @@ void print_zone(const JsonObject& zone) {
         print_field("Reason", reason);
     }
     print_field("CPUs", cpu_list(value_of<std::vector<std::uint32_t>>(zone, "Cpus")));
-    print_field("Started by", value_of<bool>(zone, "Managed") ? "hvisord" : "others");
+    if (value_of<std::string>(zone, "State") != "defined") {
+        print_field("Started by", value_of<bool>(zone, "Managed") ? "hvisord" : "others");
+    }
     if (const auto diagnosis = value_of<std::string>(zone, "Diagnosis"); !diagnosis.empty()) {
         print_field("Diagnosis", diagnosis);
     }

@@ -12,6 +12,8 @@ namespace hvisor::zone {
 
 std::string_view to_string(State state) {
     switch (state) {
+    case State::defined:
+        return "defined";
     case State::starting:
         return "starting";
     case State::running:

@@ -52,12 +52,31 @@ bool ZoneManager::Impl::observe(const std::vector<hypervisor::ZoneInfo>& list) {
     return has_changed;
 }
 
+bool ZoneManager::Impl::is_defined(const std::string& name) {
+    const std::scoped_lock guard(lock);
+    return std::ranges::any_of(defined, [&](const DefinedZone& zone) { return zone.state.name == name; });
+}
+
+/// Look at the files of configured zones; whether another one is there, or another content.
+bool ZoneManager::Impl::refresh_defined() {
+    if (!definitions.refresh()) {
+        return false;
+    }
+    auto now = definitions.zones();
+    const std::scoped_lock guard(lock);
+    defined = std::move(now);
+    return true;
+}
+
 Result<void> ZoneManager::Impl::shutdown_foreign(const std::string& name) {
     const auto list = hypervisor.list_zones();
     if (!list) {
         return std::unexpected(list.error());
     }
     const auto info = std::ranges::find(*list, name, foreign_name);
+    if (info == list->end() && is_defined(name)) {
+        return fail(ErrorCode::wrong_state, "zone {} does not run", name);
+    }
     if (info == list->end()) {
         return fail(ErrorCode::no_such_zone,
                     "there is no zone called {}; hvisorctl zone list shows those that are there", name);
@@ -156,12 +175,24 @@ std::vector<ZoneState> ZoneManager::zones() {
     for (const auto& [name, zone] : managed) {
         states.push_back(zone->inspect());
     }
+    const std::scoped_lock guard(impl_->lock);
+    for (const auto& [defined, own_name] : impl_->defined) {
+        const bool is_listed = std::ranges::any_of(states, [&](const ZoneState& listed) {
+            return listed.name == defined.name || listed.name == own_name;
+        });
+        if (!is_listed) {
+            states.push_back(defined);
+        }
+    }
     return states;
 }
 
 Result<std::shared_ptr<ZoneDevices>> ZoneManager::devices(const std::string& zone) const {
     const auto zones = impl_->zones_now();
     const auto found = zones.find(zone);
+    if (found == zones.end() && impl_->is_defined(zone)) {
+        return fail(ErrorCode::no_such_device, "zone {} does not run, so it has no devices", zone);
+    }
     if (found == zones.end()) {
         return fail(ErrorCode::no_such_zone, "this daemon has no zone called {}", zone);
     }
@@ -196,6 +227,7 @@ void ZoneManager::refresh() {
     impl_->seen = std::move(*list);
     has_changed |= impl_->await_restarts();
     has_changed |= impl_->restart_due();
+    has_changed |= impl_->refresh_defined();
     if (is_other_list || has_changed) {
         impl_->notify();
     }

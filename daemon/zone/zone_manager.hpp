@@ -55,7 +55,8 @@ class ZoneManager {
     /// Shut a zone down by name.
     [[nodiscard]] Result<void> shutdown(const std::string& name);
 
-    /// Every zone: the hypervisor's list joined with what this daemon knows.
+    /// Every zone: the hypervisor's list joined with what this daemon knows, and
+    /// at the end those that are configured and have not been started.
     [[nodiscard]] std::vector<ZoneState> zones();
 
     /// The devices of a zone that this daemon serves. `no_such_zone`, and
@@ -69,9 +70,10 @@ class ZoneManager {
     /// look (zones(), devices()) but not start or shut down.
     void on_change(std::function<void()> callback);
 
-    /// Look whether zones vanished or failed by themselves; call it about once
-    /// a second. It waits for the back ends of a zone that vanished, so it
-    /// belongs on the control thread; it does nothing while another call runs.
+    /// Look whether zones vanished or failed by themselves, and which ones are
+    /// configured; call it about once a second. It waits for the back ends of a
+    /// zone that vanished, so it belongs on the control thread; it does nothing
+    /// while another call runs.
     void refresh();
 
     struct Impl;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "zone/check_machine.hpp"
+#include "zone/defined_zones.hpp"
 #include "zone/restarts.hpp"
 #include "zone/zone.hpp"
 #include "zone/zone_file.hpp"
@@ -29,7 +30,9 @@ struct ZoneManager::Impl {
         : hypervisor(hypervisor_),
           trap_loop(trap_loop_),
           config_dirs(std::move(dirs)),
-          device_tree(std::move(tree)) {}
+          device_tree(std::move(tree)),
+          definitions(config_dirs),
+          defined(definitions.zones()) {}
 
     bool observe(const std::vector<hypervisor::ZoneInfo>& list);
     Result<Machine> machine();
@@ -44,6 +47,8 @@ struct ZoneManager::Impl {
     std::shared_ptr<const VirtioSource> remembered_for(std::uint32_t id);
     std::shared_ptr<Zone> replace(const std::string& name, const std::shared_ptr<Zone>& zone);
     bool has_devices_of(std::uint32_t id);
+    bool is_defined(const std::string& name);
+    bool refresh_defined();
     Result<std::vector<std::shared_ptr<Zone>>> adopt_running(const VirtioSource& virtio);
 
     hypervisor::Hypervisor& hypervisor;
@@ -55,10 +60,12 @@ struct ZoneManager::Impl {
     std::mutex control;
     std::vector<hypervisor::ZoneInfo> seen; ///< the hypervisor's list at the last refresh; under `control`
     Restarts restarts;                      ///< under `control`
+    DefinedZones definitions;               ///< under `control`
 
     /// Held for a moment only, never while anything is called.
     std::mutex lock;
     Zones zones;
+    std::vector<DefinedZone> defined; ///< what `definitions` said last
     std::map<std::uint32_t, std::shared_ptr<const VirtioSource>> remembered;
     std::shared_ptr<const std::function<void()>> changed;
 };

@@ -191,6 +191,28 @@ TEST_CASE("a configured zone is started by its name", "[zones]") {
     manager.ShutdownZone("guest1", {});
 }
 
+TEST_CASE("a configured zone is listed before it is started", "[zones]") {
+    const Daemon daemon;
+    daemon.files().configure("camera");
+    const auto listed = [&] { return daemon.ctl({"zone", "list"}).output; };
+    CHECK(eventually([&] { return listed().contains("1  camera      defined  2-3\n"); }));
+    const auto shown = daemon.ctl({"zone", "show", "camera"});
+    CHECK(shown.output == "camera (zone 1)\n  State:         defined\n  CPUs:          2-3\n");
+
+    // It is one zone and not two when it runs, under the name that it has then.
+    CHECK(daemon.ctl({"zone", "start", "camera"}).status == 0);
+    CHECK_FALSE(listed().contains("camera"));
+    CHECK(daemon.ctl({"zone", "shutdown", "guest1"}).status == 0);
+
+    write_file(daemon.files().path("configured/broken.json"), "{");
+    CHECK(eventually([&] { return listed().contains("-  broken      defined"); }));
+    CHECK(daemon.ctl({"zone", "show", "broken"}).output.contains("broken.json:1:2: "));
+    const auto shutdown = daemon.ctl({"zone", "shutdown", "broken"});
+    CHECK(shutdown.errors.contains("zone broken does not run"));
+    const auto console = daemon.ctl({"zone", "console", "broken"});
+    CHECK(console.errors.contains("zone broken does not run, so it has no devices"));
+}
+
 TEST_CASE("devices can be set before the zone is started", "[zones]") {
     const Daemon daemon;
     const auto connection = sdbus::createSessionBusConnection();
