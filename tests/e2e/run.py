@@ -4,8 +4,9 @@
 
     tests/env tests/e2e/run.py [SCENARIO...]
 
-Without a name all of them run. Several share a boot; one that fails costs the
-others a new one. The last line is `N passed, N failed`, or with `, N skipped`.
+Without a name all of them run, on one board for each CPU of this machine. Several
+share a boot; one that fails costs the others a new one. The last line is
+`N passed, N failed`, or with `, N skipped`.
 """
 
 import importlib
@@ -14,21 +15,22 @@ import shutil
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import artefacts
 from board import Board, BoardFault, CommandFailed
 from linux2 import Unexpected
 
-# By boot; a name is scenarios/NAME.py with '_' for '-', and after ':' what is
-# handed to it.
+# By boot, those that take longest first; a name is scenarios/NAME.py with '_' for
+# '-', and after ':' what is handed to it.
 BOOTS = (
     ("boot", "zone", "console", "disk", "bad-input", "restart"),
-    ("no-daemon", "upstream-abi", "uboot"),
-    ("power-cycle", "vanish", "one-file", "two-zones"),
-    ("lost:injections", "lost:active", "lost:wakeups"),
     ("fio", "net", "console-raw", "rng", "vsock", "rebind",
      "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
+    ("lost:injections", "lost:active", "lost:wakeups"),
+    ("power-cycle", "vanish", "one-file", "two-zones"),
+    ("no-daemon", "upstream-abi", "uboot"),
 )
 
 # Only when asked for: a comparison of speeds is at the mercy of what else runs on the host.
@@ -72,44 +74,80 @@ class Ticker:
         self._thread.join()
 
 
-class Runner:
-    """Runs scenarios and counts verdicts."""
+class Verdicts:
+    """Counts verdicts and prints them; any thread."""
 
-    def __init__(self, files: Path):
-        self.files = files
-        self.logs = files.parent / "logs" / "e2e"
+    def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self._lock = threading.Lock()
+
+    def ok(self, text: str, figures: list[str]):
+        """One more has passed; what it measured is printed below."""
+        with self._lock:
+            self.passed += 1
+            print("\n     ".join([f"ok   {text}", *figures]), flush=True)
+
+    def fail(self, text: str, folder: Path):
+        """One more has failed; its logs are in the folder."""
+        with self._lock:
+            self.failed += 1
+            print(f"FAIL {text}\n     logs: {folder}", flush=True)
+
+    def skip(self, text: str):
+        """One more can't be run here."""
+        with self._lock:
+            self.skipped += 1
+            print(f"skip {text}", flush=True)
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+class Boot:
+    """Runs the scenarios that share a boot."""
+
+    def __init__(self, files: Path, logs: Path, verdicts: Verdicts, is_alone: bool):
+        self._files = files
+        self._logs = logs
+        self._verdicts = verdicts
+        self._is_alone = is_alone
         self._boots = 0
         self._board = None
-        shutil.rmtree(self.logs, ignore_errors=True)
+        self._stopped = False
 
-    def run_boot(self, names):
-        """Run the scenarios of one boot."""
+    def run(self, names):
+        """Run the scenarios one after the other."""
         try:
             for name in names:
-                self._run(name)
+                if not self._stopped:
+                    self._run(name)
         finally:
             self._power_off()
+
+    def stop(self):
+        """Give up, whatever runs; any thread."""
+        self._stopped = True
+        if board := self._board:
+            board.close()
 
     def _run(self, name: str):
         file, _, argument = name.partition(":")
         label = f"{file} ({argument})" if argument else file
         module = importlib.import_module(f"scenarios.{file.replace('-', '_')}")
         if os.environ.get("HYPERVISOR") and getattr(module, "NEEDS_TESTVISOR", False):
-            self.skipped += 1
-            print(f"skip {label}: only the test hypervisor misbehaves on demand", flush=True)
+            self._verdicts.skip(f"{label}: only the test hypervisor misbehaves on demand")
             return
         with Ticker(label) as ticker:
             error = self._verdict(module, name, [argument] if argument else [])
             seconds = ticker.seconds()
-        if error is None:
-            self.passed += 1
-            print(f"ok   {label} {seconds:.1f} s", flush=True)
-            for figure in self._board.figures:
-                print(f"     {figure}", flush=True)
+        if self._stopped:
             return
-        self.failed += 1
-        print(f"FAIL {label} {seconds:.1f} s: {error}\n     logs: {self._board.folder}", flush=True)
+        if error is None:
+            # Beside another board every figure is of that one, too.
+            self._verdicts.ok(f"{label} {seconds:.1f} s", self._board.figures if self._is_alone else [])
+            return
+        self._verdicts.fail(f"{label} {seconds:.1f} s: {error}", self._board.folder)
         # Whatever state this left the board in is nobody else's trouble.
         self._power_off()
 
@@ -130,7 +168,7 @@ class Runner:
 
     def _power_on(self, keeps_disk):
         self._boots += 1
-        self._board = Board(self.files, self.logs / f"boot-{self._boots}", keeps_disk)
+        self._board = Board(self._files, self._logs / f"boot-{self._boots}", keeps_disk)
         self._board.boot()
         print(f"     board booted in {self._board.boot_seconds:.1f} s", flush=True)
 
@@ -161,15 +199,29 @@ def chosen(arguments):
             yield names
 
 
+def run_all(boots: list[tuple[Boot, list[str]]]):
+    """Run boots side by side; one of a board's four CPUs is busy most of the time."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        try:
+            for done in as_completed([pool.submit(boot.run, names) for boot, names in boots]):
+                done.result()
+        except BaseException:
+            for boot, _ in boots:
+                boot.stop()
+            raise
+
+
 def main():
     """Build, run, count."""
-    boots = list(chosen(sys.argv[1:]))
-    runner = Runner(artefacts.build())
-    for names in boots:
-        runner.run_boot(names)
-    skipped = f", {runner.skipped} skipped" if runner.skipped else ""
-    print(f"{runner.passed} passed, {runner.failed} failed{skipped}")
-    return 1 if runner.failed else 0
+    wanted = list(chosen(sys.argv[1:]))
+    files = artefacts.build()
+    logs = files.parent / "logs" / "e2e"
+    shutil.rmtree(logs, ignore_errors=True)
+    verdicts = Verdicts()
+    run_all([(Boot(files, logs / names[0].replace(":", "-"), verdicts, len(wanted) == 1), names)
+             for names in wanted])
+    print(verdicts)
+    return 1 if verdicts.failed else 0
 
 
 if __name__ == "__main__":
