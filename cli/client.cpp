@@ -5,19 +5,44 @@
 
 #include <algorithm>
 #include <format>
+#include <unistd.h>
 
 namespace hvisor::cli {
-Client::Client(std::string bus) : bus_(std::move(bus)) {}
+namespace {
+
+/// hvisord.socket's.
+constexpr const char* default_socket = "/run/hvisor/control";
+
+std::unique_ptr<sdbus::IConnection> connect_directly(const std::string& address) {
+    // "unix:path=..." is an address, and so is whatever else has a transport before a colon.
+    return sdbus::createDirectBusConnection(address.contains(':') ? address : "unix:path=" + address);
+}
+
+std::unique_ptr<sdbus::IConnection> connect(const Address& address) {
+    if (!address.direct.empty()) {
+        return connect_directly(address.direct);
+    }
+    if (address.bus == "session") {
+        return sdbus::createSessionBusConnection();
+    }
+    if (!address.bus.empty() && address.bus != "system") {
+        return sdbus::createSessionBusConnectionWithAddress(address.bus);
+    }
+    try {
+        return sdbus::createSystemBusConnection();
+    } catch (const sdbus::Error&) {
+        if (!address.bus.empty() || ::access(default_socket, F_OK) != 0) {
+            throw;
+        }
+        return connect_directly(default_socket);
+    }
+}
+
+} // namespace
 
 sdbus::IConnection& Client::connection() {
     if (!connection_) {
-        if (bus_ == "system") {
-            connection_ = sdbus::createSystemBusConnection();
-        } else if (bus_ == "session") {
-            connection_ = sdbus::createSessionBusConnection();
-        } else {
-            connection_ = sdbus::createSessionBusConnectionWithAddress(bus_);
-        }
+        connection_ = connect(address_);
     }
     return *connection_;
 }

@@ -66,15 +66,21 @@ using ManagerProxy = Proxy<org::syswonder::hvisor1::Manager_proxy>;
 using ZoneProxy = Proxy<org::syswonder::hvisor1::Zone_proxy>;
 using DiskProxy = Proxy<org::syswonder::hvisor1::Device::Block_proxy>;
 
+/// Where the daemon is. Both empty: on the system bus, or where there is no
+/// such bus behind hvisord.socket.
+struct Address {
+    std::string bus;    ///< "system", "session" or the address of a bus
+    std::string direct; ///< the daemon's own socket: its path, or a D-Bus address
+};
+
 /// The daemon. Connects when it is first needed, so that what is wrong with
 /// the caller's own files is said first.
 class Client {
   public:
-    /// `bus`: "system", "session" or the address of a bus.
-    explicit Client(std::string bus);
+    explicit Client(Address address) : address_(std::move(address)) {}
 
-    /// The name of the bus, for a client of another thread.
-    [[nodiscard]] const std::string& bus() const { return bus_; }
+    /// For a client of another thread.
+    [[nodiscard]] const Address& address() const { return address_; }
 
     /// Use the Manager object: `call` gets a ManagerProxy.
     template <class Call>
@@ -97,14 +103,15 @@ class Client {
     /// The zone called `name_or_id`; a name wins over a number.
     [[nodiscard]] Outcome<ZoneRow> find_zone(const std::string& name_or_id);
 
-    /// The bus, for who waits for what happens there; connects like the others.
+    /// The connection, for who waits for what happens there; connects like the others.
     [[nodiscard]] sdbus::IConnection& connection();
 
     /// Every object with every property, in one call.
     [[nodiscard]] Outcome<ManagedObjects> objects();
 
     /// Hand every signal of the daemon to `event`, and NameOwnerChanged when it
-    /// comes or goes, as long as the bus is there.
+    /// comes or goes, as long as the connection
+    /// is there.
     [[nodiscard]] Outcome<void> watch(const std::function<void(sdbus::Message&)>& event);
 
   private:
@@ -123,7 +130,7 @@ class Client {
         }
     }
 
-    std::string bus_;
+    Address address_;
     std::unique_ptr<sdbus::IConnection> connection_;
 };
 

@@ -8,6 +8,7 @@
 #include <print>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hvisor::cli {
@@ -24,15 +25,19 @@ std::vector<std::string> arguments(int argc, char** argv) {
 }
 
 int run(int argc, char** argv) {
-    std::string bus = "system";
+    Address address;
     Command command;
     Output output;
 
     CLI::App app("Start, shut down and look at the zones of an hvisor machine", "hvisorctl");
     app.set_version_flag("--version", "hvisorctl " HVISORD_VERSION, "Print the version");
-    app.add_option("--bus", bus, "The message bus: system, session or an address")
-        ->type_name("BUS")
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    auto* bus = app.add_option("--bus", address.bus, "The message bus: system, session or an address");
+    bus->type_name("BUS")->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app.add_option("--address", address.direct,
+                   "Connect to hvisord itself: the path of its socket, or a D-Bus address")
+        ->type_name("SOCKET")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+        ->excludes(bus);
     app.set_help_flag("-h,--help", "Print this help");
     app.require_subcommand(1);
     add_output_options(app, output);
@@ -53,7 +58,7 @@ int run(int argc, char** argv) {
         return exit_usage;
     }
 
-    Client client(bus);
+    Client client(std::move(address));
     const auto outcome = command(client);
     if (!outcome) {
         std::println(stderr, "hvisorctl: {}", outcome.error().message);

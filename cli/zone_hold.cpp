@@ -65,6 +65,8 @@ class Holder {
             connection.addMatch("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
                                 "arg0='org.syswonder.hvisor1'",
                                 [this](sdbus::Message message) { daemon_changed(std::move(message)); });
+            connection.addMatch("type='signal',sender='org.freedesktop.DBus.Local',member='Disconnected'",
+                                [this](const sdbus::Message&) { disconnected(); });
             manager_ = sdbus::createProxy(connection, service, root_path);
             this->look();
             static_cast<void>(sd_event_loop(event));
@@ -95,6 +97,12 @@ class Holder {
         } else if (!new_owner.empty()) {
             look();
         }
+    }
+
+    /// By the bus, or by a daemon that was connected directly: neither comes back.
+    void disconnected() {
+        finish(fail(exit_unreachable,
+                    std::format("the connection to hvisord has ended; zone {} goes on", zone_)));
     }
 
     /// Ask for the zone's state. What comes while a question is open asks once more.

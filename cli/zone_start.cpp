@@ -28,7 +28,7 @@ Outcome<void> discard_path(Outcome<sdbus::ObjectPath> path) {
 /// How far the daemon is with the zone that it is starting; it starts one at a
 /// time. By a connection of its own: the other one waits for the reply.
 Progress::Percent percent_of_start(const Client& client) {
-    return [other = std::make_shared<Client>(client.bus())]() -> std::optional<unsigned> {
+    return [other = std::make_shared<Client>(client.address())]() -> std::optional<unsigned> {
         const auto rows = other->zones();
         if (!rows) {
             return std::nullopt;

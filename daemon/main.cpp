@@ -28,7 +28,8 @@ constexpr int exit_usage = 2;
 struct Options {
     bool simulated = false;
     std::string device = "/dev/hvisor";
-    std::string bus = "system";
+    std::string bus;
+    std::string listen;
     std::vector<std::filesystem::path> config_dirs{std::begin(zone::config_directories),
                                                    std::end(zone::config_directories)};
 };
@@ -36,7 +37,12 @@ struct Options {
 void describe(CLI::App& app, Options& options) {
     app.set_version_flag("--version", "hvisord " HVISORD_VERSION, "Print the version");
     app.set_help_flag("-h,--help", "Print this help");
-    app.add_option("--bus", options.bus, "The message bus: system, session or an address")->type_name("BUS");
+    app.add_option("--bus", options.bus,
+                   "The message bus: system (the default, if there is one), session or an address")
+        ->type_name("BUS");
+    app.add_option("--listen", options.listen,
+                   "Serve programs that connect to a socket here, too: for a system without a message bus")
+        ->type_name("PATH");
     app.add_option("--config-dir", options.config_dirs,
                    "Folder of configured zones, instead of the usual ones; may be given more than once")
         ->type_name("DIR");
@@ -74,8 +80,9 @@ Result<void> serve(const Options& options) {
     zone::ZoneManager zones(**hypervisor, trap_loop, options.config_dirs,
                             options.simulated ? std::filesystem::path() : "/proc/device-tree");
 
-    auto service = service::Service::create(**loop, zones,
-                                            {.bus = options.bus, .hypervisor_magic = magic_of(**hypervisor)});
+    auto service = service::Service::create(
+        **loop, zones,
+        {.bus = options.bus, .listen = options.listen, .hypervisor_magic = magic_of(**hypervisor)});
     if (!service) {
         return std::unexpected(std::move(service.error()));
     }

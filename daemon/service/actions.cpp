@@ -22,6 +22,19 @@ zone::FileTable adopt(BusFiles files) {
     return table;
 }
 
+template <class T, class... Values>
+void send(const Result<T>& result, sdbus::Result<Values...>& reply) {
+    if (!result) {
+        reply.returnError(to_bus_error(result.error()));
+    } else if constexpr (std::is_void_v<T>) {
+        reply.returnResults();
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        reply.returnResults(zone_path(*result));
+    } else {
+        reply.returnResults(*result);
+    }
+}
+
 } // namespace
 
 Actions::Actions(zone::ZoneManager& zones, ControlThread& control, std::function<void()> update_objects)
@@ -35,13 +48,11 @@ void Actions::run(std::string what, std::move_only_function<Result<T>()> work,
                            update_objects_();
                            if (!result) {
                                log::warning("{}: {}", what, result.error().message);
-                               reply.returnError(to_bus_error(result.error()));
-                           } else if constexpr (std::is_void_v<T>) {
-                               reply.returnResults();
-                           } else if constexpr (std::is_same_v<T, std::string>) {
-                               reply.returnResults(zone_path(*result));
-                           } else {
-                               reply.returnResults(*result);
+                           }
+                           try {
+                               send(result, reply);
+                           } catch (const sdbus::Error& error) {
+                               log::info("who has asked has left without the answer: {}", error.getMessage());
                            }
                        });
 }

@@ -69,7 +69,9 @@ void MainLoop::run_posted() {
         tasks.swap(posted_);
     }
     for (Task& task : tasks) {
-        run_fenced(task);
+        // What a task holds goes with it: the next may end what that belongs to.
+        Task now = std::exchange(task, {});
+        run_fenced(now);
     }
 }
 

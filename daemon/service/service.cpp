@@ -19,8 +19,8 @@ const sdbus::ServiceName bus_name{"org.syswonder.hvisor1"};
 // be announced.
 constexpr std::chrono::seconds refresh_period{1};
 
-std::unique_ptr<sdbus::IConnection> connect(const std::string& bus) {
-    if (bus == "system") {
+std::unique_ptr<sdbus::IConnection> open_bus(const std::string& bus) {
+    if (bus.empty() || bus == "system") {
         return sdbus::createSystemBusConnection();
     }
     if (bus == "session") {
@@ -29,29 +29,45 @@ std::unique_ptr<sdbus::IConnection> connect(const std::string& bus) {
     return sdbus::createSessionBusConnectionWithAddress(bus);
 }
 
-std::string join(const std::vector<std::string>& names) {
-    std::string text;
-    for (const auto& name : names) {
-        text += text.empty() ? name : ", " + name;
+/// "2 zones running, 4 devices": the root zone is not counted.
+std::string summary(const std::vector<zone::ZoneState>& states) {
+    std::size_t zones = 0;
+    std::size_t devices = 0;
+    for (const auto& state : states) {
+        if (state.id != 0 && state.state == zone::State::running) {
+            zones += 1;
+            devices += state.devices.size();
+        }
     }
-    return text;
+    return std::format("{} zone{} running, {} device{}", zones, zones == 1 ? "" : "s", devices,
+                       devices == 1 ? "" : "s");
+}
+
+/// Names of the zones that use devices of this daemon now.
+std::string served_zones(const std::vector<zone::ZoneState>& states) {
+    std::string names;
+    for (const auto& state : states) {
+        if (state.state != zone::State::stopped && !state.devices.empty()) {
+            names += names.empty() ? state.name : ", " + state.name;
+        }
+    }
+    return names;
 }
 
 } // namespace
 
-Service::Service(MainLoop& loop, zone::ZoneManager& zones, std::unique_ptr<sdbus::IConnection> connection,
+Service::Service(MainLoop& loop, zone::ZoneManager& zones, std::optional<ListeningSocket> socket,
                  const ServiceOptions& options)
     : loop_(loop),
       zones_(zones),
-      connection_(std::move(connection)),
+      hypervisor_magic_(options.hypervisor_magic),
+      listening_(std::move(socket)),
       control_(loop),
-      actions_(zones, control_, [this] { update(); }),
-      tree_(*connection_, zones, actions_),
-      manager_(*connection_, actions_, tree_, zones, options.hypervisor_magic) {}
+      actions_(zones, control_, [this] { update(); }) {}
 
 Service::~Service() {
     zones_.on_change({});
-    // A call that came in while the loop was quitting holds a message of the
+    // A call that came in while the loop was quitting holds a message of its
     // connection until it is answered.
     control_.join();
     loop_.run_posted();
@@ -59,12 +75,16 @@ Service::~Service() {
 
 Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, zone::ZoneManager& zones,
                                                  const ServiceOptions& options) {
-    std::unique_ptr<Service> service;
+    auto socket = ListeningSocket::open(options.listen);
+    if (!socket) {
+        return std::unexpected(std::move(socket.error()));
+    }
+    std::unique_ptr<Service> service(new Service(loop, zones, std::move(*socket), options));
     try {
-        service.reset(new Service(loop, zones, connect(options.bus), options));
-        service->connection_->attachSdEventLoop(loop.handle());
+        service->connect(options.bus);
     } catch (const sdbus::Error& error) {
-        return fail(ErrorCode::failed, "cannot serve the {} bus: {}", options.bus, error.getMessage());
+        return fail(ErrorCode::failed, "cannot serve the {} bus: {}",
+                    options.bus.empty() ? "system" : options.bus, error.getMessage());
     }
     zones.on_change([self = service.get()] { self->update_soon(); });
     return loop.every(refresh_period, [self = service.get()] { self->refresh(); }).transform([&] {
@@ -72,22 +92,69 @@ Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, zone::ZoneManag
     });
 }
 
+void Service::connect(const std::string& bus) {
+    try {
+        bus_ = open_bus(bus);
+    } catch (const sdbus::Error& error) {
+        if (!bus.empty() || !listening_) {
+            throw;
+        }
+        log::info("there is no system bus ({}): hvisorctl reaches this daemon by its socket alone",
+                  error.getMessage());
+        return;
+    }
+    bus_objects_ = make_objects(*bus_);
+    bus_->attachSdEventLoop(loop_.handle());
+}
+
+std::unique_ptr<Objects> Service::make_objects(sdbus::IConnection& connection) {
+    return std::make_unique<Objects>(connection, zones_, actions_, hypervisor_magic_);
+}
+
 Result<void> Service::publish() {
     update();
+    return take_name().and_then([this] { return serve_socket(); }).transform([] { sd_notify(0, "READY=1"); });
+}
+
+Result<void> Service::take_name() {
+    if (!bus_) {
+        return {};
+    }
     try {
-        connection_->requestName(bus_name);
+        bus_->requestName(bus_name);
     } catch (const sdbus::Error& error) {
         return fail(ErrorCode::resource_busy, "cannot take the name {}: {} (does another hvisord run?)",
                     std::string_view(bus_name), error.getMessage());
     }
-    sd_notify(0, "READY=1");
     return {};
+}
+
+Result<void> Service::serve_socket() {
+    if (!listening_) {
+        return {};
+    }
+    auto socket = ControlSocket::create(loop_, control_, *std::exchange(listening_, std::nullopt),
+                                        [this](auto& connection) { return make_objects(connection); });
+    if (!socket) {
+        return std::unexpected(std::move(socket.error()));
+    }
+    socket_ = std::move(*socket);
+    return {};
+}
+
+void Service::update_objects() {
+    if (bus_objects_) {
+        bus_objects_->update();
+    }
+    if (socket_) {
+        socket_->update();
+    }
 }
 
 void Service::update() {
     update_pending_ = false;
-    tree_.update();
-    if (auto status = tree_.summary(); status != status_ && !is_stopping_) {
+    update_objects();
+    if (auto status = summary(zones_.zones()); status != status_ && !is_stopping_) {
         status_ = std::move(status);
         sd_notify(0, ("STATUS=" + status_).c_str());
     }
@@ -123,18 +190,18 @@ void Service::stop() {
     sd_notify(0, "STOPPING=1\nSTATUS=Finishing what has begun");
     log::info("stopping");
     control_.stop([this] {
-        tree_.update();
+        update_objects();
         warn_of_served_zones();
         loop_.quit();
     });
 }
 
 void Service::warn_of_served_zones() const {
-    if (const auto names = tree_.served_zones(); !names.empty()) {
+    if (const auto names = served_zones(zones_.zones()); !names.empty()) {
         log::warning(
             "stopping while zones use virtio devices: {}: their disks and consoles are gone until the zones "
             "are started again; shut zones down before stopping hvisord",
-            join(names));
+            names);
     }
 }
 

@@ -3,10 +3,11 @@
 
 #include "base/error.hpp"
 #include "service/actions.hpp"
+#include "service/control_socket.hpp"
 #include "service/control_thread.hpp"
+#include "service/listening_socket.hpp"
 #include "service/main_loop.hpp"
-#include "service/manager_object.hpp"
-#include "service/zone_tree.hpp"
+#include "service/objects.hpp"
 #include "zone/zone_manager.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
@@ -14,20 +15,25 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace hvisor::service {
 
 struct ServiceOptions {
-    std::string bus = "system";         ///< "system", "session" or the address of a bus
+    /// "system", "session" or the address of a bus. Empty: the system bus, or
+    /// none where there is none and a socket serves.
+    std::string bus;
+    std::string listen;                 ///< path of a socket; empty: the service manager's, if it passes one
     std::uint64_t hypervisor_magic = 0; ///< what Manager.HypervisorMagic says
 };
 
-/// org.syswonder.hvisor1 on a message bus: the objects, kept up to date, and
-/// what systemd is told. Lives on the main loop's thread.
+/// org.syswonder.hvisor1 on a message bus, on a socket or on both: the objects,
+/// kept up to date, and what systemd is told. Lives on the main loop's thread.
 class Service {
   public:
-    /// Connects and puts all objects on the bus; the name comes with publish().
+    /// Connects and puts all objects on the bus; the name comes with publish(),
+    /// and so does whoever connects to the socket.
     [[nodiscard]] static Result<std::unique_ptr<Service>> create(MainLoop& loop, zone::ZoneManager& zones,
                                                                  const ServiceOptions& options);
     Service(const Service&) = delete;
@@ -36,7 +42,8 @@ class Service {
     Service& operator=(Service&&) = delete;
     ~Service();
 
-    /// Take the name, which lets calls in, and tell systemd that it may go on.
+    /// Take the name and serve the socket, which lets calls in, and tell systemd
+    /// that it may go on.
     [[nodiscard]] Result<void> publish();
 
     /// End in order: what runs is finished and answered, what waits is
@@ -44,9 +51,14 @@ class Service {
     void stop();
 
   private:
-    Service(MainLoop& loop, zone::ZoneManager& zones, std::unique_ptr<sdbus::IConnection> connection,
+    Service(MainLoop& loop, zone::ZoneManager& zones, std::optional<ListeningSocket> socket,
             const ServiceOptions& options);
 
+    void connect(const std::string& bus);
+    [[nodiscard]] Result<void> take_name();
+    [[nodiscard]] Result<void> serve_socket();
+    [[nodiscard]] std::unique_ptr<Objects> make_objects(sdbus::IConnection& connection);
+    void update_objects();
     void update();
     void update_soon();
     void refresh();
@@ -54,11 +66,13 @@ class Service {
 
     MainLoop& loop_;
     zone::ZoneManager& zones_;
-    std::unique_ptr<sdbus::IConnection> connection_;
+    std::uint64_t hypervisor_magic_;
+    std::optional<ListeningSocket> listening_; ///< until publish()
+    std::unique_ptr<sdbus::IConnection> bus_;  ///< none: no bus
     ControlThread control_;
     Actions actions_;
-    ZoneTree tree_;
-    ManagerObject manager_;
+    std::unique_ptr<Objects> bus_objects_;
+    std::unique_ptr<ControlSocket> socket_;
     std::string status_;
     std::atomic<bool> update_pending_ = false;
     bool refresh_pending_ = false;

@@ -73,27 +73,4 @@ std::optional<zone::DeviceState> ZoneTree::sample(std::uint32_t zone, const std:
     return std::nullopt;
 }
 
-std::string ZoneTree::summary() const {
-    std::size_t zones = 0;
-    std::size_t devices = 0;
-    for (const auto& state : states_) {
-        if (state.id != 0 && state.state == zone::State::running) {
-            zones += 1;
-            devices += state.devices.size();
-        }
-    }
-    return std::format("{} zone{} running, {} device{}", zones, zones == 1 ? "" : "s", devices,
-                       devices == 1 ? "" : "s");
-}
-
-std::vector<std::string> ZoneTree::served_zones() const {
-    std::vector<std::string> names;
-    for (const auto& state : states_) {
-        if (state.state != zone::State::stopped && !state.devices.empty()) {
-            names.push_back(state.name);
-        }
-    }
-    return names;
-}
-
 } // namespace hvisor::service

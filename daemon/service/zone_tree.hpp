@@ -31,12 +31,6 @@ class ZoneTree {
     };
     [[nodiscard]] std::vector<Entry> entries() const;
 
-    /// "2 zones running, 4 devices": the root zone is not counted.
-    [[nodiscard]] std::string summary() const;
-
-    /// Names of the zones that use devices of this daemon now.
-    [[nodiscard]] std::vector<std::string> served_zones() const;
-
   private:
     void look();
     std::optional<zone::DeviceState> sample(std::uint32_t zone, const std::string& device);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <stdexcept>
+#include <utility>
 
 namespace hvisor::test {
 namespace {
@@ -20,7 +21,7 @@ sdbus::UnixFd open_file(const std::string& path, int flags) {
 
 } // namespace
 
-SignalLog::SignalLog() : connection_(sdbus::createSessionBusConnection()) {
+SignalLog::SignalLog(std::unique_ptr<sdbus::IConnection> connection) : connection_(std::move(connection)) {
     match_ = connection_->addMatch(
         "type='signal',sender='org.syswonder.hvisor1',path_namespace='/org/syswonder/hvisor1'",
         [this](sdbus::Message message) { note(message); }, sdbus::return_slot);

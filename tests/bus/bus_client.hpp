@@ -55,7 +55,7 @@ using Disk = Proxy<org::syswonder::hvisor1::Device::Block_proxy>;
 /// construction on, on a connection and thread of its own.
 class SignalLog {
   public:
-    SignalLog();
+    explicit SignalLog(std::unique_ptr<sdbus::IConnection> connection = sdbus::createSessionBusConnection());
     SignalLog(const SignalLog&) = delete;
     SignalLog& operator=(const SignalLog&) = delete;
     SignalLog(SignalLog&&) = delete;

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <utility>
 
 namespace hvisor::test {
 namespace {
@@ -45,17 +46,25 @@ std::string program(const char* name) {
     return path;
 }
 
-Daemon::Daemon(const std::vector<std::string>& configured)
-    : notify_socket_(listen_for_notifications(files_.path("notify"))),
+Daemon::Daemon(Reach reach, const std::vector<std::string>& configured)
+    : reach_(reach),
+      notify_socket_(listen_for_notifications(files_.path("notify"))),
       listener_([this](const std::stop_token& stop) { listen(stop); }) {
     for (const std::string& name : configured) {
         files_.configure(name);
     }
+    std::vector<std::string> command{program("HVISORD"), "--simulated",
+                                     "--config-dir=" + files_.path("configured")};
+    if (reach != Reach::socket) {
+        command.emplace_back("--bus=session");
+    }
+    if (reach != Reach::bus) {
+        command.push_back("--listen=" + socket());
+    }
     process_ = std::make_unique<Process>(
-        std::vector<std::string>{program("HVISORD"), "--simulated", "--bus=session",
-                                 "--config-dir=" + files_.path("configured")},
-        files_.path("hvisord.out"), files_.path("hvisord.log"),
-        std::vector<std::string>{"NOTIFY_SOCKET=" + files_.path("notify"), "WATCHDOG_USEC=2000000"});
+        std::move(command), files_.path("hvisord.out"), files_.path("hvisord.log"),
+        std::vector<std::string>{"NOTIFY_SOCKET=" + files_.path("notify"), "WATCHDOG_USEC=2000000",
+                                 "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent"});
     INFO(log());
     REQUIRE(eventually([this] { return notifications().contains("READY=1"); }));
 }
@@ -134,7 +143,8 @@ int Daemon::stop() {
 }
 
 Finished Daemon::ctl(const std::vector<std::string>& arguments, int input) const {
-    std::vector<std::string> command = {program("HVISORCTL"), "--bus=session"};
+    std::vector<std::string> command = {program("HVISORCTL"),
+                                        reach_ == Reach::socket ? "--address=" + socket() : "--bus=session"};
     command.insert(command.end(), arguments.begin(), arguments.end());
     Process process(command, files_.path("ctl.out"), files_.path("ctl.err"), {}, input);
     Finished finished;

@@ -21,11 +21,19 @@ struct Finished {
     std::string errors;
 };
 
-/// An hvisord on the session bus, with a simulated hypervisor and the zones that
-/// its ZoneFiles have configured. Runs as long as this object.
+/// How programs reach an hvisord.
+enum class Reach {
+    bus, ///< the session bus
+    both,
+    socket, ///< where there is no bus
+};
+
+/// An hvisord with a simulated hypervisor and the zones that its ZoneFiles have
+/// configured. Runs as long as this object.
 class Daemon {
   public:
-    explicit Daemon(const std::vector<std::string>& configured = {});
+    explicit Daemon(const std::vector<std::string>& configured = {}) : Daemon(Reach::bus, configured) {}
+    explicit Daemon(Reach reach, const std::vector<std::string>& configured = {});
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
     Daemon(Daemon&&) = delete;
@@ -34,6 +42,9 @@ class Daemon {
     ~Daemon();
 
     [[nodiscard]] const ZoneFiles& files() const { return files_; }
+    /// Path and D-Bus address of its socket, if it has one.
+    [[nodiscard]] std::string socket() const { return files_.path("control"); }
+    [[nodiscard]] std::string socket_address() const { return "unix:path=" + socket(); }
     [[nodiscard]] pid_t pid() const { return process_->pid(); }
 
     /// What it logged so far, and what it told its service manager.
@@ -49,13 +60,14 @@ class Daemon {
     /// Ask it to end; its exit status.
     int stop();
 
-    /// Run hvisorctl with these arguments. `input` as for Process.
+    /// Run hvisorctl, by the bus if there is one, with these arguments. `input` as for Process.
     [[nodiscard]] Finished ctl(const std::vector<std::string>& arguments, int input = -1) const;
 
   private:
     void listen(const std::stop_token& stop);
 
     ZoneFiles files_;
+    Reach reach_;
     int notify_socket_ = -1;
     std::mutex lock_;
     std::string notifications_; ///< under lock_

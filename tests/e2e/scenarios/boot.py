@@ -20,7 +20,8 @@ def scenario(board):
                         "org.syswonder.hvisor1.Manager HypervisorState")
     expect(state == 's "attached"', f"HypervisorState is {state}")
 
-    # A stopped daemon comes back when somebody asks for it.
-    board.check("systemctl stop hvisord")
-    board.check("hvisorctl zone list")
-    board.check("systemctl is-active hvisord")
+    # A stopped daemon comes back when somebody asks for it, on the bus or past it.
+    for way in ("", "--address /run/hvisor/control"):
+        board.check("systemctl stop hvisord")
+        board.check(f"hvisorctl {way} zone list")
+        board.check("systemctl is-active hvisord")

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "service/control_socket.hpp"
+
+#include "base/errno_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+namespace hvisor::service {
+namespace {
+
+// A program that forgets to close must not use up the daemon's files.
+constexpr std::size_t max_peers = 256;
+
+// When a connection cannot be taken it stays in the backlog and would be
+// reported again and again.
+constexpr std::chrono::microseconds accept_window = std::chrono::seconds(1);
+constexpr unsigned accepts_in_window = 100;
+
+} // namespace
+
+ControlSocket::ControlSocket(MainLoop& loop, ControlThread& control, ListeningSocket socket,
+                             Peer::MakeObjects make_objects)
+    : loop_(loop),
+      control_(control),
+      socket_(std::move(socket)),
+      make_objects_(std::move(make_objects)),
+      group_(control_group()) {}
+
+Result<std::unique_ptr<ControlSocket>> ControlSocket::create(MainLoop& loop, ControlThread& control,
+                                                             ListeningSocket socket,
+                                                             Peer::MakeObjects make_objects) {
+    std::unique_ptr<ControlSocket> created(
+        new ControlSocket(loop, control, std::move(socket), std::move(make_objects)));
+    const auto on_connection = [](sd_event_source*, int, std::uint32_t, void* self) {
+        static_cast<ControlSocket*>(self)->accept();
+        return 0;
+    };
+    sd_event_source* source = nullptr;
+    int result =
+        sd_event_add_io(loop.handle(), &source, created->socket_.fd(), EPOLLIN, on_connection, created.get());
+    created->source_.reset(source);
+    if (result >= 0) {
+        result = sd_event_source_set_ratelimit(source, static_cast<std::uint64_t>(accept_window.count()),
+                                               accepts_in_window);
+    }
+    if (result < 0) {
+        return fail(ErrorCode::failed, "control socket: {}", errno_text(-result));
+    }
+    return created;
+}
+
+void ControlSocket::accept() {
+    UniqueFd fd(::accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!fd) {
+        if (errno != EAGAIN && errno != ECONNABORTED) {
+            complaints_.warning("control socket: cannot take a connection: {}", errno_text());
+        }
+        return;
+    }
+    if (peers_.size() >= max_peers) {
+        complaints_.warning("control socket: {} programs are connected, which is as many as there may be",
+                            max_peers);
+        return;
+    }
+    if (!may_connect(fd.get())) {
+        return;
+    }
+    auto handle = std::make_shared<const Peer*>(nullptr);
+    auto peer = Peer::create(loop_, std::move(fd), make_objects_, [this, handle] {
+        // Not from within one of its own callbacks.
+        loop_.post([this, handle] { retire(*handle); });
+    });
+    if (!peer) {
+        complaints_.warning("{}", peer.error().message);
+        return;
+    }
+    *handle = peer->get();
+    peers_.push_back(std::move(*peer));
+}
+
+bool ControlSocket::may_connect(int fd) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return false;
+    }
+    if (peer.uid == 0 || peer.uid == ::geteuid()) {
+        return true;
+    }
+    std::array<gid_t, 1024> groups{};
+    size = sizeof groups;
+    const bool has_groups = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0;
+    const auto end = groups.begin() + (has_groups ? size / sizeof(gid_t) : 0);
+    if (group_ && (peer.gid == *group_ || std::find(groups.begin(), end, *group_) != end)) {
+        return true;
+    }
+    complaints_.warning("control socket: process {} of user {} is neither root's nor of the group hvisor",
+                        peer.pid, peer.uid);
+    return false;
+}
+
+// Answers to its calls hold on to its connection. They come through the control
+// thread one after the other, so behind them all it can go.
+void ControlSocket::retire(const Peer* peer) {
+    const auto found = std::ranges::find(peers_, peer, [](const auto& each) { return each.get(); });
+    if (found == peers_.end()) {
+        return;
+    }
+    control_.submit<void>([]() -> Result<void> { return {}; },
+                          [gone = std::move(*found)](const Result<void>&) mutable { gone.reset(); });
+    peers_.erase(found);
+}
+
+void ControlSocket::update() {
+    for (const auto& peer : peers_) {
+        peer->update();
+    }
+}
+
+} // namespace hvisor::service

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "base/rate_limit.hpp"
+#include "service/control_thread.hpp"
+#include "service/listening_socket.hpp"
+#include "service/main_loop.hpp"
+#include "service/peer.hpp"
+
+#include <memory>
+#include <optional>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+#include <vector>
+
+namespace hvisor::service {
+
+/// The socket on which programs get the objects without a bus in between, for
+/// root zones that have none. Root, the daemon's own user and the group hvisor
+/// may connect, whatever the socket's mode. Main loop only.
+class ControlSocket {
+  public:
+    [[nodiscard]] static Result<std::unique_ptr<ControlSocket>>
+    create(MainLoop& loop, ControlThread& control, ListeningSocket socket, Peer::MakeObjects make_objects);
+    ControlSocket(const ControlSocket&) = delete;
+    ControlSocket& operator=(const ControlSocket&) = delete;
+    ControlSocket(ControlSocket&&) = delete;
+    ControlSocket& operator=(ControlSocket&&) = delete;
+    ~ControlSocket() = default;
+
+    /// Bring every program's objects up to date.
+    void update();
+
+  private:
+    struct Unref {
+        void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
+    };
+
+    ControlSocket(MainLoop& loop, ControlThread& control, ListeningSocket socket,
+                  Peer::MakeObjects make_objects);
+    void accept();
+    [[nodiscard]] bool may_connect(int fd);
+    void retire(const Peer* peer);
+
+    MainLoop& loop_;
+    ControlThread& control_;
+    ListeningSocket socket_;
+    Peer::MakeObjects make_objects_;
+    std::optional<gid_t> group_;
+    RateLimit complaints_;
+    std::vector<std::unique_ptr<Peer>> peers_;
+    std::unique_ptr<sd_event_source, Unref> source_;
+};
+
+} // namespace hvisor::service
