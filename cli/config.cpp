@@ -75,6 +75,10 @@ Outcome<std::vector<zone::VirtioDevice>> read_devices(const std::string& path, c
                   std::format("{}: there is no element with the id {} of zone {}; expected its devices",
                               file->document.locate("/zones"), zone.zone_id, zone.name)});
     }
+    for (const std::string& device : mine->disabled) {
+        std::println(stderr, "warning: {}: this device is disabled, and left out of the zone's file",
+                     file->document.locate(device));
+    }
     return mine->devices;
 }
 

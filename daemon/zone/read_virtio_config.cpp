@@ -119,11 +119,15 @@ std::uint32_t read_cid(const ConfigReader& device) {
     return static_cast<std::uint32_t>(number.value_or(0));
 }
 
-void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices) {
+void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices,
+                 std::vector<std::string>& disabled) {
     if (!value.require_object("type, addr, len, irq and status")) {
         return;
     }
     const bool is_disabled = read_is_disabled(value);
+    if (is_disabled) {
+        disabled.push_back(value.pointer());
+    }
     if (is_disabled && (value.form() == Form::upstream || is_unsupported(value))) {
         value.ignore_other_keys();
         return;
@@ -191,7 +195,7 @@ VirtioZone read_zone(const ConfigReader& value) {
         }
     }
     if (const auto devices = value.require("devices", "an array of devices")) {
-        read_virtio_devices(*devices, zone.devices);
+        zone.disabled = read_virtio_devices(*devices, zone.devices);
     }
     return zone;
 }
@@ -234,9 +238,10 @@ void check_cids(const VirtioConfig& config, Problems& problems) {
 
 } // namespace
 
-void read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& devices) {
+std::vector<std::string> read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& devices) {
+    std::vector<std::string> disabled;
     for (const ConfigReader& device : array.elements(max_devices, "devices")) {
-        read_device(device, devices);
+        read_device(device, devices, disabled);
     }
     // A driver in Linux takes one and refuses the next.
     const auto is_vsock = [](const VirtioDevice& device) { return device.type == DeviceType::vsock; };
@@ -244,6 +249,7 @@ void read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& d
     if (first != devices.end() && std::ranges::any_of(first + 1, devices.end(), is_vsock)) {
         array.problem("there are several vsock devices; expected at most one a zone");
     }
+    return disabled;
 }
 
 const VirtioZone* VirtioConfig::zone(std::uint32_t id) const {

@@ -4,11 +4,13 @@
 #include "zone/config_reader.hpp"
 #include "zone/virtio_config.hpp"
 
+#include <string>
 #include <vector>
 
 namespace hvisor::zone {
 
-/// Read an array of virtio devices, as it stands in a virtio JSON and in a one-file zone.
-void read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& devices);
+/// Read an array of virtio devices, as it stands in a virtio JSON and in a one-file
+/// zone. Returns the pointers of those that are disabled, which are not among `devices`.
+std::vector<std::string> read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& devices);
 
 } // namespace hvisor::zone

@@ -68,7 +68,8 @@ struct VirtioDevice {
 struct VirtioZone {
     std::uint32_t id = 0;
     std::vector<RamMapping> memory;
-    std::vector<VirtioDevice> devices; ///< without the ones whose status is "disable"
+    std::vector<VirtioDevice> devices;
+    std::vector<std::string> disabled{}; ///< pointers of what else is there, with the status "disable"
     std::string pointer;
 };
 

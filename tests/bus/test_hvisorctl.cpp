@@ -156,6 +156,18 @@ TEST_CASE("upstream's two files become one that starts by itself", "[hvisorctl]"
     check_failure(daemon.ctl({"config", "import", one}), 8, {one, "in one file already"});
 }
 
+TEST_CASE("a device that an import leaves out is named", "[hvisorctl]") {
+    const Daemon daemon;
+    const auto& files = daemon.files();
+    write_file(files.path("virtio.json"), ZoneFiles::virtio_json({{R"("disk.img", "status": "enable")",
+                                                                   R"("disk.img", "status": "disable")"}}));
+    const auto import = daemon.ctl({"config", "import", files.path("zone.json"), files.path("virtio.json")});
+    CHECK(import.status == 0);
+    CHECK(import.errors.contains(files.path("virtio.json:")));
+    CHECK(import.errors.contains("/zones/0/devices/1: this device is disabled"));
+    CHECK_FALSE(import.output.contains("disk.img"));
+}
+
 TEST_CASE("a configured zone is started with its drop-ins", "[hvisorctl]") {
     const Daemon daemon;
     const auto& files = daemon.files();
