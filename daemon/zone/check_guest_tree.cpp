@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/check_guest_tree.hpp"
 
-#include "base/errno_text.hpp"
-#include "base/error_table.hpp"
 #include "base/log.hpp"
 #include "zone/check_device_tree.hpp"
+#include "zone/image_source.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <format>
 #include <string>
-#include <unistd.h>
+#include <utility>
 
 namespace hvisor::zone {
 namespace {
@@ -20,22 +18,9 @@ namespace {
 /// one byte more than a device tree can have shows that it is too large.
 Result<std::vector<std::byte>> read_blob(const OpenImage& image) {
     std::vector<std::byte> blob(std::min<std::uint64_t>(image.size, max_device_tree_size + 1));
-    for (std::size_t done = 0; done < blob.size();) {
-        const ssize_t count =
-            ::pread(image.fd.get(), &blob[done], blob.size() - done, static_cast<off_t>(done));
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            const int error = errno;
-            return fail(error_code_of_errno(error), "{}", errno_text(error));
-        }
-        if (count == 0) { // somebody has cut it off meanwhile
-            blob.resize(done);
-        }
-        done += static_cast<std::size_t>(count);
-    }
-    return blob;
+    return open_source({.fd = image.fd.get(), .size = blob.size()})
+        .and_then([&](const auto& source) { return source->read(blob); })
+        .transform([&](std::size_t) { return std::move(blob); });
 }
 
 } // namespace
