@@ -62,6 +62,7 @@ void add_block(JsonMembers& members, const BlockConfig& block) {
 void add_net(JsonMembers& members, const NetConfig& net) {
     members.add("tap", json_string(net.tap));
     std::vector<std::string> bytes;
+    bytes.reserve(net.mac.size());
     for (const std::uint8_t byte : net.mac) {
         bytes.push_back(std::format("\"{:#04x}\"", byte));
     }
