@@ -16,7 +16,6 @@
 namespace hvisor::bench {
 namespace {
 
-using devices::net::Header;
 using devices::net::TapBackend;
 using devices::net::TapSettings;
 
@@ -56,7 +55,7 @@ class NetStack {
 /// Writing the same frames to a tap, and nothing else.
 Outcome write_loop(const Frame& frame, double seconds) {
     const auto tap = open_tap();
-    const std::vector<std::byte> bytes = frame.bytes();
+    const std::vector<std::byte>& bytes = frame.bytes();
     Outcome outcome;
     const auto begin = Times::now();
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(seconds));

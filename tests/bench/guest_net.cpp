@@ -47,9 +47,10 @@ Outcome GuestNet::transmit(const Frame& frame, unsigned depth, double seconds) {
     const auto stride = (std::uint64_t{size} + 4095) / 4096 * 4096;
     const auto data = stack_.ram().allocate(stride * depth, 4096);
     std::vector<std::uint16_t> idle;
-    for (std::uint16_t slot = 0; slot < depth; ++slot) {
+    idle.reserve(depth);
+    for (unsigned slot = 0; slot < depth; ++slot) {
         stack_.ram().write(data + stride * slot, bytes);
-        idle.push_back(slot);
+        idle.push_back(static_cast<std::uint16_t>(slot));
     }
     std::array<GuestQueue::Piece, GuestQueue::max_pieces> pieces{};
     const auto build = [&](std::uint16_t slot) {
@@ -103,6 +104,7 @@ void GuestNet::take(const GuestQueue::Used& used) {
 Outcome GuestNet::receive(PacketSource& source, double seconds) {
     Outcome outcome;
     std::vector<std::uint16_t> idle;
+    idle.reserve(queue_size);
     for (std::uint16_t slot = 0; slot < queue_size; ++slot) {
         idle.push_back(slot);
     }

@@ -23,7 +23,7 @@ Image::Image(const std::string& folder, std::uint64_t size)
     }
     ::unlink(path.c_str());
     std::vector<std::byte> chunk(std::size_t{1} << 20);
-    Load load{.bytes = static_cast<std::uint32_t>(chunk.size())};
+    const Load load{.bytes = static_cast<std::uint32_t>(chunk.size())};
     for (std::uint64_t offset = 0; offset < size; offset += chunk.size()) {
         mark_block(chunk.data(), load, static_cast<std::uint32_t>(offset / chunk.size()));
         if (::pwrite(file_.get(), chunk.data(), chunk.size(), static_cast<off_t>(offset)) !=
@@ -57,7 +57,7 @@ void Image::drop_cache() const {
 
 std::vector<std::uint32_t> Image::in_order(std::uint32_t bytes) const {
     std::vector<std::uint32_t> blocks(size_ / bytes);
-    std::iota(blocks.begin(), blocks.end(), 0U);
+    std::ranges::iota(blocks, 0U);
     return blocks;
 }
 

@@ -23,6 +23,7 @@ T or_throw(Result<T> result) {
 
 Stack::Stack(std::vector<zone::DeviceSettings> settings) {
     std::vector<hypervisor::Simulated::Window> windows;
+    windows.reserve(settings.size());
     for (const auto& one : settings) {
         windows.push_back({.address = one.address, .size = one.length});
     }

@@ -192,7 +192,7 @@ TEST_CASE("files are checked without a daemon", "[hvisorctl]") {
     CHECK(good.errors.contains("not looked at: this machine"));
 
     const auto path =
-        files.write("bad.json", ZoneFiles::zone_json({{"\"zone_id\"", "\"devices\": [], \"zone_di\""}}));
+        files.write("bad.json", ZoneFiles::zone_json({{R"("zone_id")", R"("devices": [], "zone_di")"}}));
     const auto bad = daemon.ctl({"config", "check", path});
     CHECK(bad.status == 8);
     CHECK(bad.output.empty());
