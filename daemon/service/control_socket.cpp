@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -97,8 +98,8 @@ bool ControlSocket::may_connect(int fd) {
     std::array<gid_t, 1024> groups{};
     size = sizeof groups;
     const bool has_groups = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0;
-    const auto end = groups.begin() + (has_groups ? size / sizeof(gid_t) : 0);
-    if (group_ && (peer.gid == *group_ || std::find(groups.begin(), end, *group_) != end)) {
+    const std::span further(groups.data(), has_groups ? size / sizeof(gid_t) : 0);
+    if (group_ && (peer.gid == *group_ || std::ranges::contains(further, *group_))) {
         return true;
     }
     complaints_.warning("control socket: process {} of user {} is neither root's nor of the group hvisor",

@@ -31,6 +31,9 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
                     path);
     }
     const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!probe) {
+        return fail(ErrorCode::io_error, "--listen {}: {}", path, errno_text());
+    }
     // A full backlog is somebody's, too.
     if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
         errno == EAGAIN) {

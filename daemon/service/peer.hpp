@@ -43,8 +43,8 @@ class Peer {
 
     Peer(MakeObjects make_objects, MainLoop::Task gone);
     Result<void> start(MainLoop& loop, UniqueFd socket);
-    static int on_connected(sd_bus_message* message, void* self, sd_bus_error* error);
-    static int on_disconnected(sd_bus_message* message, void* self, sd_bus_error* error);
+    static int on_connected(sd_bus_message* message, void* data, sd_bus_error* error);
+    static int on_disconnected(sd_bus_message* message, void* data, sd_bus_error* error);
     void leave();
 
     MakeObjects make_objects_;

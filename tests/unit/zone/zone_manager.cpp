@@ -10,7 +10,6 @@
 
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
-using hvisor::UniqueFd;
 using test::changed;
 
 TEST_CASE("a zone starts, is shut down, and starts again") {
