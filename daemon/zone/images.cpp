@@ -107,19 +107,6 @@ void check_overlaps(const std::vector<OpenImage>& images, Problems& problems) {
     }
 }
 
-/// The source of a patched device tree, whole: it is small.
-Result<std::vector<std::byte>> read_device_tree_file(const OpenImage& image) {
-    std::vector<std::byte> blob(std::min<std::uint64_t>(image.size, max_device_tree_size + 1));
-    auto source = open_source(image.payload());
-    if (!source) {
-        return std::unexpected(std::move(source).error());
-    }
-    if (const auto count = (*source)->read(blob); !count) {
-        return std::unexpected(count.error());
-    }
-    return blob;
-}
-
 std::uint64_t size_of(const std::vector<OpenImage>& images, ImageRole role) {
     const auto found =
         std::ranges::find(images, role, [](const OpenImage& image) { return image.file.role; });
@@ -132,7 +119,7 @@ Result<void> make_tree(const ZoneFile& zone, std::vector<OpenImage>& images) {
         std::ranges::find(images, ImageRole::dtb, [](const OpenImage& each) { return each.file.role; });
     std::vector<std::byte> source;
     if (zone.start.dtb == DtbSource::patch) {
-        auto blob = read_device_tree_file(*image);
+        auto blob = read_device_tree(*image);
         if (!blob) {
             return std::unexpected(std::move(blob).error().with_context(
                 std::format("{}: {}", zone.document.locate(image->file.path_key), image->file.path)));
@@ -259,6 +246,13 @@ Result<std::vector<OpenImage>> open_images(const ZoneFile& zone, const FileTable
         return std::unexpected(std::move(result).error());
     }
     return images;
+}
+
+Result<std::vector<std::byte>> read_device_tree(const OpenImage& image) {
+    std::vector<std::byte> blob(std::min<std::uint64_t>(image.size, max_device_tree_size + 1));
+    return open_source(image.payload())
+        .and_then([&](const auto& source) { return source->read(blob); })
+        .transform([&](std::size_t) { return std::move(blob); });
 }
 
 ImageSizes image_sizes(const std::vector<OpenImage>& images) {

@@ -33,6 +33,10 @@ struct OpenImage {
 /// the zone wants one made. The error holds every problem, a line each.
 [[nodiscard]] Result<std::vector<OpenImage>> open_images(const ZoneFile& zone, const FileTable& files);
 
+/// The file of a device tree; one byte more than a device tree can have shows
+/// that it is too large.
+[[nodiscard]] Result<std::vector<std::byte>> read_device_tree(const OpenImage& image);
+
 [[nodiscard]] ImageSizes image_sizes(const std::vector<OpenImage>& images);
 
 /// Told how much of the work is done, in bytes, again and again while it is done.
