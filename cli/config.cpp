@@ -121,9 +121,7 @@ Outcome<void> import(const ImportArguments& arguments) {
 }
 
 Outcome<void> cat(const std::string& name) {
-    const std::vector<std::filesystem::path> directories(std::begin(zone::config_directories),
-                                                         std::end(zone::config_directories));
-    const auto files = zone::find_config(directories, name);
+    const auto files = zone::find_config(zone::config_directories(), name);
     if (!files) {
         return fail(Error(files.error()));
     }

@@ -17,7 +17,6 @@
 #include <filesystem>
 #include <format>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -68,9 +67,7 @@ Outcome<zone::ZoneFile> read_zone(const std::string& name_or_file) {
         }
         files->zone = std::move(*text);
     } else {
-        const std::vector<fs::path> directories(std::begin(zone::config_directories),
-                                                std::end(zone::config_directories));
-        files = zone::find_config(directories, name_or_file);
+        files = zone::find_config(zone::config_directories(), name_or_file);
     }
     auto zone = std::move(files).and_then(zone::merge_config).and_then([](zone::JsonDocument document) {
         return zone::read_zone_file(std::move(document));

@@ -15,7 +15,6 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,8 +29,7 @@ struct Options {
     std::string device = "/dev/hvisor";
     std::string bus;
     std::string listen;
-    std::vector<std::filesystem::path> config_dirs{std::begin(zone::config_directories),
-                                                   std::end(zone::config_directories)};
+    std::vector<std::filesystem::path> config_dirs = zone::config_directories();
 };
 
 void describe(CLI::App& app, Options& options) {

@@ -71,6 +71,10 @@ Result<void> check_source(const JsonDocument& document, bool is_drop_in) {
 
 } // namespace
 
+std::vector<fs::path> config_directories() {
+    return {"/etc/hvisor/zones", "/run/hvisor/zones", "/usr/lib/hvisor/zones"};
+}
+
 Result<ConfigFiles> find_config(std::span<const fs::path> directories, const std::string& name) {
     // The name comes from a caller of the bus; it must not lead out of the directories.
     if (name.empty() || name.starts_with('.') || name.contains('/') || name.contains('\0')) {

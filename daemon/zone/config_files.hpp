@@ -30,7 +30,6 @@ struct ConfigFiles {
 [[nodiscard]] Result<JsonDocument> merge_config(const ConfigFiles& files);
 
 /// Where the zones of a machine are configured; the first wins.
-inline constexpr const char* config_directories[] = {"/etc/hvisor/zones", "/run/hvisor/zones",
-                                                     "/usr/lib/hvisor/zones"};
+[[nodiscard]] std::vector<std::filesystem::path> config_directories();
 
 } // namespace hvisor::zone
