@@ -14,8 +14,12 @@ namespace {
 constexpr const char* default_socket = "/run/hvisor/control";
 
 std::unique_ptr<sdbus::IConnection> connect_directly(const std::string& address) {
-    // "unix:path=..." is an address, and so is whatever else has a transport before a colon.
-    return sdbus::createDirectBusConnection(address.contains(':') ? address : "unix:path=" + address);
+    try {
+        // "unix:path=..." is an address, and so is whatever else has a transport before a colon.
+        return sdbus::createDirectBusConnection(address.contains(':') ? address : "unix:path=" + address);
+    } catch (const sdbus::Error& error) {
+        throw sdbus::Error(error.getName(), std::format("{}: {}", address, error.getMessage()));
+    }
 }
 
 std::unique_ptr<sdbus::IConnection> connect(const Address& address) {
@@ -39,6 +43,16 @@ std::unique_ptr<sdbus::IConnection> connect(const Address& address) {
 }
 
 } // namespace
+
+std::string match_signals() {
+    return std::format("type='signal',sender='{}',path_namespace='{}'", std::string(service_name),
+                       std::string(manager_path));
+}
+
+std::string match_owner() {
+    return std::format("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{}'",
+                       std::string(service_name));
+}
 
 sdbus::IConnection& Client::connection() {
     if (!connection_) {
@@ -98,13 +112,8 @@ Outcome<void> Client::watch(const std::function<void(sdbus::Message&)>& event) {
     try {
         auto& bus = connection();
         const auto handler = [&event](sdbus::Message message) { event(message); };
-        bus.addMatch(std::format("type='signal',sender='{}',path_namespace='{}'", std::string(service_name),
-                                 std::string(manager_path)),
-                     handler);
-        bus.addMatch(
-            std::format("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{}'",
-                        std::string(service_name)),
-            handler);
+        bus.addMatch(match_signals(), handler);
+        bus.addMatch(match_owner(), handler);
         bus.enterEventLoop();
         return {};
     } catch (const sdbus::Error& error) {

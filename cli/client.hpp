@@ -47,6 +47,11 @@ struct ZoneRow {
 inline const sdbus::ServiceName service_name{"org.syswonder.hvisor1"};
 inline const sdbus::ObjectPath manager_path{"/org/syswonder/hvisor1"};
 
+/// Match rules: for every signal of the daemon, and for NameOwnerChanged when
+/// it comes or goes.
+[[nodiscard]] std::string match_signals();
+[[nodiscard]] std::string match_owner();
+
 /// A generated proxy as an object. `Interface` is one of org::syswonder::hvisor1.
 template <class Interface>
 class Proxy final : public sdbus::ProxyInterfaces<Interface> {

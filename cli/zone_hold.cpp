@@ -23,9 +23,7 @@
 namespace hvisor::cli {
 namespace {
 
-const sdbus::ServiceName service{"org.syswonder.hvisor1"};
-const sdbus::ObjectPath root_path{"/org/syswonder/hvisor1"};
-const sdbus::InterfaceName manager_interface{"org.syswonder.hvisor1.Manager"};
+const sdbus::InterfaceName manager_interface{ManagerProxy::INTERFACE_NAME};
 
 /// As long as the service manager lets a unit start, loading its images may take.
 constexpr std::chrono::minutes call_timeout{10};
@@ -61,13 +59,12 @@ class Holder {
             connection.attachSdEventLoop(event);
             // Whatever the daemon tells may be of this zone; its name is owned anew when it has come back.
             const auto look = [this](const sdbus::Message&) { this->look(); };
-            connection.addMatch("type='signal',sender='org.syswonder.hvisor1'", look);
-            connection.addMatch("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
-                                "arg0='org.syswonder.hvisor1'",
+            connection.addMatch(match_signals(), look);
+            connection.addMatch(match_owner(),
                                 [this](sdbus::Message message) { daemon_changed(std::move(message)); });
             connection.addMatch("type='signal',sender='org.freedesktop.DBus.Local',member='Disconnected'",
                                 [this](const sdbus::Message&) { disconnected(); });
-            manager_ = sdbus::createProxy(connection, service, root_path);
+            manager_ = sdbus::createProxy(connection, service_name, manager_path);
             this->look();
             static_cast<void>(sd_event_loop(event));
             manager_.reset();
