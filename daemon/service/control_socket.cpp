@@ -73,16 +73,14 @@ void ControlSocket::accept() {
     if (!may_connect(fd.get())) {
         return;
     }
-    auto handle = std::make_shared<const Peer*>(nullptr);
-    auto peer = Peer::create(loop_, std::move(fd), make_objects_, [this, handle] {
+    auto peer = Peer::create(loop_, std::move(fd), make_objects_, [this](const Peer* gone) {
         // Not from within one of its own callbacks.
-        loop_.post([this, handle] { retire(*handle); });
+        loop_.post([this, gone] { retire(gone); });
     });
     if (!peer) {
         complaints_.warning("{}", peer.error().message);
         return;
     }
-    *handle = peer->get();
     peers_.push_back(std::move(*peer));
 }
 
@@ -119,9 +117,9 @@ void ControlSocket::retire(const Peer* peer) {
     peers_.erase(found);
 }
 
-void ControlSocket::update() {
+void ControlSocket::update(const std::vector<zone::ZoneState>& zones) {
     for (const auto& peer : peers_) {
-        peer->update();
+        peer->update(zones);
     }
 }
 

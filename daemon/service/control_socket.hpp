@@ -29,8 +29,8 @@ class ControlSocket {
     ControlSocket& operator=(ControlSocket&&) = delete;
     ~ControlSocket() = default;
 
-    /// Bring every program's objects up to date.
-    void update();
+    /// Make every program's objects show these zones.
+    void update(const std::vector<zone::ZoneState>& zones);
 
   private:
     struct Unref {

@@ -8,7 +8,7 @@
 namespace hvisor::service {
 
 ManagerObject::ManagerObject(sdbus::IConnection& connection, Actions& actions, ZoneTree& tree,
-                             const zone::ZoneManager& zones, std::uint64_t hypervisor_magic)
+                             zone::ZoneManager& zones, std::uint64_t hypervisor_magic)
     : AdaptorInterfaces(connection, manager_path()),
       actions_(actions),
       tree_(tree),
@@ -49,7 +49,7 @@ void ManagerObject::ShutdownZone(sdbus::Result<>&& result, std::string name, Dic
 }
 
 std::vector<Dictionary> ManagerObject::ListZones() {
-    tree_.update();
+    tree_.update(zones_.zones());
     std::vector<Dictionary> zones;
     for (const auto& [path, state] : tree_.entries()) {
         zones.push_back({{"Name", sdbus::Variant(state.name)},

@@ -22,7 +22,7 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
                                                             sdbus::ObjectManager_adaptor> {
   public:
     ManagerObject(sdbus::IConnection& connection, Actions& actions, ZoneTree& tree,
-                  const zone::ZoneManager& zones, std::uint64_t hypervisor_magic);
+                  zone::ZoneManager& zones, std::uint64_t hypervisor_magic);
     ~ManagerObject();
     ManagerObject(const ManagerObject&) = delete;
     ManagerObject& operator=(const ManagerObject&) = delete;
@@ -45,7 +45,7 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
 
     Actions& actions_;
     ZoneTree& tree_;
-    const zone::ZoneManager& zones_;
+    zone::ZoneManager& zones_;
     std::uint64_t hypervisor_magic_;
 };
 

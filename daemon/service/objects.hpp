@@ -5,6 +5,7 @@
 #include "service/zone_tree.hpp"
 
 #include <cstdint>
+#include <vector>
 
 namespace hvisor::service {
 
@@ -16,11 +17,11 @@ class Objects {
     Objects(sdbus::IConnection& connection, zone::ZoneManager& zones, Actions& actions,
             std::uint64_t hypervisor_magic)
         : tree_(connection, zones, actions), manager_(connection, actions, tree_, zones, hypervisor_magic) {
-        tree_.update();
+        tree_.update(zones.zones());
     }
 
-    /// Bring them up to date, with the signals for it.
-    void update() { tree_.update(); }
+    /// Make them show these zones, with the signals for it.
+    void update(const std::vector<zone::ZoneState>& zones) { tree_.update(zones); }
 
   private:
     ZoneTree tree_;

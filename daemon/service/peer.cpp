@@ -20,7 +20,7 @@ constexpr const char* local_path = "/org/freedesktop/DBus/Local";
 
 } // namespace
 
-Peer::Peer(MakeObjects make_objects, MainLoop::Task gone)
+Peer::Peer(MakeObjects make_objects, Gone gone)
     : make_objects_(std::move(make_objects)), gone_(std::move(gone)) {}
 
 Peer::~Peer() {
@@ -29,7 +29,7 @@ Peer::~Peer() {
 }
 
 Result<std::unique_ptr<Peer>> Peer::create(MainLoop& loop, UniqueFd socket, MakeObjects make_objects,
-                                           MainLoop::Task gone) {
+                                           Gone gone) {
     std::unique_ptr<Peer> peer(new Peer(std::move(make_objects), std::move(gone)));
     return peer->start(loop, std::move(socket)).transform([&] { return std::move(peer); });
 }
@@ -88,16 +88,16 @@ int Peer::on_disconnected(sd_bus_message* /*message*/, void* data, sd_bus_error*
 
 void Peer::leave() {
     if (auto gone = std::exchange(gone_, {})) {
-        gone();
+        gone(this);
     }
 }
 
-void Peer::update() {
+void Peer::update(const std::vector<zone::ZoneState>& zones) {
     if (!objects_) {
         return;
     }
     try {
-        objects_->update();
+        objects_->update(zones);
     } catch (const sdbus::Error&) {
         leave(); // the others must not miss what it can't be told
         return;

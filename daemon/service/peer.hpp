@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace hvisor::service {
 
@@ -22,33 +23,35 @@ class Peer {
   public:
     using MakeObjects = std::function<std::unique_ptr<Objects>(sdbus::IConnection&)>;
 
+    using Gone = std::move_only_function<void(const Peer*)>;
+
     /// `make_objects` runs once the other side has authenticated itself, `gone`
     /// when it has left or failed to; the Peer must live until after `gone`.
     [[nodiscard]] static Result<std::unique_ptr<Peer>> create(MainLoop& loop, UniqueFd socket,
-                                                              MakeObjects make_objects, MainLoop::Task gone);
+                                                              MakeObjects make_objects, Gone gone);
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
     Peer(Peer&&) = delete;
     Peer& operator=(Peer&&) = delete;
     ~Peer();
 
-    /// Bring its objects up to date. One that does not read what it is sent is
+    /// Make its objects show these zones. One that does not read what it is sent is
     /// left alone from then on.
-    void update();
+    void update(const std::vector<zone::ZoneState>& zones);
 
   private:
     struct Unref {
         void operator()(sd_bus* bus) const { sd_bus_unref(bus); }
     };
 
-    Peer(MakeObjects make_objects, MainLoop::Task gone);
+    Peer(MakeObjects make_objects, Gone gone);
     Result<void> start(MainLoop& loop, UniqueFd socket);
     static int on_connected(sd_bus_message* message, void* data, sd_bus_error* error);
     static int on_disconnected(sd_bus_message* message, void* data, sd_bus_error* error);
     void leave();
 
     MakeObjects make_objects_;
-    MainLoop::Task gone_;
+    Gone gone_;
     std::unique_ptr<sd_bus, Unref> bus_;
     std::unique_ptr<sdbus::IConnection> connection_; ///< the same, once authenticated
     std::unique_ptr<Objects> objects_;

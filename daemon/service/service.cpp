@@ -142,19 +142,20 @@ Result<void> Service::serve_socket() {
     return {};
 }
 
-void Service::update_objects() {
+void Service::update_objects(const std::vector<zone::ZoneState>& zones) {
     if (bus_objects_) {
-        bus_objects_->update();
+        bus_objects_->update(zones);
     }
     if (socket_) {
-        socket_->update();
+        socket_->update(zones);
     }
 }
 
 void Service::update() {
     update_pending_ = false;
-    update_objects();
-    if (auto status = summary(zones_.zones()); status != status_ && !is_stopping_) {
+    const auto zones = zones_.zones(); // one look for all connections
+    update_objects(zones);
+    if (auto status = summary(zones); status != status_ && !is_stopping_) {
         status_ = std::move(status);
         sd_notify(0, ("STATUS=" + status_).c_str());
     }
@@ -190,14 +191,15 @@ void Service::stop() {
     sd_notify(0, "STOPPING=1\nSTATUS=Finishing what has begun");
     log::info("stopping");
     control_.stop([this] {
-        update_objects();
-        warn_of_served_zones();
+        const auto zones = zones_.zones();
+        update_objects(zones);
+        warn_of_served_zones(zones);
         loop_.quit();
     });
 }
 
-void Service::warn_of_served_zones() const {
-    if (const auto names = served_zones(zones_.zones()); !names.empty()) {
+void Service::warn_of_served_zones(const std::vector<zone::ZoneState>& zones) {
+    if (const auto names = served_zones(zones); !names.empty()) {
         log::warning(
             "stopping while zones use virtio devices: {}: their disks and consoles are gone until the zones "
             "are started again; shut zones down before stopping hvisord",

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hvisor::service {
 
@@ -58,11 +59,11 @@ class Service {
     [[nodiscard]] Result<void> take_name();
     [[nodiscard]] Result<void> serve_socket();
     [[nodiscard]] std::unique_ptr<Objects> make_objects(sdbus::IConnection& connection);
-    void update_objects();
+    void update_objects(const std::vector<zone::ZoneState>& zones);
     void update();
     void update_soon();
     void refresh();
-    void warn_of_served_zones() const;
+    static void warn_of_served_zones(const std::vector<zone::ZoneState>& zones);
 
     MainLoop& loop_;
     zone::ZoneManager& zones_;

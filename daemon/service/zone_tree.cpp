@@ -22,8 +22,8 @@ ZoneTree::ZoneTree(sdbus::IConnection& connection, zone::ZoneManager& zones, Act
           .actions = actions,
           .sample = [this](std::uint32_t zone, const std::string& device) { return sample(zone, device); }} {}
 
-void ZoneTree::look() {
-    states_ = context_.zones.zones();
+void ZoneTree::take(std::vector<zone::ZoneState> zones) {
+    states_ = std::move(zones);
     looked_ = std::chrono::steady_clock::now();
 }
 
@@ -41,8 +41,8 @@ std::vector<ZoneTree::Entry> ZoneTree::entries() const {
     return entries;
 }
 
-void ZoneTree::update() {
-    look();
+void ZoneTree::update(std::vector<zone::ZoneState> zones) {
+    take(std::move(zones));
     auto current = entries();
     std::erase_if(objects_, [&](const auto& object) {
         return std::ranges::none_of(current, [&](const Entry& entry) {
@@ -62,7 +62,7 @@ void ZoneTree::update() {
 // Only looks: a getter that runs this must find its own object alive afterwards.
 std::optional<zone::DeviceState> ZoneTree::sample(std::uint32_t zone, const std::string& device) {
     if (std::chrono::steady_clock::now() - looked_ > sample_age) {
-        look();
+        take(context_.zones.zones());
     }
     for (const auto& state : states_) {
         const auto found = std::ranges::find(state.devices, device, &zone::DeviceState::id);

@@ -20,9 +20,9 @@ class ZoneTree {
   public:
     ZoneTree(sdbus::IConnection& connection, zone::ZoneManager& zones, Actions& actions);
 
-    /// Look at all zones; create, change and remove objects accordingly, with
-    /// the signals for it.
-    void update();
+    /// Create, change and remove objects so that they show these zones, with the
+    /// signals for it.
+    void update(std::vector<zone::ZoneState> zones);
 
     /// The zones as update() saw them last, by their objects' paths.
     struct Entry {
@@ -32,7 +32,7 @@ class ZoneTree {
     [[nodiscard]] std::vector<Entry> entries() const;
 
   private:
-    void look();
+    void take(std::vector<zone::ZoneState> zones);
     std::optional<zone::DeviceState> sample(std::uint32_t zone, const std::string& device);
 
     ObjectContext context_;
