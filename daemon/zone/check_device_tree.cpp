@@ -49,6 +49,16 @@ void check_cpus(const ZoneConfig& zone, const DeviceTree& tree, Problems& proble
                                        "that both have",
                                        tree.cpus.size(), zone.cpus.size()));
     }
+    for (const TreeCpu& cpu : tree.cpus) {
+        const bool is_mine = std::ranges::any_of(zone.cpus, [&](std::uint32_t mine) {
+            return zone.hardware_id(mine).value_or(cpu.hardware_id) == cpu.hardware_id;
+        });
+        if (!is_mine) {
+            problems.add(key, std::format("{} is the CPU with the id {:#x}, which is none of the zone's as "
+                                          "/arch_config/mpidr_mappings says; expected the zone's CPUs",
+                                          cpu.node, cpu.hardware_id));
+        }
+    }
 }
 
 void check_node(const ZoneConfig& zone, std::span<const VirtioDevice> devices, const TreeVirtio& node,

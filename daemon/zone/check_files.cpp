@@ -118,6 +118,14 @@ void Checker::check_each() {
 }
 
 void Checker::check_tree(const Candidate& candidate) {
+    const auto* arm64 = std::get_if<Aarch64Config>(&candidate.zone.config.arch);
+    if (arm64 != nullptr && arm64->mpidr_mappings.empty() &&
+        candidate.zone.start.dtb == DtbSource::generate) {
+        report_.left_out.push_back(
+            std::format("{}: whether the ids (MPIDR) of the board's CPUs are their numbers, which the "
+                        "generated device tree has; \"mpidr_mappings\" in arch_config says others",
+                        candidate.zone.document.locate("/dtb")));
+    }
     const ImageFile* image = candidate.zone.config.image(ImageRole::dtb);
     if (image == nullptr || candidate.zone.start.dtb != DtbSource::file) {
         return; // none, or one that is made to agree

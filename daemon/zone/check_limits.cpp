@@ -36,6 +36,32 @@ void check_cpus(const ZoneConfig& zone, Problems& problems) {
     }
 }
 
+/// The hypervisor looks a CPU up in tables of the board's CPUs, and panics behind their end.
+void check_arm64_cpus(const ZoneFile& zone, const Aarch64Config& arch, Problems& problems) {
+    // The distributor of a GICv2 knows 8 CPU interfaces (IHI 0048B, 1.3); each CPU has a frame
+    // of two 64 KiB pages in the region of a GICv3's redistributors (IHI 0069, 12.10).
+    constexpr std::uint64_t most_gic_v2 = 8;
+    constexpr std::uint64_t frame_size = 0x20000;
+    const auto* v3 = std::get_if<GicV3>(&arch.gic);
+    for (std::size_t i = 0; i < zone.config.cpus.size(); ++i) {
+        const std::uint32_t cpu = zone.config.cpus[i];
+        const std::string key = std::format("/cpus/{}", i);
+        if (!arch.mpidr_mappings.empty()) {
+            if (cpu >= arch.mpidr_mappings.size()) {
+                problems.add(key, std::format("the board has no CPU {}; expected 0 to {}, the CPUs of "
+                                              "/arch_config/mpidr_mappings",
+                                              cpu, arch.mpidr_mappings.size() - 1));
+            }
+        } else if (v3 == nullptr && cpu >= most_gic_v2) {
+            problems.add(key, std::format("a GICv2 has no CPU {}; expected 0 to {}", cpu, most_gic_v2 - 1));
+        } else if (v3 != nullptr && zone.form == Form::one_file && cpu >= v3->gicr_size / frame_size) {
+            problems.add(key, std::format("CPU {} has no redistributor in /arch_config/gicr_size, {:#x}; "
+                                          "expected another CPU, or {:#x} for each of the board's",
+                                          cpu, v3->gicr_size, frame_size));
+        }
+    }
+}
+
 void check_ivc(const ZoneConfig& zone, Problems& problems) {
     for (std::size_t i = 0; i < zone.ivc_configs.size(); ++i) {
         const IvcConfig& ivc = zone.ivc_configs[i];
@@ -141,6 +167,7 @@ void check_limits(const ZoneFile& zone, Problems& problems) {
     if (const auto* x86_64 = std::get_if<X8664Config>(&zone.config.arch)) {
         check_x86_64(zone.config, *x86_64, problems);
     } else if (const auto* arm64 = std::get_if<Aarch64Config>(&zone.config.arch)) {
+        check_arm64_cpus(zone, *arm64, problems);
         const auto* gic = std::get_if<GicV3>(&arm64->gic);
         if (gic != nullptr && gic->gits_size != 0) {
             check_small_id(zone.config, "with an ITS", problems);

@@ -21,6 +21,14 @@ std::string describe(const std::vector<ReservedRange>& ranges) {
     return text;
 }
 
+std::string describe(const std::vector<std::uint64_t>& ids) {
+    std::string text;
+    for (const std::uint64_t id : ids) {
+        std::format_to(std::back_inserter(text), "{}{:#x}", text.empty() ? "" : ", ", id);
+    }
+    return text;
+}
+
 void check_identity(const ZoneConfig& zone, const Machine& machine, Problems& problems) {
     for (const hypervisor::ZoneInfo& other : machine.zones) {
         if (other.id == zone.zone_id) {
@@ -101,6 +109,38 @@ void check_root_interrupts(const ZoneConfig& zone, const ZoneClaims& mine, const
     }
 }
 
+/// Whether the CPUs of the root zone's device tree are those that the file says,
+/// or, where it says none, whether a CPU's number can be its hardware id.
+void check_hardware_ids(const ZoneFile& zone, const Machine& machine, Problems& problems) {
+    const auto* arm64 = std::get_if<Aarch64Config>(&zone.config.arch);
+    const auto& ids = machine.root.cpu_ids;
+    const bool is_said = arm64 != nullptr && !arm64->mpidr_mappings.empty();
+    if (ids.empty() || machine.zones.empty() ||
+        (!is_said && (arm64 == nullptr || zone.start.dtb != DtbSource::generate))) {
+        return;
+    }
+    for (std::uint32_t cpu = 0; cpu < 64; ++cpu) {
+        const std::uint64_t id = zone.config.hardware_id(cpu).value_or(cpu);
+        if (((machine.zones.front().cpus >> cpu) & 1U) == 0 || std::ranges::contains(ids, id)) {
+            continue;
+        }
+        if (is_said) {
+            problems.add(
+                "/arch_config/mpidr_mappings",
+                std::format("CPU {} of the root zone would have the id {:#x}, and its device tree has "
+                            "{}; expected the BOARD_MPIDR_MAPPINGS of the hypervisor's board",
+                            cpu, id, describe(ids)));
+        } else {
+            problems.add("/dtb",
+                         std::format("the ids (MPIDR) of this board's CPUs are not their numbers: the root "
+                                     "zone's have {}; expected \"mpidr_mappings\" in arch_config, the "
+                                     "BOARD_MPIDR_MAPPINGS of the hypervisor's board",
+                                     describe(ids)));
+        }
+        return;
+    }
+}
+
 } // namespace
 
 Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio, const Machine& machine) {
@@ -111,6 +151,7 @@ Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio, const
     }
     check_cpus(zone.config, machine, problems);
     check_ram(zone.config, machine, problems);
+    check_hardware_ids(zone, machine, problems);
     const JsonDocument& document = virtio != nullptr ? virtio->document : zone.document;
     const auto devices =
         virtio != nullptr ? virtio->config.devices_of(zone.config.zone_id) : std::span<const VirtioDevice>{};

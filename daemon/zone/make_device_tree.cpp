@@ -142,14 +142,18 @@ std::set<std::uint32_t> cpu_set(const ZoneConfig& zone) {
 
 void add_cpus(DeviceTreeEditor& tree, const ZoneConfig& zone) {
     tree.node("/cpus");
-    tree.set_cell("/cpus", "#address-cells", 1);
+    // Two cells hold the highest affinity level, too (Linux, bindings/arm/cpus.yaml).
+    tree.set_cell("/cpus", "#address-cells", 2);
     tree.set_cell("/cpus", "#size-cells", 0);
     for (const std::uint32_t cpu : cpu_set(zone) | std::views::reverse) {
-        const std::string node = std::format("/cpus/cpu@{:x}", cpu);
+        const std::uint64_t mpidr = zone.hardware_id(cpu).value_or(cpu);
+        const std::string node = std::format("/cpus/cpu@{:x}", mpidr);
+        std::vector<std::uint32_t> reg;
+        RootCells::append(reg, mpidr, 2);
         tree.node(node);
         tree.set_text(node, "device_type", "cpu");
         tree.set_text(node, "compatible", "arm,armv8");
-        tree.set_cell(node, "reg", cpu);
+        tree.set_cells(node, "reg", reg);
         tree.set_text(node, "enable-method", "psci");
     }
 }
@@ -205,19 +209,54 @@ void add_platform(DeviceTreeEditor& tree, const ZoneConfig& zone) {
     tree.set_flag("/timer", "always-on");
 }
 
+/// The CPUs of the source that are the zone's, by their hardware ids where those
+/// are known, else by their position; nothing where the source has not all of them.
+std::optional<std::set<std::size_t>> find_cpus(const std::vector<TreeCpu>& cpus, const ZoneConfig& zone) {
+    std::set<std::size_t> mine;
+    const auto wanted = cpu_set(zone);
+    for (const std::uint32_t cpu : wanted) {
+        const auto id = zone.hardware_id(cpu);
+        mine.insert(
+            id ? static_cast<std::size_t>(std::ranges::find(cpus, *id, &TreeCpu::hardware_id) - cpus.begin())
+               : cpu);
+    }
+    const bool has_all = !mine.empty() && mine.size() == wanted.size() && *mine.rbegin() < cpus.size();
+    return has_all ? std::optional(mine) : std::nullopt;
+}
+
+std::string ids_of(const std::vector<TreeCpu>& cpus) {
+    std::string text;
+    for (const TreeCpu& cpu : cpus) {
+        text += std::format("{}{:#x}", text.empty() ? "" : ", ", cpu.hardware_id);
+    }
+    return text;
+}
+
 /// Take the CPUs away that are not the zone's.
 Result<void> pick_cpus(DeviceTreeEditor& tree, const std::vector<TreeCpu>& cpus, const ZoneConfig& zone) {
     const auto wanted = cpu_set(zone);
-    if (cpus.size() == wanted.size()) {
-        return {};
+    const bool knows_ids = !wanted.empty() && zone.hardware_id(*wanted.rbegin());
+    if (!knows_ids && cpus.size() == wanted.size()) {
+        return {}; // a tree of the zone's own
     }
-    if (wanted.empty() || cpus.size() < wanted.size() || *wanted.rbegin() >= cpus.size()) {
+    const auto mine = find_cpus(cpus, zone);
+    if (!mine && knows_ids) {
+        return fail(
+            ErrorCode::invalid_config,
+            "the source has CPUs with the ids {}, and mpidr_mappings says that the zone's are others; "
+            "expected the zone's CPUs, or all of the board",
+            ids_of(cpus));
+    }
+    if (!mine) {
         return fail(ErrorCode::invalid_config,
                     "the source has {} CPUs and the zone {}; expected the zone's CPUs, or all of the board",
                     cpus.size(), wanted.size());
     }
+    if (mine->size() == cpus.size()) {
+        return {};
+    }
     for (std::size_t i = 0; i < cpus.size(); ++i) {
-        if (!wanted.contains(static_cast<std::uint32_t>(i))) {
+        if (!mine->contains(i)) {
             tree.remove_node(cpus[i].node);
         }
     }

@@ -29,14 +29,15 @@ struct TreeContent {
 };
 
 /// A whole device tree for Linux in an arm64 zone: RAM, CPUs, interrupt
-/// controller, timer, PSCI, virtio devices. A CPU's hardware id (MPIDR) is the
-/// hypervisor's number of it, as on boards of one cluster; others patch the tree of their board.
+/// controller, timer, PSCI, virtio devices. A CPU's hardware id (MPIDR) is that of
+/// mpidr_mappings, or without them the hypervisor's number of it, as on boards of one cluster.
 [[nodiscard]] Result<std::vector<std::byte>> generate_device_tree(const TreeContent& content);
 
 /// `source` with the RAM, the CPUs and the virtio devices of the zone in place
 /// of those it has, its command line and initial RAM disk. CPU nodes stay as
-/// they are, with their hardware ids: all of them where the tree has as many as
-/// the zone, else the zone's are picked by their position, which is the hypervisor's number.
+/// they are: those with the hardware ids of the zone's. Where mpidr_mappings does
+/// not say them, all of a tree that has as many as the zone, else the zone's by
+/// their position, which is the hypervisor's number.
 [[nodiscard]] Result<std::vector<std::byte>> patch_device_tree(std::span<const std::byte> source,
                                                                const TreeContent& content);
 

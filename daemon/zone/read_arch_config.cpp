@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/read_arch_config.hpp"
 
+#include <algorithm>
 #include <format>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -35,6 +37,33 @@ GicV3 read_gic_v3(const ConfigReader& arch) {
     return gic;
 }
 
+/// Upstream's board.rs has the same list as BOARD_MPIDR_MAPPINGS; its zone files have none.
+void read_mpidr_mappings(const ConfigReader& arch, Aarch64Config& config) {
+    // Aff3 and Aff2 to Aff0: what the "reg" of a CPU's node holds (Linux, bindings/arm/cpus.yaml).
+    constexpr std::uint64_t affinity = 0xff00ffffff;
+    constexpr std::size_t most_cpus = 64;
+    const auto list = arch.form() == Form::one_file ? arch.find("mpidr_mappings") : std::nullopt;
+    if (!list) {
+        return;
+    }
+    const auto mappings = list->elements(most_cpus, "the MPIDRs of all CPUs of the board, in their order");
+    for (const ConfigReader& mapping : mappings) {
+        const auto mpidr = mapping.number(std::numeric_limits<std::uint64_t>::max());
+        if (mpidr && (*mpidr & ~affinity) != 0) {
+            mapping.problem(
+                std::format("{:#x} is no MPIDR; expected its affinity levels alone, the bits of {:#x}",
+                            *mpidr, affinity));
+        } else if (mpidr && std::ranges::contains(config.mpidr_mappings, *mpidr)) {
+            mapping.problem(
+                std::format("{:#x} is in the list already; expected another one for each CPU", *mpidr));
+        }
+        config.mpidr_mappings.push_back(mpidr.value_or(0));
+    }
+    if (list->is(JsonValue::Kind::array) && mappings.empty()) {
+        list->problem("the list is empty; expected the MPIDRs of all CPUs of the board, in their order");
+    }
+}
+
 Aarch64Config read_aarch64(const ConfigReader& arch) {
     Aarch64Config config;
     // Files from before 2025-09 have no gic_version and mean version 3.
@@ -57,6 +86,7 @@ Aarch64Config read_aarch64(const ConfigReader& arch) {
         arch.read("sys_map_addr", uefi.sys_map_addr);
         config.uefi = uefi;
     }
+    read_mpidr_mappings(arch, config);
     return config;
 }
 

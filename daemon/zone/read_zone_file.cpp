@@ -168,6 +168,12 @@ std::uint64_t ZoneConfig::cpu_mask() const {
     return mask;
 }
 
+std::optional<std::uint64_t> ZoneConfig::hardware_id(std::uint32_t cpu) const {
+    const auto* arm64 = std::get_if<Aarch64Config>(&arch);
+    return arm64 != nullptr && cpu < arm64->mpidr_mappings.size() ? std::optional(arm64->mpidr_mappings[cpu])
+                                                                  : std::nullopt;
+}
+
 Form form_of(const JsonDocument& document) {
     return document.root().find("devices") != nullptr ? Form::one_file : Form::upstream;
 }

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/root_linux.hpp"
 
+#include "zone/live_tree.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <fstream>
 #include <optional>
+#include <span>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 
 namespace hvisor::zone {
 namespace {
+
+namespace fs = std::filesystem;
 
 template <class T>
 std::optional<T> parse(std::string_view text, int base) {
@@ -61,9 +67,24 @@ std::optional<UsedInterrupt> parse_interrupt(const std::string& line) {
     return UsedInterrupt{*id, user};
 }
 
+std::vector<std::uint64_t> read_cpu_ids(const fs::path& device_tree) {
+    const fs::path cpus = device_tree / "cpus";
+    const std::size_t cells = live_cell_count(cpus / "#address-cells");
+    std::vector<std::uint64_t> ids;
+    std::error_code error;
+    for (fs::directory_iterator node(cpus, error), end; !error && node != end; node.increment(error)) {
+        const auto reg = read_live_cells(node->path() / "reg");
+        if (node->path().filename().native().starts_with("cpu@") && reg.size() >= cells) {
+            ids.push_back(join_cells(std::span(reg).first(cells)));
+        }
+    }
+    std::ranges::sort(ids);
+    return ids;
+}
+
 } // namespace
 
-RootLinux look_at_root_linux(const std::filesystem::path& proc) {
+RootLinux look_at_root_linux(const fs::path& proc, const fs::path& device_tree) {
     RootLinux root;
     std::ifstream iomem(proc / "iomem");
     for (std::string line; std::getline(iomem, line);) {
@@ -77,6 +98,7 @@ RootLinux look_at_root_linux(const std::filesystem::path& proc) {
             root.interrupts.push_back(std::move(*interrupt));
         }
     }
+    root.cpu_ids = read_cpu_ids(device_tree);
     return root;
 }
 

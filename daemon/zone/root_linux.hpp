@@ -20,10 +20,12 @@ struct UsedInterrupt {
 struct RootLinux {
     std::vector<ReservedRange> system_ram;
     std::vector<UsedInterrupt> interrupts;
+    std::vector<std::uint64_t> cpu_ids; ///< of its CPUs, as the hardware has them: the MPIDR on arm64
 };
 
 /// Read `proc`/iomem and `proc`/interrupts; what cannot be read there, or hides
-/// its addresses from us, is left out.
-[[nodiscard]] RootLinux look_at_root_linux(const std::filesystem::path& proc);
+/// its addresses from us, is left out. The CPUs are those of `device_tree`.
+[[nodiscard]] RootLinux look_at_root_linux(const std::filesystem::path& proc,
+                                           const std::filesystem::path& device_tree);
 
 } // namespace hvisor::zone

@@ -5,7 +5,9 @@
 #include "zone/print_json.hpp"
 #include "zone/write_virtio_device.hpp"
 
+#include <algorithm>
 #include <format>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -133,6 +135,11 @@ JsonMembers arch_members(const ZoneConfig&, const Aarch64Config& arch) {
         members.add({{"memory_map_addr", arch.uefi->memory_map_addr},
                      {"memory_map_size", arch.uefi->memory_map_size},
                      {"sys_map_addr", arch.uefi->sys_map_addr}});
+    }
+    if (!arch.mpidr_mappings.empty()) {
+        std::vector<std::string> parts;
+        std::ranges::transform(arch.mpidr_mappings, std::back_inserter(parts), hex);
+        members.add("mpidr_mappings", "[" + join(parts, ", ") + "]");
     }
     return members;
 }

@@ -74,6 +74,8 @@ struct Aarch64Config {
     bool is_aarch32 = false;
     std::variant<GicV2, GicV3> gic = GicV3{}; ///< the index is the structure's tag
     std::optional<UefiConfig> uefi;
+    std::vector<std::uint64_t>
+        mpidr_mappings; ///< element n is the MPIDR of the board's CPU n; none: not said
 };
 
 struct Riscv64Config {
@@ -140,6 +142,8 @@ struct ZoneConfig {
 
     [[nodiscard]] const ImageFile* image(ImageRole role) const;
     [[nodiscard]] std::uint64_t cpu_mask() const;
+    /// What the hardware calls the hypervisor's CPU `cpu`; nothing where the file does not say.
+    [[nodiscard]] std::optional<std::uint64_t> hardware_id(std::uint32_t cpu) const;
 };
 
 /// The limits of the structure the hypervisor takes; it panics above them (sections 2.3, 5.1).

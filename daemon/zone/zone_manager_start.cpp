@@ -34,7 +34,7 @@ Result<Machine> ZoneManager::Impl::machine() {
     std::error_code error;
     // Where there is none, as on x86_64, the root zone's addresses are not the machine's.
     if (std::filesystem::is_directory(device_tree, error)) {
-        machine.root = look_at_root_linux("/proc");
+        machine.root = look_at_root_linux("/proc", device_tree);
     }
     for (const auto& [name, zone] : zones_now()) {
         if (auto claims = zone->claims()) {

@@ -81,6 +81,29 @@ TEST_CASE("virtio nodes of a device tree have a device with their interrupt, or 
     CHECK(check(tree).warnings.size() == 1);
 }
 
+TEST_CASE("CPUs of a device tree are the zone's, where the file says their hardware ids") {
+    const std::string text = test::changed(
+        test::changed(test::good_one_file, R"("dtb": "generate")", R"("dtb": "file", "dtb_filepath": "b")"),
+        R"("arch_config": { )", R"("arch_config": { "mpidr_mappings": [2, 3, 0, 256], )");
+    const std::string plain = test::changed(
+        text,
+        R"( "cmdline": "console=hvc0 root=/dev/vda", "initrd_filepath": "initrd.gz", "initrd_load_paddr": "0x58000000",)",
+        "");
+    const auto zone = read_zone_file(ConfigText{"z.json", plain});
+    INFO((zone ? "" : zone.error().message));
+    REQUIRE(zone);
+    Problems problems(zone->document);
+    DeviceTree tree = good_tree();
+    tree.cpus = {{0, "/cpus/cpu@0"}, {256, "/cpus/cpu@100"}};
+    check_device_tree(*zone, zone->devices, tree, problems);
+    CHECK(problems.empty());
+    tree.cpus[1].hardware_id = 2;
+    check_device_tree(*zone, zone->devices, tree, problems);
+    CHECK(problems.result().error().message.contains(
+        "/dtb_filepath: /cpus/cpu@100 is the CPU with the id 0x2, which is none of the zone's as "
+        "/arch_config/mpidr_mappings says; expected the zone's CPUs"));
+}
+
 TEST_CASE("what a device tree leaves out or has too much of is a warning") {
     DeviceTree tree = good_tree();
     tree.virtio.pop_back();

@@ -146,3 +146,28 @@ TEST_CASE("on loongarch64 a virtio region has one address") {
     CHECK(problems(changed(text, R"("virtual_start": "0xa003000")", R"("virtual_start": "0xb003000")"))
               .contains("/memory_regions/1/virtual_start: 0xb003000 differs from physical_start, 0xa003000"));
 }
+
+TEST_CASE("a CPU that the board does not have is found out") {
+    const auto with = [](const std::string& keys, const std::string& cpus) {
+        return problems(changed(changed(good_one_file, "[2, 3]", cpus), R"("arch_config": { )",
+                                R"("arch_config": { )" + keys));
+    };
+    const std::string four = R"("mpidr_mappings": ["0x0", "0x100", "0x200", "0x300"], )";
+    CHECK(with(four, "[2, 3]").empty());
+    CHECK(with(four, "[3, 4]") ==
+          "z.json:3:15: /cpus/1: the board has no CPU 4; expected 0 to 3, the CPUs of "
+          "/arch_config/mpidr_mappings");
+    const auto frames = [](const std::string& size, const std::string& cpus) {
+        return problems(changed(changed(good_one_file, "[2, 3]", cpus), R"("0xf60000")", size));
+    };
+    CHECK(frames(R"("0x80000")", "[2, 3]").empty());
+    CHECK(frames(R"("0x80000")", "[2, 4]") ==
+          "z.json:3:15: /cpus/1: CPU 4 has no redistributor in /arch_config/gicr_size, 0x80000; expected "
+          "another CPU, or 0x20000 for each of the board's");
+    const std::string v2 = with_arch("arm64", R"("arch_config": { "gic_version": "v2", "gicd_base": 1,
+        "gicd_size": 1, "gicc_base": 1, "gicc_size": 1, "gicc_offset": 0, "gich_base": 1, "gich_size": 1,
+        "gicv_base": 1, "gicv_size": 1 },)");
+    CHECK(problems(changed(v2, "[2, 3]", "[7]")).empty());
+    CHECK(problems(changed(v2, "[2, 3]", "[8]")) ==
+          "z.json:3:12: /cpus/0: a GICv2 has no CPU 8; expected 0 to 7");
+}

@@ -180,3 +180,29 @@ TEST_CASE("a disk with an absolute path belongs to one zone") {
     CHECK(checked.error().message.contains("/zones/0/devices/1/img: disk.img is a disk of zone linux3"));
     CHECK(check_machine(*zone, &*elsewhere, machine)); // whose disk.img that is nobody knows here
 }
+
+TEST_CASE("a device tree is generated for CPUs whose hardware ids are known") {
+    Machine machine = board();
+    const std::string text(test::good_one_file);
+    machine.root.cpu_ids = {0, 1};
+    CHECK(problems(machine, text).message.empty());
+    machine.root.cpu_ids = {0, 0x100}; // a core a cluster, as on the RK3588
+    CHECK(problems(machine, text).message ==
+          "z.json:10:10: /dtb: the ids (MPIDR) of this board's CPUs are not their numbers: the root zone's "
+          "have 0x0, 0x100; expected \"mpidr_mappings\" in arch_config, the BOARD_MPIDR_MAPPINGS of the "
+          "hypervisor's board");
+    CHECK(problems(machine,
+                   changed(text, R"("dtb": "generate",)", R"("dtb": "patch", "dtb_filepath": "b.dtb",)"))
+              .message.empty());
+
+    const auto mapped = [&](const std::string& list) {
+        return changed(text, R"("arch_config": { )", R"("arch_config": { "mpidr_mappings": )" + list + ", ");
+    };
+    CHECK(problems(machine, mapped("[0, 256, 512, 768]")).message.empty());
+    CHECK(
+        problems(machine, mapped("[512, 513, 0, 256]")).message ==
+        "z.json:14:38: /arch_config/mpidr_mappings: CPU 0 of the root zone would have the id 0x200, and its "
+        "device tree has 0x0, 0x100; expected the BOARD_MPIDR_MAPPINGS of the hypervisor's board");
+    machine.root.cpu_ids.clear(); // no device tree says anything
+    CHECK(problems(machine, text).message.empty());
+}

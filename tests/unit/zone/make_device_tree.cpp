@@ -140,7 +140,7 @@ TEST_CASE("a generated device tree follows the interrupt controller of the zone"
     gic.gicd_size = 0x1000;
     gic.gicc_base = 0x8010000;
     gic.gicc_size = 0x2000;
-    zone.config.arch = Aarch64Config{.is_aarch32 = false, .gic = gic, .uefi = {}};
+    zone.config.arch = Aarch64Config{.is_aarch32 = false, .gic = gic, .uefi = {}, .mpidr_mappings = {}};
     const auto blob = generate_device_tree(zone.content());
     INFO(problem(blob));
     REQUIRE(blob);
@@ -157,7 +157,8 @@ TEST_CASE("what no device tree can be made for is said") {
             R"(a device tree is generated for 64-bit arm zones only; expected "patch" and a device tree blob)");
     }
     SECTION("a 32-bit guest") {
-        zone.config.arch = Aarch64Config{.is_aarch32 = true, .gic = GicV3{}, .uefi = {}};
+        zone.config.arch =
+            Aarch64Config{.is_aarch32 = true, .gic = GicV3{}, .uefi = {}, .mpidr_mappings = {}};
         CHECK(problem(generate_device_tree(zone.content())).contains("64-bit arm zones only"));
     }
     SECTION("an interrupt of one CPU") {
@@ -202,6 +203,40 @@ TEST_CASE("a patched device tree keeps the board's CPUs, and has the zone's memo
         CHECK(second->memory.size() == 1);
         CHECK(second->virtio.size() == 2);
     }
+}
+
+TEST_CASE("the CPUs of a device tree have the hardware ids that the zone's file says") {
+    Zone zone;
+    auto& ids = std::get<Aarch64Config>(zone.config.arch).mpidr_mappings;
+    ids = {0x200, 0x201, 0x0, 0x100, 0x100000000};
+    zone.config.cpus = {1, 3, 4};
+    const auto blob = generate_device_tree(zone.content());
+    INFO(problem(blob));
+    REQUIRE(blob);
+    const auto tree = read_device_tree(*blob);
+    REQUIRE(tree);
+    REQUIRE(tree->cpus.size() == 3);
+    CHECK(tree->cpus[0].hardware_id == 0x201);
+    CHECK(tree->cpus[1].hardware_id == 0x100);
+    CHECK(tree->cpus[1].node == "/cpus/cpu@100");
+    CHECK(tree->cpus[2].hardware_id == 0x100000000);
+
+    // The board's own tree lists them in another order than the hypervisor does.
+    ids = {0x200, 0x300, 0x0, 0x100};
+    zone.config.cpus = {2, 3};
+    const auto patched = patch_device_tree(board_tree(), zone.content());
+    INFO(problem(patched));
+    REQUIRE(patched);
+    const auto picked = read_device_tree(*patched);
+    REQUIRE(picked);
+    REQUIRE(picked->cpus.size() == 2);
+    CHECK(picked->cpus[0].hardware_id == 0x0);
+    CHECK(picked->cpus[1].hardware_id == 0x100);
+    // As many as the zone has, and not the zone's.
+    zone.config.cpus = {0, 1};
+    CHECK(problem(patch_device_tree(board_tree(2), zone.content())) ==
+          "the source has CPUs with the ids 0x0, 0x100, and mpidr_mappings says that the zone's are others; "
+          "expected the zone's CPUs, or all of the board");
 }
 
 TEST_CASE("a device tree is patched as its interrupt controller wants it") {
