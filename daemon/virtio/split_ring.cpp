@@ -30,6 +30,7 @@ SplitRing::SplitRing(const QueueLayout& layout, const guest::GuestMemory& memory
       event_idx_(features.has(FeatureBit::ring_event_idx)),
       indirect_(features.has(FeatureBit::ring_indirect_desc)),
       indices_(&indices),
+      seen_avail_(indices.next_avail.get()),
       in_flight_(layout.size()) {}
 
 std::uint16_t SplitRing::avail_index() const {
@@ -51,12 +52,16 @@ bool SplitRing::has_available() const {
 
 std::expected<std::optional<RingElement>, QueueFault> SplitRing::pop(ChainBuffers& buffers) {
     const auto next = indices_->next_avail.get();
-    const auto ahead = static_cast<std::uint16_t>(avail_index() - next);
-    if (ahead == 0) {
-        return std::nullopt;
-    }
-    if (ahead > layout_.size()) {
-        return std::unexpected(QueueFault::avail_index);
+    if (next == seen_avail_) {
+        // Only now: while the driver adds more, each look takes the line from its CPU.
+        const auto seen = avail_index();
+        if (seen == next) {
+            return std::nullopt;
+        }
+        if (static_cast<std::uint16_t>(seen - next) > layout_.size()) {
+            return std::unexpected(QueueFault::avail_index);
+        }
+        seen_avail_ = seen;
     }
     const auto head = layout_.driver().load_relaxed<std::uint16_t>(avail_entry(next % layout_.size()));
     if (head >= layout_.size()) {

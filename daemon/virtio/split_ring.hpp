@@ -66,6 +66,7 @@ class SplitRing {
     bool event_idx_;
     bool indirect_;
     QueueIndices* indices_;
+    std::uint16_t seen_avail_;               ///< what the driver's index was at the latest look
     std::vector<bool> in_flight_;            ///< by head
     std::vector<Descriptor> indirect_table_; ///< the copy that is judged and used
 };

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/block/engine_uring.hpp"
 
-#include "base/log.hpp"
-
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <bit>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <linux/fs.h>
+#include <span>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <utility>
@@ -23,9 +19,6 @@ constexpr unsigned submission_entries = 64;
 constexpr int file_slot = 0;
 constexpr std::chrono::milliseconds retry_time{1};
 
-/// The kernel said no once; it will say so again.
-std::atomic<bool> is_unavailable{false};
-
 } // namespace
 
 UringEngine::UringEngine(Reactor& owner, Callbacks callbacks)
@@ -33,9 +26,6 @@ UringEngine::UringEngine(Reactor& owner, Callbacks callbacks)
 
 std::unique_ptr<UringEngine> UringEngine::create(Reactor& owner, int file, unsigned depth,
                                                  Callbacks callbacks) {
-    if (is_unavailable.load()) {
-        return nullptr;
-    }
     std::unique_ptr<UringEngine> engine(new UringEngine(owner, std::move(callbacks)));
     if (!engine->set_up(file, depth)) {
         return nullptr;
@@ -44,21 +34,12 @@ std::unique_ptr<UringEngine> UringEngine::create(Reactor& owner, int file, unsig
 }
 
 bool UringEngine::set_up(int file, unsigned depth) {
-    io_uring_params params{};
-    // Completions come when this thread asks for them, not as a signal in the
-    // middle of something (Linux 6.1).
-    params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE;
-    params.cq_entries = std::bit_ceil(std::max(depth, submission_entries));
-    if (const int error = io_uring_queue_init_params(submission_entries, &ring_, &params); error != 0) {
-        if (!is_unavailable.exchange(true)) {
-            log::info("no io_uring here ({}): disks use threads", std::strerror(-error));
-        }
+    ring_ = Uring::create(submission_entries, depth, std::span(&file, 1));
+    if (!ring_) {
         return false;
     }
-    has_ring_ = true;
     event_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    return event_ && io_uring_register_files(&ring_, &file, 1) == 0 &&
-           io_uring_register_eventfd(&ring_, event_.get()) == 0 &&
+    return event_ && io_uring_register_eventfd(ring_->get(), event_.get()) == 0 &&
            owner_.watch(event_.get(), EPOLLIN | EPOLLET, [this](std::uint32_t) { callbacks_.ready(); });
 }
 
@@ -66,16 +47,13 @@ UringEngine::~UringEngine() {
     if (event_) {
         owner_.unwatch(event_.get());
     }
-    if (has_ring_) {
-        io_uring_queue_exit(&ring_);
-    }
 }
 
 void UringEngine::submit(Operation& operation) {
-    auto* entry = io_uring_get_sqe(&ring_);
+    auto* entry = io_uring_get_sqe(ring_->get());
     if (entry == nullptr) {
         flush();
-        entry = io_uring_get_sqe(&ring_);
+        entry = io_uring_get_sqe(ring_->get());
     }
     if (entry == nullptr) {
         operation.result = -EAGAIN;
@@ -103,7 +81,7 @@ void UringEngine::submit(Operation& operation) {
 
 void UringEngine::flush() {
     while (unsubmitted_ != 0) {
-        const int submitted = io_uring_submit(&ring_);
+        const int submitted = io_uring_submit(ring_->get());
         if (submitted <= 0) {
             // Short of memory, most likely: what is in the ring stays there.
             retry_.set(Reactor::Clock::now() + retry_time);
@@ -117,7 +95,7 @@ void UringEngine::flush() {
 
 void UringEngine::reap() {
     // Completions wait until this thread asks for them.
-    io_uring_get_events(&ring_);
+    io_uring_get_events(ring_->get());
     take_completions();
 }
 
@@ -127,12 +105,12 @@ void UringEngine::take_completions() {
         return;
     }
     std::array<io_uring_cqe*, 32> entries{};
-    while (const unsigned count = io_uring_peek_batch_cqe(&ring_, entries.data(), entries.size())) {
+    while (const unsigned count = io_uring_peek_batch_cqe(ring_->get(), entries.data(), entries.size())) {
         for (unsigned i = 0; i < count; ++i) {
             auto& operation = *static_cast<Operation*>(io_uring_cqe_get_data(entries.at(i)));
             operation.result = entries.at(i)->res;
             // Only now the slot may be used again, and before done() submits more.
-            io_uring_cq_advance(&ring_, 1);
+            io_uring_cq_advance(ring_->get(), 1);
             owner_.end_wait(1);
             callbacks_.done(operation);
         }

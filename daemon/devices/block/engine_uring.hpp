@@ -3,9 +3,9 @@
 
 #include "base/reactor.hpp"
 #include "base/unique_fd.hpp"
+#include "base/uring.hpp"
 #include "devices/block/operation.hpp"
 
-#include <liburing.h>
 #include <memory>
 
 namespace hvisor::devices::block {
@@ -34,8 +34,7 @@ class UringEngine final : public Engine {
 
     Reactor& owner_;
     Callbacks callbacks_;
-    io_uring ring_{};
-    bool has_ring_ = false;
+    std::unique_ptr<Uring> ring_;
     bool is_reaping_ = false;
     unsigned unsubmitted_ = 0;
     UniqueFd event_;

@@ -111,6 +111,7 @@ void NetDevice::do_quiesce() {
     transmit_timer_.cancel();
     receive_timer_.cancel();
     patience_timer_.cancel();
+    transmitter_.close();
 }
 
 void NetDevice::do_activate() {

@@ -86,8 +86,11 @@ class NetDevice final : public virtio::Device {
     void look_at_link();
 
     void transmit(std::size_t pair);
-    /// False: the chain waits in the queue.
-    [[nodiscard]] bool send(std::size_t pair, virtio::Chain& chain);
+    /// Take frames of the driver, as many as go at once; false when there are
+    /// none, or the rate limit lets none go now.
+    [[nodiscard]] bool collect(std::size_t pair);
+    /// False: the tap takes no more.
+    [[nodiscard]] bool send(std::size_t pair);
     void receive(std::size_t pair);
     [[nodiscard]] bool can_receive(std::size_t pair);
     /// Take chains as far as they are of use; false when no frame can be received.

@@ -46,18 +46,10 @@ void NetDevice::transmit(std::size_t pair) {
         }
         running->set_asked(begin);
         running->disable_notifications();
-        for (unsigned frames = 1;; ++frames) {
-            auto chain = pop(index);
-            if (!chain) {
-                break;
-            }
-            if (!send(pair, *chain)) {
-                chain->put_back();
+        while (collect(pair)) {
+            if (!send(pair)) {
                 settle(pair);
                 return;
-            }
-            if (frames % batch_frames != 0) {
-                continue;
             }
             const auto now = Reactor::Clock::now();
             if (now - batch_begin >= batch_time) {
@@ -70,6 +62,9 @@ void NetDevice::transmit(std::size_t pair) {
             }
             owner().breathe();
         }
+        if (transmit_timer_.is_set()) {
+            return;
+        }
         signal(index);
         if (queue(index) == nullptr || !running->enable_notifications()) {
             return;
@@ -77,31 +72,42 @@ void NetDevice::transmit(std::size_t pair) {
     }
 }
 
-bool NetDevice::send(std::size_t pair, virtio::Chain& chain) {
-    const auto index = transmit_queue(pair);
-    Reactor::Clock::time_point now;
-    if (transmit_throttle_.is_limited()) {
-        now = Reactor::Clock::now();
-        if (!transmit_throttle_.is_ready(now)) {
-            transmit_timer_.set(transmit_throttle_.next());
-            return false;
+bool NetDevice::collect(std::size_t pair) {
+    const bool is_limited = transmit_throttle_.is_limited();
+    do {
+        auto chain = pop(transmit_queue(pair));
+        if (!chain) {
+            break;
         }
-    }
-    const auto result = transmitter_.send(backend_->fd(pair), chain, sending_);
-    if (result.is_blocked) {
-        pairs_.at(pair).is_blocked = true;
-        return false;
-    }
-    if (result.drop) {
-        count(index, *result.drop);
-        return true;
-    }
-    if (result.source != state_.filter.own) {
-        spoofed_.add(1);
-    }
-    count_bytes(index, result.bytes);
-    transmit_throttle_.take(static_cast<std::uint32_t>(result.bytes), now);
-    return true;
+        if (is_limited && !transmit_throttle_.is_ready(Reactor::Clock::now())) {
+            chain->put_back();
+            transmit_timer_.set(transmit_throttle_.next());
+            break;
+        }
+        transmitter_.add(std::move(*chain), sending_);
+        // With a limit each frame has to be paid for before the next.
+    } while (!is_limited && !transmitter_.is_full());
+    return !transmitter_.is_empty();
+}
+
+bool NetDevice::send(std::size_t pair) {
+    const auto index = transmit_queue(pair);
+    const bool is_limited = transmit_throttle_.is_limited();
+    const bool sent_all = transmitter_.send(*backend_, pair, [&](const Transmitter::Sent& sent) {
+        if (sent.drop) {
+            count(index, *sent.drop);
+            return;
+        }
+        if (sent.source != state_.filter.own) {
+            spoofed_.add(1);
+        }
+        count_bytes(index, sent.bytes);
+        if (is_limited) {
+            transmit_throttle_.take(static_cast<std::uint32_t>(sent.bytes), Reactor::Clock::now());
+        }
+    });
+    pairs_.at(pair).is_blocked = !sent_all;
+    return sent_all;
 }
 
 bool NetDevice::can_receive(std::size_t pair) {
