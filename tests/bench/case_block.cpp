@@ -34,6 +34,9 @@ struct DiskBench {
     Outcome woken(const Load& load) {
         return on_cpu(bench.cpus.guest, [&] { return woken_call_loop(file, load, ram, bench.cpus.daemon); });
     }
+    Outcome asked(const Load& load) {
+        return on_cpu(bench.cpus.guest, [&] { return asked_call_loop(file, load, ram, bench.cpus.daemon); });
+    }
     Outcome copies(const Load& load) {
         return on_cpu(bench.cpus.daemon, [&] { return copy_loop(file, load, ram); });
     }
@@ -58,6 +61,15 @@ Row row(std::string name, std::string unit, std::string upstream, std::string go
             .unit = std::move(unit),
             .upstream = std::move(upstream),
             .goal = std::move(goal)};
+}
+
+/// The same figure beside the same calls when the other CPU asks for each.
+Row beside_asked(const std::string& name, const Row& ours, const Series& asked, bool is_write) {
+    auto beside = row(name + ", beside calls that the other CPU asks for", ours.unit, "", "");
+    beside.ours = ours.ours;
+    beside.limit = asked.median();
+    beside.limit_name = is_write ? "pwrite, asked for" : "pread, asked for";
+    return beside;
 }
 
 void depth1_on(Bench& bench, const Image& image, bool is_tmpfs) {
@@ -99,6 +111,7 @@ void depth32_on(Bench& bench, const Image& image, bool is_write, double upstream
     const auto blocks = image.shuffled(block_bytes);
     const Load load{.is_write = is_write, .depth = 32, .blocks = blocks, .seconds = bench.options.seconds};
     Pair rate;
+    Series asked;
     Series cpu;
     static_cast<void>(rig.guest({.is_write = is_write, .depth = 32, .blocks = blocks, .seconds = 0.2}));
     for (unsigned i = 0; i < bench.options.runs; ++i) {
@@ -108,6 +121,8 @@ void depth32_on(Bench& bench, const Image& image, bool is_write, double upstream
         cpu.add(ours.cpu_us());
         image.write_back();
         rate.limit.add(rig.bare(load).rate());
+        image.write_back();
+        asked.add(rig.asked(load).rate());
     }
     const auto name =
         std::format("4 KiB cached random {}, depth 32, {}", is_write ? "write" : "read", image.file_system());
@@ -117,7 +132,8 @@ void depth32_on(Bench& bench, const Image& image, bool is_write, double upstream
     line.ours = rate.ours.median();
     line.limit = rate.limit.median();
     line.limit_name = is_write ? "pwrite" : "pread";
-    bench.rows.push_back(std::move(line));
+    bench.rows.push_back(line);
+    bench.rows.push_back(beside_asked(name, line, asked, is_write));
     auto cost = row(name + ": daemon CPU a request", "µs",
                     upstream_cpu != 0 ? std::format("{} µs", upstream_cpu) : "", "≤ 2 µs");
     cost.lower_is_better = true;
@@ -138,6 +154,7 @@ void sequential_run(Bench& bench, const Image& image, bool is_write, double upst
                     .seconds = bench.options.seconds};
     Pair rate;
     Series calls;
+    Series asked;
     const auto gigabytes = [](const Outcome& outcome) { return 1e-9 * bytes * outcome.rate(); };
     static_cast<void>(
         rig.guest({.is_write = is_write, .bytes = bytes, .depth = depth, .blocks = blocks, .seconds = 0.2}));
@@ -145,6 +162,7 @@ void sequential_run(Bench& bench, const Image& image, bool is_write, double upst
         rate.ours.add(gigabytes(rig.guest(load)));
         rate.limit.add(gigabytes(rig.copies(load)));
         calls.add(gigabytes(rig.bare(load)));
+        asked.add(gigabytes(rig.asked(load)));
     }
     const auto name =
         std::format("128 KiB sequential {}, depth 8, {}", is_write ? "write" : "read", image.file_system());
@@ -160,7 +178,8 @@ void sequential_run(Bench& bench, const Image& image, bool is_write, double upst
     beside.ours = line.ours;
     beside.limit = calls.median();
     beside.limit_name = is_write ? "pwrite" : "pread";
-    bench.rows.push_back(std::move(beside));
+    bench.rows.push_back(beside);
+    bench.rows.push_back(beside_asked(name, beside, asked, is_write));
 }
 
 } // namespace

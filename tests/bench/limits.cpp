@@ -111,6 +111,59 @@ Outcome woken_call_loop(const UniqueFd& file, const Load& load, kit::Ram& ram, i
     return outcome;
 }
 
+Outcome asked_call_loop(const UniqueFd& file, const Load& load, kit::Ram& ram, int cpu) {
+    constexpr std::int64_t done = -1;
+    constexpr std::int64_t end = -2;
+    struct alignas(64) Slot {
+        std::atomic<std::int64_t> wanted{done};
+        std::uint32_t block = 0; ///< the caller's
+    };
+    auto* buffers = make_buffers(load, ram);
+    std::vector<Slot> slots(load.depth);
+    const auto serve = [&] {
+        pin_to(cpu);
+        for (std::size_t next = 0;; next = (next + 1) % load.depth) {
+            auto& slot = slots[next];
+            std::int64_t block = done;
+            while ((block = slot.wanted.load(std::memory_order_acquire)) == done) {
+            }
+            if (block == end) {
+                return;
+            }
+            auto* buffer = buffers + next * load.bytes;
+            const auto offset = static_cast<off_t>(block) * load.bytes;
+            static_cast<void>(load.is_write ? ::pwrite(file.get(), buffer, load.bytes, offset)
+                                            : ::pread(file.get(), buffer, load.bytes, offset));
+            slot.wanted.store(done, std::memory_order_release);
+        }
+    };
+    const auto finish = [&](std::size_t number) {
+        while (slots[number].wanted.load(std::memory_order_acquire) != done) {
+        }
+    };
+    std::uint64_t asked = 0;
+    const std::jthread server(serve);
+    auto outcome = repeat(load, [&](std::size_t number, std::uint32_t block) {
+        auto& slot = slots[number];
+        auto* buffer = buffers + number * load.bytes;
+        finish(number);
+        if (!load.is_write && asked >= load.depth) {
+            check_block(buffer, load, slot.block);
+        }
+        if (load.is_write) {
+            mark_block(buffer, load, block);
+        }
+        slot.block = block;
+        slot.wanted.store(block, std::memory_order_release);
+        ++asked;
+    });
+    for (std::size_t number = 0; number < load.depth; ++number) {
+        finish(number);
+    }
+    slots[asked % load.depth].wanted.store(end, std::memory_order_release);
+    return outcome;
+}
+
 Outcome copy_loop(const UniqueFd& file, const Load& load, kit::Ram& ram) {
     const auto size = std::size_t{load.bytes} * load.blocks.size();
     auto* mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file.get(), 0);

@@ -19,6 +19,11 @@ namespace hvisor::bench {
 /// latencies are the caller's.
 [[nodiscard]] Outcome woken_call_loop(const UniqueFd& file, const Load& load, kit::Ram& ram, int cpu);
 
+/// The same by a thread on `cpu` that polls for what the caller asks for,
+/// `load.depth` at once: a server whose questions and answers take one cache
+/// line each way, and whose memory the other CPU looks at.
+[[nodiscard]] Outcome asked_call_loop(const UniqueFd& file, const Load& load, kit::Ram& ram, int cpu);
+
 /// The same by io_uring with `load.depth` in flight; nothing on a kernel
 /// that does not let us.
 [[nodiscard]] std::optional<Outcome> io_uring_loop(const UniqueFd& file, const Load& load);
