@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/check_files.hpp"
 
-#include "zone/check_device_tree.hpp"
+#include "zone/check_guest_tree.hpp"
 #include "zone/check_zone.hpp"
+#include "zone/images.hpp"
 #include "zone/zone_claims.hpp"
 
 #include <algorithm>
 #include <filesystem>
 #include <format>
-#include <fstream>
-#include <iterator>
+#include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace hvisor::zone {
 namespace {
@@ -46,7 +47,9 @@ class Checker {
         report_.warnings.insert(report_.warnings.end(), warnings.begin(), warnings.end());
     }
     void give_devices(std::vector<VirtioFile>& virtio);
-    void check_tree(const Candidate& candidate);
+    void check_hardware_ids(const Candidate& candidate);
+    void check_named_files(const Candidate& candidate);
+    bool is_there(const JsonDocument& document, const std::string& path, const std::string& pointer);
 
     std::vector<Candidate> candidates_;
     FilesReport report_;
@@ -112,12 +115,14 @@ void Checker::check_each() {
             keep_warnings(device_warnings(candidate.zone, candidate.virtio));
         }
         if (sound) {
-            check_tree(candidate);
+            check_hardware_ids(candidate);
+            check_named_files(candidate);
         }
     }
 }
 
-void Checker::check_tree(const Candidate& candidate) {
+/// What only the machine can tell.
+void Checker::check_hardware_ids(const Candidate& candidate) {
     const auto* arm64 = std::get_if<Aarch64Config>(&candidate.zone.config.arch);
     if (arm64 != nullptr && arm64->mpidr_mappings.empty() &&
         candidate.zone.start.dtb == DtbSource::generate) {
@@ -126,24 +131,46 @@ void Checker::check_tree(const Candidate& candidate) {
                         "generated device tree has; \"mpidr_mappings\" in arch_config says others",
                         candidate.zone.document.locate("/dtb")));
     }
-    const ImageFile* image = candidate.zone.config.image(ImageRole::dtb);
-    if (image == nullptr || candidate.zone.start.dtb != DtbSource::file) {
-        return; // none, or one that is made to agree
+}
+
+/// What is there is opened as hvisord does, what is not may be elsewhere now.
+void Checker::check_named_files(const Candidate& candidate) {
+    ZoneFile zone = candidate.zone;
+    const FileTable files{.files = {}, .may_open = true};
+    std::erase_if(zone.config.images, [&](const ImageFile& image) {
+        return !is_there(zone.document, image.path, image.path_key);
+    });
+    if (zone.config.image(ImageRole::dtb) == nullptr && zone.start.dtb == DtbSource::patch) {
+        zone.start.dtb = DtbSource::none;
     }
-    const fs::path path = fs::path(candidate.zone.document.name()).parent_path() / image->path;
-    std::ifstream file(path, std::ios::binary);
-    if (!file) {
-        report_.left_out.push_back(std::format("{}: {}, which cannot be opened",
-                                               candidate.zone.document.locate(image->path_key), image->path));
-        return;
+    const auto images = open_images(zone, files);
+    Problems problems(zone.document);
+    if (images) {
+        check_guest_tree(zone, candidate.devices(), *images, problems);
+        keep_warnings(problems.warnings());
     }
-    std::vector<char> bytes(max_device_tree_size + 1);
-    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    Problems problems(candidate.zone.document);
-    const auto blob = std::as_bytes(std::span(bytes).first(static_cast<std::size_t>(file.gcount())));
-    check_device_tree(candidate.zone, candidate.devices(), blob, problems);
-    keep(problems.result());
-    keep_warnings(problems.warnings());
+    keep(images ? problems.result() : std::unexpected(images.error()));
+
+    Problems disks(candidate.virtio.document);
+    for (const VirtioDevice& device : candidate.devices()) {
+        const std::string key = device.pointer + "/img";
+        if (device.type == DeviceType::block &&
+            is_there(candidate.virtio.document, device.block.image, key)) {
+            static_cast<void>(open_file(files, candidate.virtio.document, device.block.image, key,
+                                        FileUse::read_only_disk, disks));
+        }
+    }
+    keep(disks.result());
+}
+
+/// Whether the file can be opened; one that cannot is left out.
+bool Checker::is_there(const JsonDocument& document, const std::string& path, const std::string& pointer) {
+    const fs::path full = fs::path(document.name()).parent_path() / path;
+    if (::access(full.c_str(), R_OK) == 0) {
+        return true;
+    }
+    report_.left_out.push_back(std::format("{}: {}, which cannot be opened", document.locate(pointer), path));
+    return false;
 }
 
 void Checker::check_together() {

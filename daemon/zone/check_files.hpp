@@ -18,8 +18,8 @@ struct FilesReport {
 };
 
 /// Check zone JSONs of both forms and virtio JSONs as what would run at the
-/// same time: each zone in itself, with its devices and its device tree, and
-/// with the other zones. Device trees are opened where their paths say.
+/// same time: each zone in itself, with its devices, its images and its device
+/// tree, and with the other zones. Files are opened where their paths say, and only read.
 [[nodiscard]] FilesReport check_files(std::span<const ConfigText> files);
 
 } // namespace hvisor::zone

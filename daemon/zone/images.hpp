@@ -2,7 +2,6 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "hypervisor/hypervisor.hpp"
 #include "zone/file_table.hpp"
 #include "zone/image_source.hpp"
 #include "zone/zone_encoder.hpp"
@@ -10,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 namespace hvisor::zone {
@@ -38,13 +36,5 @@ struct OpenImage {
 [[nodiscard]] Result<std::vector<std::byte>> read_device_tree(const OpenImage& image);
 
 [[nodiscard]] ImageSizes image_sizes(const std::vector<OpenImage>& images);
-
-/// Told how much of the work is done, in bytes, again and again while it is done.
-using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
-
-/// Clear guest RAM where the zone wants that, and copy the images, and x86_64's
-/// command line, to it. Packed kernels are unpacked on the way.
-[[nodiscard]] Result<void> load_images(const ZoneFile& zone, const std::vector<OpenImage>& images,
-                                       hypervisor::Hypervisor& hypervisor, const LoadProgress& progress = {});
 
 } // namespace hvisor::zone

@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "zone/diagnosis.hpp"
+#include "zone/load_images.hpp"
 
 #include <algorithm>
 #include <format>

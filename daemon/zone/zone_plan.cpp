@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/zone_plan.hpp"
 
+#include "base/log.hpp"
 #include "zone/check_guest_tree.hpp"
 #include "zone/check_zone.hpp"
 #include "zone/config_reader.hpp"
@@ -131,7 +132,12 @@ Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> vi
     }
     const auto described =
         virtio ? virtio->file.config.devices_of(zone.config.zone_id) : std::span<const VirtioDevice>{};
-    if (auto fits = check_guest_tree(zone, described, *images); !fits) {
+    Problems problems(zone.document);
+    check_guest_tree(zone, described, *images, problems);
+    for (const std::string& warning : problems.warnings()) {
+        log::warning("{}", warning);
+    }
+    if (auto fits = problems.result(); !fits) {
         return std::unexpected(std::move(fits).error());
     }
     Result<std::vector<DeviceSettings>> devices;

@@ -2,10 +2,11 @@
 #include "zone/check_files.hpp"
 
 #include "temporary_directory.hpp"
-#include "zone_text.hpp"
+#include "zone_files.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -51,10 +52,13 @@ TEST_CASE("zones that can run together have no problem, though their windows and
         UNSCOPED_INFO(problem);
     }
     CHECK(report.problems.empty());
-    REQUIRE(report.left_out.size() == 2);
+    REQUIRE(report.left_out.size() == 8);
     CHECK(report.left_out[0] ==
           "a.json:10:10: /dtb: whether the ids (MPIDR) of the board's CPUs are their numbers, which the "
           "generated device tree has; \"mpidr_mappings\" in arch_config says others");
+    CHECK(report.left_out[1] == "a.json:8:22: /kernel_filepath: Image, which cannot be opened");
+    CHECK(report.left_out[2].ends_with("/initrd_filepath: initrd.gz, which cannot be opened"));
+    CHECK(report.left_out[3].ends_with("/devices/1/img: disk.img, which cannot be opened"));
     CHECK(report.zones == std::vector<std::string>{"linux2", "linux3"});
     // Two devices in one region of the type "virtio".
     REQUIRE(report.warnings.size() == 4);
@@ -141,10 +145,12 @@ TEST_CASE("loongarch64 zones repeat the regions that upstream's files repeat, bu
 TEST_CASE("upstream's two files are checked together, and what is not there is said") {
     FilesReport report = check({std::string(good_zone), std::string(good_virtio)});
     CHECK(report.problems.empty());
-    REQUIRE(report.left_out.size() == 1);
-    CHECK(report.left_out[0] == "a.json:12:19: /dtb_filepath: zone1.dtb, which cannot be opened");
+    REQUIRE(report.left_out.size() == 3);
+    CHECK(report.left_out[0].ends_with("/kernel_filepath: Image, which cannot be opened"));
+    CHECK(report.left_out[1] == "a.json:12:19: /dtb_filepath: zone1.dtb, which cannot be opened");
+    CHECK(report.left_out[2].starts_with("b.json:5:77: /zones/0/devices/1/img: disk.img, which"));
     report = check({std::string(good_zone)});
-    REQUIRE(report.left_out.size() == 2);
+    REQUIRE(report.left_out.size() == 3);
     CHECK(report.left_out[0] == "a.json: the devices of zone linux2, which are in no file that was given");
     report = check({std::string(good_zone), changed(good_virtio, R"("irq": 76)", R"("irq": 77)")});
     REQUIRE(report.problems.size() == 1);
@@ -165,4 +171,44 @@ TEST_CASE("a device tree that is no device tree is a problem of the zone's file"
     const FilesReport report = check_files(files);
     REQUIRE(report.problems.size() == 1);
     CHECK(report.problems[0].starts_with(name + ":12:19: /dtb_filepath: zone1.dtb: "));
+}
+
+TEST_CASE("images and disks that are there are looked at as hvisord does") {
+    const test::TemporaryDirectory folder;
+    const std::string name = folder.path() / "z.json";
+    const auto problems = [&name](const std::string& text) {
+        const FilesReport report = check_files(std::vector<ConfigText>{{name, text}});
+        std::string lines;
+        for (const std::string& problem : report.problems) {
+            lines += problem + "\n";
+        }
+        return lines;
+    };
+    const std::string text(good_one_file);
+    folder.write("Image", test::arm64_image(0x1000000));
+    folder.write("initrd.gz", std::string(0x1000, 'i'));
+    folder.write("disk.img", "disk");
+    CHECK(problems(text).empty());
+    CHECK(problems(
+              changed(text, R"("initrd_load_paddr": "0x58000000")", R"("initrd_load_paddr": "0x50500000")"))
+              .contains(
+                  "/initrd_load_paddr: initrd.gz at 0x50500000, size 0x1000, overlaps Image at 0x50400000, "
+                  "size 0x1000000; load them apart"));
+    folder.write("Image", test::arm64_image(0x8000000));
+    CHECK(problems(changed(text, "0x30000000", "0x8001000"))
+              .contains(
+                  "Image takes 0x8000000 bytes from 0x50400000 on and the RAM region ends after 0x7c01000"));
+    folder.write("Image", test::arm64_image(0x1000000));
+    CHECK(problems(changed(text, R"("entry_point": "0x50400000")", R"("entry_point": "0x51400000")")) ==
+          name +
+              ":9:18: /entry_point: 0x51400000 is the guest's address of none of the images; expected one in "
+              "Image, which is loaded to the physical address 0x50400000\n");
+    folder.write("Image", test::arm64_image(0x1000).replace(0x38, 4, "RSC\x05"));
+    CHECK(problems(text).contains(
+        "/kernel_filepath: Image: it is a kernel for riscv64, and the zone's arch_config is for arm64"));
+    std::filesystem::remove(folder.path() / "Image");
+    CHECK(problems(text).empty()); // that it is not there is no problem, see above
+    std::filesystem::remove(folder.path() / "disk.img");
+    std::filesystem::create_directory(folder.path() / "disk.img");
+    CHECK(problems(text).contains("/devices/1/img: disk.img: this is no regular file and no block device"));
 }

@@ -2,7 +2,7 @@
 #include "hypervisor/simulated.hpp"
 #include "temporary_directory.hpp"
 #include "zone/device_tree.hpp"
-#include "zone/images.hpp"
+#include "zone/load_images.hpp"
 #include "zone_files.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hypervisor/simulated.hpp"
 #include "temporary_directory.hpp"
-#include "zone/images.hpp"
+#include "zone/load_images.hpp"
 #include "zone_files.hpp"
 
 #include <catch2/catch_test_macros.hpp>

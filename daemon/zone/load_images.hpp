@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "hypervisor/hypervisor.hpp"
+#include "zone/images.hpp"
+#include "zone/zone_file.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace hvisor::zone {
+
+/// Told how much of the work is done, in bytes, again and again while it is done.
+using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+/// Clear guest RAM where the zone wants that, and copy the images, and x86_64's
+/// command line, to it. Packed kernels are unpacked on the way.
+[[nodiscard]] Result<void> load_images(const ZoneFile& zone, const std::vector<OpenImage>& images,
+                                       hypervisor::Hypervisor& hypervisor, const LoadProgress& progress = {});
+
+} // namespace hvisor::zone
