@@ -27,6 +27,7 @@ enum class ErrorCode {
     hypervisor_refused, ///< the hypervisor answered with an error
     io_error,           ///< reading or writing failed
     timed_out,          ///< no answer in time
+    cancelled,          ///< somebody has asked to give it up
 };
 
 /// How an ErrorCode appears to each side of the house.
@@ -53,6 +54,7 @@ inline constexpr ErrorRow error_rows[] = {
     {ErrorCode::hypervisor_refused, "HypervisorRefused", EIO, 9},
     {ErrorCode::io_error, "IoError", EIO, 1},
     {ErrorCode::timed_out, "TimedOut", ETIMEDOUT, 6},
+    {ErrorCode::cancelled, "Cancelled", ECANCELED, 10},
 };
 
 /// A failure as a person reads it: `message` is one sentence that names the

@@ -32,7 +32,9 @@ class Loader {
             }
             done += part;
             done_ += part;
-            tell(done_);
+            if (auto go_on = tell(done_); !go_on) {
+                return go_on;
+            }
         }
         return {};
     }
@@ -75,16 +77,16 @@ class Loader {
                 }
             }
             loaded += *count;
-            tell(done_ + source.used());
+            if (auto go_on = tell(done_ + source.used()); !go_on) {
+                return go_on;
+            }
         }
         done_ += image.size;
         return {};
     }
 
-    void tell(std::uint64_t done) const {
-        if (progress_) {
-            progress_(std::min(done, total_), total_);
-        }
+    [[nodiscard]] Result<void> tell(std::uint64_t done) const {
+        return progress_ ? progress_(std::min(done, total_), total_) : Result<void>();
     }
 
     hypervisor::Hypervisor& hypervisor_;

@@ -12,8 +12,9 @@
 
 namespace hvisor::zone {
 
-/// Told how much of the work is done, in bytes, again and again while it is done.
-using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+/// Told how much of the work is done, in bytes, again and again while it is done; an
+/// error ends it.
+using LoadProgress = std::function<Result<void>(std::uint64_t done, std::uint64_t total)>;
 
 /// Clear guest RAM where the zone wants that, and copy the images, and x86_64's
 /// command line, to it. Packed kernels are unpacked on the way.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "zone/file_table.hpp"
 #include "zone/zone_file.hpp"
 #include "zone/zone_plan.hpp"
 #include "zone/zone_state.hpp"
@@ -28,7 +29,8 @@ class Restarts {
     /// What a zone is started with.
     struct Run {
         ZoneFile file;
-        std::shared_ptr<const VirtioSource> virtio;
+        std::shared_ptr<const VirtioSource> virtio; ///< none of a zone without devices
+        std::shared_ptr<const FileTable> files;     ///< of its images
     };
 
     /// A zone has been started, by a person or by due().

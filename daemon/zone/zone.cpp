@@ -68,17 +68,19 @@ Result<void> Zone::create_devices(std::vector<DeviceSettings> settings,
     return {};
 }
 
-Result<void> Zone::load(const ZonePlan& plan, const std::function<void()>& changed) {
+Result<void> Zone::load(const ZonePlan& plan, const StartControl& control) {
     constexpr std::chrono::milliseconds pause{250};
     auto next = std::chrono::steady_clock::now() + pause;
-    return load_images(plan.zone, plan.images, hypervisor_, [&](std::uint64_t done, std::uint64_t total) {
+    const auto tell = [&](std::uint64_t done, std::uint64_t total) -> Result<void> {
         constexpr double percent = 100;
         progress_ = static_cast<unsigned>(percent * static_cast<double>(done) / static_cast<double>(total));
         if (const auto now = std::chrono::steady_clock::now(); now >= next) {
             next = now + pause;
-            changed();
+            control.progress(progress_);
         }
-    });
+        return go_on(control);
+    };
+    return load_images(plan.zone, plan.images, hypervisor_, tell);
 }
 
 Result<void> Zone::run(const ZonePlan& plan) {
@@ -102,12 +104,19 @@ Result<void> Zone::run(const ZonePlan& plan) {
         std::move(refusal).with_context(std::format("{}: zone {}", plan.zone.document.name(), name())));
 }
 
-Result<void> Zone::start(ZonePlan plan, const std::function<void()>& changed) {
+Result<void> Zone::go_on(const StartControl& control) const {
+    if (control.stop.stop_requested()) {
+        return fail(ErrorCode::cancelled, "the start of zone {} was cancelled", name());
+    }
+    return {};
+}
+
+Result<void> Zone::start(ZonePlan plan, const StartControl& control) {
     const auto ranges = memory_ranges(plan);
     if (auto created = create_devices(std::move(plan.devices), ranges); !created) {
         return created;
     }
-    Result<void> result = load(plan, changed);
+    Result<void> result = load(plan, control).and_then([&] { return go_on(control); });
     if (result) {
         // From its first instruction on the guest may touch a device.
         trap_loop_.add_zone(id(), devices());
@@ -147,7 +156,7 @@ void Zone::set_running() {
     state_ = State::running;
 }
 
-Result<void> Zone::shutdown() {
+Result<void> Zone::shutdown(State after, std::string reason) {
     set_state(State::stopping, "");
     if (const auto devices = this->devices()) {
         devices->quiesce();
@@ -164,7 +173,7 @@ Result<void> Zone::shutdown() {
         }
         // It powered itself off a moment before.
     }
-    finish(State::stopped, "");
+    finish(after, std::move(reason));
     log::info({.zone = name(), .device = {}}, "shut down");
     return {};
 }

@@ -5,6 +5,7 @@
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/trap_loop.hpp"
 #include "zone/check_machine.hpp"
+#include "zone/start_control.hpp"
 #include "zone/zone_plan.hpp"
 #include "zone/zone_state.hpp"
 
@@ -32,9 +33,9 @@ class Zone {
     [[nodiscard]] const std::string& name() const { return config_.name; }
 
     /// Map the guest's RAM, create the devices, load the images and start. On
-    /// failure all of it is undone and the zone is of no more use. `changed`
-    /// is called now and then when inspect() tells more progress.
-    [[nodiscard]] Result<void> start(ZonePlan plan, const std::function<void()>& changed);
+    /// failure all of it is undone and the zone is of no more use. inspect()
+    /// tells the progress before `control` does.
+    [[nodiscard]] Result<void> start(ZonePlan plan, const StartControl& control);
 
     /// Serve the devices of a zone that somebody else has started. Until then
     /// they read as 0, so its drivers have to look at them again. On failure
@@ -47,7 +48,9 @@ class Zone {
 
     /// Stop the devices, then the zone: its CPUs may be waiting for a register,
     /// so those are answered until it is gone. The history of its consoles stays.
-    [[nodiscard]] Result<void> shutdown();
+    /// It is `stopped` then, or at once `starting`, with a reason, when another
+    /// Zone is about to take its place.
+    [[nodiscard]] Result<void> shutdown(State after = State::stopped, std::string reason = "");
 
     /// Compare with what the hypervisor says, nullptr when the zone is not in
     /// its list: a guest may power itself off. True when the state changed.
@@ -56,6 +59,8 @@ class Zone {
     /// Of a zone that has ended: it is about to be started again, by another
     /// Zone in its place, and `reason` says so.
     void await_restart(std::string reason);
+    /// Nobody starts it again after all.
+    void set_stopped() { set_state(State::stopped, ""); }
 
     // Any thread.
     [[nodiscard]] State state() const;
@@ -75,7 +80,8 @@ class Zone {
     map_memory(const std::vector<MemoryRange>& ranges);
     [[nodiscard]] Result<void> create_devices(std::vector<DeviceSettings> settings,
                                               const std::vector<MemoryRange>& ranges);
-    [[nodiscard]] Result<void> load(const ZonePlan& plan, const std::function<void()>& changed);
+    [[nodiscard]] Result<void> load(const ZonePlan& plan, const StartControl& control);
+    [[nodiscard]] Result<void> go_on(const StartControl& control) const;
     [[nodiscard]] Result<void> run(const ZonePlan& plan);
     void finish(State state, std::string reason);
     void set_running();

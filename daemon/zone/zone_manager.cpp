@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/zone_manager.hpp"
 
-#include "zone/config_files.hpp"
 #include "zone/foreign_zone.hpp"
 #include "zone/virtio_config.hpp"
 #include "zone/zone_manager_impl.hpp"
@@ -50,6 +49,21 @@ bool ZoneManager::Impl::observe(const std::vector<hypervisor::ZoneInfo>& list) {
         has_changed |= zone->observe(find(list, zone->id()));
     }
     return has_changed;
+}
+
+/// A person has ended the zone: nothing starts it again by itself.
+void ZoneManager::Impl::forget(const std::string& name) {
+    restarts.forget(name);
+    origins.erase(name);
+}
+
+/// The open files of what has ended by itself belong to nobody any more.
+void ZoneManager::Impl::forget_ended() {
+    const auto now = zones_now();
+    std::erase_if(origins, [&](const auto& origin) {
+        const auto zone = now.find(origin.first);
+        return zone == now.end() || zone->second->state() == State::stopped;
+    });
 }
 
 bool ZoneManager::Impl::is_defined(const std::string& name) {
@@ -129,16 +143,18 @@ Result<std::vector<std::uint32_t>> ZoneManager::configure_virtio(const ConfigTex
     return ids;
 }
 
-Result<std::string> ZoneManager::start(const ConfigText& zone, const ConfigText& virtio, FileTable files) {
-    return impl_->start(JsonDocument::parse(zone), virtio, std::move(files));
+Result<std::string> ZoneManager::start(const ConfigText& zone, const ConfigText& virtio, FileTable files,
+                                       const StartControl& control) {
+    const std::scoped_lock guard(impl_->control);
+    return impl_->read(JsonDocument::parse(zone), virtio, std::move(files)).and_then([&](auto&& run) {
+        return impl_->start(std::move(run), "", control);
+    });
 }
 
-Result<std::string> ZoneManager::start_configured(const std::string& name) {
-    const auto files = find_config(impl_->config_dirs, name);
-    if (!files) {
-        return std::unexpected(files.error());
-    }
-    return impl_->start(merge_config(*files), files->virtio, FileTable{.files = {}, .may_open = true});
+Result<std::string> ZoneManager::start_configured(const std::string& name, const StartControl& control) {
+    const std::scoped_lock guard(impl_->control);
+    return impl_->read_configured(name).and_then(
+        [&](auto&& run) { return impl_->start(std::move(run), name, control); });
 }
 
 Result<void> ZoneManager::shutdown(const std::string& name) {
@@ -149,7 +165,7 @@ Result<void> ZoneManager::shutdown(const std::string& name) {
         return impl_->shutdown_foreign(name);
     }
     const std::shared_ptr<Zone> zone = found->second;
-    impl_->restarts.forget(name);
+    impl_->forget(name);
     if (zone->state() == State::stopped) {
         return fail(ErrorCode::wrong_state, "zone {} does not run", name);
     }
@@ -228,6 +244,7 @@ void ZoneManager::refresh() {
     has_changed |= impl_->await_restarts();
     has_changed |= impl_->restart_due();
     has_changed |= impl_->refresh_defined();
+    impl_->forget_ended();
     if (is_other_list || has_changed) {
         impl_->notify();
     }

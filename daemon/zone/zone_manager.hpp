@@ -7,6 +7,7 @@
 #include "hypervisor/trap_loop.hpp"
 #include "zone/config_text.hpp"
 #include "zone/file_table.hpp"
+#include "zone/start_control.hpp"
 #include "zone/zone_state.hpp"
 
 #include <cstdint>
@@ -46,11 +47,18 @@ class ZoneManager {
     /// A zone JSON of upstream's form without one has the devices that are
     /// remembered for its id; one of the one-file form has its own.
     /// Returns the zone's name. On failure nothing stays behind.
-    [[nodiscard]] Result<std::string> start(const ConfigText& zone, const ConfigText& virtio,
-                                            FileTable files);
+    [[nodiscard]] Result<std::string> start(const ConfigText& zone, const ConfigText& virtio, FileTable files,
+                                            const StartControl& control = {});
 
     /// Start NAME from DIR/NAME.json with its drop-ins, and DIR/NAME.virtio.json, see find_config().
-    [[nodiscard]] Result<std::string> start_configured(const std::string& name);
+    [[nodiscard]] Result<std::string> start_configured(const std::string& name,
+                                                       const StartControl& control = {});
+
+    /// Shut a zone down and start it again from what it was started from: its
+    /// configuration, read anew, or the texts and open files that start() got.
+    /// What is wrong with them is said before; returns its name, which may be
+    /// another one then.
+    [[nodiscard]] Result<std::string> restart(const std::string& name, const StartControl& control = {});
 
     /// Shut a zone down by name.
     [[nodiscard]] Result<void> shutdown(const std::string& name);

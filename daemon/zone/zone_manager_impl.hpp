@@ -25,6 +25,12 @@ namespace hvisor::zone {
 struct ZoneManager::Impl {
     using Zones = std::map<std::string, std::shared_ptr<Zone>>;
 
+    /// What a running zone was started from.
+    struct Origin {
+        std::string configured; ///< the name of its configuration, "" when a caller has passed it
+        Restarts::Run run;
+    };
+
     Impl(hypervisor::Hypervisor& hypervisor_, hypervisor::TrapLoop& trap_loop_,
          std::vector<std::filesystem::path> dirs, std::filesystem::path tree)
         : hypervisor(hypervisor_),
@@ -36,9 +42,11 @@ struct ZoneManager::Impl {
 
     bool observe(const std::vector<hypervisor::ZoneInfo>& list);
     Result<Machine> machine();
-    Result<std::string> start(Result<JsonDocument> document, const ConfigText& virtio, FileTable files);
-    Result<std::string> start(ZoneFile file, std::shared_ptr<const VirtioSource> virtio,
-                              const FileTable& files, const std::shared_ptr<Zone>& on_failure = nullptr);
+    Result<Restarts::Run> read(Result<JsonDocument> document, const ConfigText& virtio, FileTable files);
+    Result<Restarts::Run> read_configured(const std::string& name);
+    Result<std::string> start(Restarts::Run run, const std::string& configured, const StartControl& how,
+                              const std::shared_ptr<Zone>& on_failure = nullptr);
+    Result<Restarts::Run> read_again(const Zone& zone);
     bool await_restarts();
     bool restart_due();
     Result<void> shutdown_foreign(const std::string& name);
@@ -47,6 +55,8 @@ struct ZoneManager::Impl {
     std::shared_ptr<const VirtioSource> remembered_for(std::uint32_t id);
     std::shared_ptr<Zone> replace(const std::string& name, const std::shared_ptr<Zone>& zone);
     bool has_devices_of(std::uint32_t id);
+    void forget(const std::string& name);
+    void forget_ended();
     bool is_defined(const std::string& name);
     bool refresh_defined();
     Result<std::vector<std::shared_ptr<Zone>>> adopt_running(const VirtioSource& virtio);
@@ -60,6 +70,7 @@ struct ZoneManager::Impl {
     std::mutex control;
     std::vector<hypervisor::ZoneInfo> seen; ///< the hypervisor's list at the last refresh; under `control`
     Restarts restarts;                      ///< under `control`
+    std::map<std::string, Origin> origins;  ///< of the zones that run; under `control`
     DefinedZones definitions;               ///< under `control`
 
     /// Held for a moment only, never while anything is called.

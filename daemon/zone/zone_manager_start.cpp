@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.hpp"
+#include "zone/config_files.hpp"
 #include "zone/reserved_memory.hpp"
 #include "zone/root_linux.hpp"
 #include "zone/zone_manager_impl.hpp"
@@ -44,8 +45,8 @@ Result<Machine> ZoneManager::Impl::machine() {
     return machine;
 }
 
-Result<std::string> ZoneManager::Impl::start(ZoneFile file, std::shared_ptr<const VirtioSource> virtio,
-                                             const FileTable& files,
+Result<std::string> ZoneManager::Impl::start(Restarts::Run run, const std::string& configured,
+                                             const StartControl& how,
                                              const std::shared_ptr<Zone>& on_failure) {
     const auto magic = hypervisor.config_magic();
     if (!magic) {
@@ -55,29 +56,37 @@ Result<std::string> ZoneManager::Impl::start(ZoneFile file, std::shared_ptr<cons
     if (!now) {
         return std::unexpected(now.error());
     }
-    const RestartPolicy policy = file.start.restart;
-    std::optional<Restarts::Run> again;
-    if (policy != RestartPolicy::never) {
-        again = Restarts::Run{.file = file, .virtio = virtio};
-    }
-    auto plan = make_plan(std::move(file), std::move(virtio), files, *now, *magic);
+    const RestartPolicy policy = run.file.start.restart;
+    auto plan = make_plan(run.file, run.virtio, *run.files, *now, *magic);
     if (!plan) {
         return std::unexpected(std::move(plan).error());
     }
     std::string name = plan->zone.config.name;
+    if (how.named) {
+        how.named(name);
+    }
     const auto zone = std::make_shared<Zone>(plan->zone.config, claims_of(*plan), hypervisor, trap_loop);
     // Its last run ends here, with disks and memory that the new one needs.
     if (const auto old = replace(name, zone)) {
         old->release();
     }
     notify();
-    auto started = zone->start(std::move(*plan), [this] { notify(); });
+    const auto tell = [&](unsigned percent) {
+        if (how.progress) {
+            how.progress(percent);
+        }
+        notify();
+    };
+    auto started = zone->start(std::move(*plan), {.stop = how.stop, .named = {}, .progress = tell});
     if (!started) {
         replace(name, on_failure);
-    } else if (again) {
-        restarts.remember(name, policy, std::move(*again));
     } else {
-        restarts.forget(name);
+        if (policy == RestartPolicy::never) {
+            restarts.forget(name);
+        } else {
+            restarts.remember(name, policy, run);
+        }
+        origins.insert_or_assign(name, Origin{.configured = configured, .run = std::move(run)});
     }
     notify();
     if (!started) {
@@ -86,9 +95,12 @@ Result<std::string> ZoneManager::Impl::start(ZoneFile file, std::shared_ptr<cons
     return name;
 }
 
-Result<std::string> ZoneManager::Impl::start(Result<JsonDocument> document, const ConfigText& virtio,
-                                             FileTable files) {
-    const std::scoped_lock guard(control);
+Result<Restarts::Run> ZoneManager::Impl::read(Result<JsonDocument> document, const ConfigText& virtio,
+                                              FileTable files) {
+    // The files of a configuration serve its images and its devices.
+    const auto together = [](std::shared_ptr<const VirtioSource> source) {
+        return std::shared_ptr<const FileTable>(source, &source->files);
+    };
     auto file =
         std::move(document).and_then([](JsonDocument&& whole) { return read_zone_file(std::move(whole)); });
     if (!file) {
@@ -102,11 +114,13 @@ Result<std::string> ZoneManager::Impl::start(Result<JsonDocument> document, cons
                         file->document.name(), virtio.name);
         }
         const auto source = std::make_shared<const VirtioSource>(own_devices(*file), std::move(files));
-        return start(std::move(*file), source, source->files);
+        return Restarts::Run{.file = std::move(*file), .virtio = source, .files = together(source)};
     }
     if (virtio.text.empty()) {
-        const auto remembered_source = remembered_for(file->config.zone_id);
-        return start(std::move(*file), remembered_source, files);
+        auto remembered_source = remembered_for(file->config.zone_id);
+        return Restarts::Run{.file = std::move(*file),
+                             .virtio = std::move(remembered_source),
+                             .files = std::make_shared<const FileTable>(std::move(files))};
     }
     auto virtio_file = read_virtio_config(virtio);
     if (!virtio_file) {
@@ -114,7 +128,62 @@ Result<std::string> ZoneManager::Impl::start(Result<JsonDocument> document, cons
     }
     log_warnings(virtio_file->warnings);
     const auto source = std::make_shared<const VirtioSource>(std::move(*virtio_file), std::move(files));
-    return start(std::move(*file), source, source->files);
+    return Restarts::Run{.file = std::move(*file), .virtio = source, .files = together(source)};
+}
+
+Result<Restarts::Run> ZoneManager::Impl::read_configured(const std::string& name) {
+    const auto files = find_config(config_dirs, name);
+    if (!files) {
+        return std::unexpected(files.error());
+    }
+    return read(merge_config(*files), files->virtio, FileTable{.files = {}, .may_open = true});
+}
+
+/// What a zone is started with the next time: its configuration may have changed since.
+Result<Restarts::Run> ZoneManager::Impl::read_again(const Zone& zone) {
+    const auto origin = origins.find(zone.name());
+    if (origin == origins.end()) {
+        return fail(
+            ErrorCode::wrong_state,
+            "zone {} was not started by this daemon, which does not know with what to start it again; "
+            "shut it down and start it",
+            zone.name());
+    }
+    const auto& [configured, run] = origin->second;
+    return configured.empty() ? Result<Restarts::Run>(run) : read_configured(configured);
+}
+
+Result<std::string> ZoneManager::restart(const std::string& name, const StartControl& control) {
+    const std::scoped_lock guard(impl_->control);
+    const auto zones = impl_->zones_now();
+    const auto found = zones.find(name);
+    if (found == zones.end() || found->second->state() == State::stopped) {
+        return fail(found == zones.end() && !impl_->is_defined(name) ? ErrorCode::no_such_zone
+                                                                     : ErrorCode::wrong_state,
+                    "no zone called {} runs by this daemon, so it cannot be restarted", name);
+    }
+    const std::shared_ptr<Zone> zone = found->second;
+    // What is wrong with it is said while the zone still runs.
+    auto run = impl_->read_again(*zone);
+    if (!run) {
+        return std::unexpected(std::move(run).error());
+    }
+    const std::string configured = impl_->origins.at(name).configured;
+    if (auto stopped = zone->shutdown(State::starting, "it is being restarted"); !stopped) {
+        impl_->notify();
+        return std::unexpected(std::move(stopped).error());
+    }
+    impl_->forget(name);
+    auto started = impl_->start(std::move(*run), configured, control, zone);
+    if (!started || *started != name) {
+        zone->set_stopped();
+        impl_->notify();
+    }
+    if (!started) {
+        return std::unexpected(std::move(started).error().with_context(
+            std::format("zone {} is shut down, and could not be started again", name)));
+    }
+    return started;
 }
 
 /// Let zones that have ended by themselves wait for their next start; whether there are any.
@@ -147,7 +216,9 @@ bool ZoneManager::Impl::restart_due() {
         const auto known = zones_now();
         const auto waiting = known.find(name);
         const auto old = waiting == known.end() ? nullptr : waiting->second;
-        const auto started = start(run.file, run.virtio, run.virtio->files, old);
+        const auto origin = origins.find(name);
+        const std::string configured = origin == origins.end() ? "" : origin->second.configured;
+        const auto started = start(run, configured, {}, old);
         if (started) {
             continue;
         }

@@ -97,6 +97,7 @@ struct Machine {
                 CHECK(done >= told_done);
                 told_done = done;
                 told_total = total;
+                return hvisor::Result<void>();
             });
         return loaded ? "" : loaded.error().message;
     }

@@ -22,7 +22,7 @@ namespace {
 Restarts::Run run() {
     auto file = read_zone_file(ConfigText{"z.json", std::string(good_zone)});
     REQUIRE(file);
-    return {.file = std::move(*file), .virtio = nullptr};
+    return {.file = std::move(*file), .virtio = nullptr, .files = nullptr};
 }
 
 /// The good zone of one file without an initial RAM disk, kept as `policy` says.
