@@ -44,6 +44,10 @@ std::unique_ptr<sdbus::IConnection> connect(const Address& address) {
 
 } // namespace
 
+sdbus::ObjectPath job_path(std::uint32_t id) {
+    return sdbus::ObjectPath(std::format("{}/job/{}", std::string(manager_path), id));
+}
+
 std::string match_signals() {
     return std::format("type='signal',sender='{}',path_namespace='{}'", std::string(service_name),
                        std::string(manager_path));
@@ -52,6 +56,10 @@ std::string match_signals() {
 std::string match_owner() {
     return std::format("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{}'",
                        std::string(service_name));
+}
+
+std::string match_disconnected() {
+    return "type='signal',sender='org.freedesktop.DBus.Local',member='Disconnected'";
 }
 
 sdbus::IConnection& Client::connection() {

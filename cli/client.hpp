@@ -5,6 +5,7 @@
 
 #include "device_block_proxy.hpp"
 #include "device_proxy.hpp"
+#include "job_proxy.hpp"
 #include "manager_proxy.hpp"
 #include "zone_proxy.hpp"
 
@@ -47,10 +48,15 @@ struct ZoneRow {
 inline const sdbus::ServiceName service_name{"org.syswonder.hvisor1"};
 inline const sdbus::ObjectPath manager_path{"/org/syswonder/hvisor1"};
 
+/// Path of the job with that number.
+[[nodiscard]] sdbus::ObjectPath job_path(std::uint32_t id);
+
 /// Match rules: for every signal of the daemon, and for NameOwnerChanged when
 /// it comes or goes.
 [[nodiscard]] std::string match_signals();
 [[nodiscard]] std::string match_owner();
+/// The same for the end of the connection itself.
+[[nodiscard]] std::string match_disconnected();
 
 /// A generated proxy as an object. `Interface` is one of org::syswonder::hvisor1.
 template <class Interface>
@@ -69,6 +75,7 @@ class Proxy final : public sdbus::ProxyInterfaces<Interface> {
 
 using ManagerProxy = Proxy<org::syswonder::hvisor1::Manager_proxy>;
 using ZoneProxy = Proxy<org::syswonder::hvisor1::Zone_proxy>;
+using JobProxy = Proxy<org::syswonder::hvisor1::Job_proxy>;
 using DiskProxy = Proxy<org::syswonder::hvisor1::Device::Block_proxy>;
 
 /// Where the daemon is. Both empty: on the system bus, or where there is no
@@ -96,6 +103,11 @@ class Client {
     template <class Call>
     [[nodiscard]] auto zone(const sdbus::ObjectPath& path, Call call) {
         return use<ZoneProxy>(path, std::move(call));
+    }
+    /// Use a Job object: `call` gets a JobProxy.
+    template <class Call>
+    [[nodiscard]] auto job(const sdbus::ObjectPath& path, Call call) {
+        return use<JobProxy>(path, std::move(call));
     }
     /// Use the object of a block device: `call` gets a DiskProxy.
     template <class Call>

@@ -44,6 +44,7 @@ int run(int argc, char** argv) {
     add_zone_commands(app, command, output);
     add_device_commands(app, command, output);
     add_daemon_commands(app, command, output);
+    add_job_commands(app, command, output);
     add_monitor(app, command, output);
     add_virtio_commands(app, command);
     add_config_commands(app, command);

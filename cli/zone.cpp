@@ -5,10 +5,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include <memory>
 #include <print>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace hvisor::cli {
@@ -38,14 +36,6 @@ Outcome<void> list_zones(Client& client, const Output& output) {
     return {};
 }
 
-Outcome<void> shut_down(Client& client, const std::string& zone) {
-    const auto row = client.find_zone(zone);
-    if (!row) {
-        return std::unexpected(row.error());
-    }
-    return client.manager([&](ManagerProxy& proxy) { proxy.ShutdownZone(row->name, {}); });
-}
-
 void add_zone_list(CLI::App& zone, Command& command, const Output& output) {
     zone.add_subcommand("list", "List all zones, also the root zone and those that are only configured")
         ->callback([&command, &output] {
@@ -53,27 +43,15 @@ void add_zone_list(CLI::App& zone, Command& command, const Output& output) {
         });
 }
 
-void add_zone_shutdown(CLI::App& zone, Command& command) {
-    auto name = std::make_shared<std::string>();
-    auto* verb = zone.add_subcommand("shutdown", "Take a zone's CPUs away from it, at once");
-    auto* positional = verb->add_option("zone", *name, "Name or number of the zone")->type_name("ZONE");
-    auto* id = verb->add_option("--id", *name, "Number of the zone; also written -id")->type_name("N");
-    positional->excludes(id);
-    verb->callback([&command, name] {
-        if (name->empty()) {
-            throw CLI::RequiredError("zone");
-        }
-        command = [name](Client& client) { return shut_down(client, *name); };
-    });
-}
-
 } // namespace
 
 void add_zone_commands(CLI::App& app, Command& command, const Output& output) {
-    auto* zone = app.add_subcommand("zone", "Zones: start, shutdown, list, show, console, hold");
+    auto* zone =
+        app.add_subcommand("zone", "Zones: list, show, start, shutdown, restart, wait, console, hold");
     zone->require_subcommand(1);
-    add_zone_start(*zone, command);
-    add_zone_shutdown(*zone, command);
+    add_zone_start(*zone, command, output);
+    add_zone_end(*zone, command, output);
+    add_zone_wait(*zone, command);
     add_zone_list(*zone, command, output);
     add_zone_show(*zone, command, output);
     add_zone_console(*zone, command);

@@ -62,8 +62,7 @@ class Holder {
             connection.addMatch(match_signals(), look);
             connection.addMatch(match_owner(),
                                 [this](sdbus::Message message) { daemon_changed(std::move(message)); });
-            connection.addMatch("type='signal',sender='org.freedesktop.DBus.Local',member='Disconnected'",
-                                [this](const sdbus::Message&) { disconnected(); });
+            connection.addMatch(match_disconnected(), [this](const sdbus::Message&) { disconnected(); });
             manager_ = sdbus::createProxy(connection, service_name, manager_path);
             this->look();
             static_cast<void>(sd_event_loop(event));
@@ -175,9 +174,9 @@ class Holder {
             .onInterface(manager_interface)
             .withTimeout(call_timeout)
             .withArguments(zone_, Dictionary{})
-            .uponReplyInvoke([this](std::optional<sdbus::Error> error, const sdbus::ObjectPath& path) {
+            .uponReplyInvoke([this](std::optional<sdbus::Error> error, const Dictionary& results) {
                 if (!error) {
-                    path_ = path;
+                    path_ = value_of<sdbus::ObjectPath>(results, "Zone");
                     hold();
                 } else if (auto failure = fail(*error); failure.error().exit_status == exit_unreachable) {
                     // What has become of the zone is seen when there is a daemon again.
@@ -228,7 +227,8 @@ class Holder {
             .withTimeout(call_timeout)
             .withArguments(name_, Dictionary{})
             // NOLINTNEXTLINE(performance-unnecessary-value-param): sdbus-c++ wants it by value
-            .uponReplyInvoke([reply = std::move(reply)](std::optional<sdbus::Error> error) { reply(error); });
+            .uponReplyInvoke([reply = std::move(reply)](std::optional<sdbus::Error> error,
+                                                        const Dictionary&) { reply(error); });
     }
 
     static void say(std::string_view status) { sd_notify(0, std::format("STATUS={}", status).c_str()); }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.hpp"
 #include "files.hpp"
+#include "job_reply.hpp"
 #include "progress.hpp"
+#include "zone_percent.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <format>
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace hvisor::cli {
@@ -16,38 +17,18 @@ namespace {
 struct Arguments {
     std::string zone;   ///< a file, or the name of a configured zone
     std::string virtio; ///< a file, or ""
+    std::shared_ptr<bool> no_wait;
 };
 
-Outcome<void> discard_path(Outcome<sdbus::ObjectPath> path) {
-    if (!path) {
-        return std::unexpected(std::move(path.error()));
-    }
-    return {};
+Outcome<void> start_configured(Client& client, const Arguments& arguments, const Output& output) {
+    const Progress progress(std::format("starting {}", arguments.zone), percent_of_start(client));
+    return report_job(client.manager([&](ManagerProxy& proxy) {
+        return proxy.StartZone(arguments.zone, job_options(*arguments.no_wait));
+    }),
+                      *arguments.no_wait, output);
 }
 
-/// How far the daemon is with the zone that it is starting; it starts one at a
-/// time. By a connection of its own: the other one waits for the reply.
-Progress::Percent percent_of_start(const Client& client) {
-    return [other = std::make_shared<Client>(client.address())]() -> std::optional<unsigned> {
-        const auto rows = other->zones();
-        if (!rows) {
-            return std::nullopt;
-        }
-        for (const ZoneRow& row : *rows) {
-            if (row.state == "starting" && row.progress != 0) {
-                return row.progress;
-            }
-        }
-        return std::nullopt;
-    };
-}
-
-Outcome<void> start_configured(Client& client, const std::string& name) {
-    const Progress progress(std::format("starting {}", name), percent_of_start(client));
-    return discard_path(client.manager([&](ManagerProxy& proxy) { return proxy.StartZone(name, {}); }));
-}
-
-Outcome<void> start_file(Client& client, const Arguments& arguments) {
+Outcome<void> start_file(Client& client, const Arguments& arguments, const Output& output) {
     auto zone = open_config(arguments.zone);
     if (!zone) {
         return std::unexpected(std::move(zone.error()));
@@ -65,14 +46,16 @@ Outcome<void> start_file(Client& client, const Arguments& arguments) {
         return std::unexpected(files.error());
     }
     const Progress progress(std::format("starting {}", arguments.zone), percent_of_start(client));
-    return discard_path(client.manager([&](ManagerProxy& proxy) {
-        return proxy.StartZoneFromConfig(zone->name, zone->text, virtio.name, virtio.text, *files, {});
-    }));
+    return report_job(client.manager([&](ManagerProxy& proxy) {
+        return proxy.StartZoneFromConfig(zone->name, zone->text, virtio.name, virtio.text, *files,
+                                         job_options(*arguments.no_wait));
+    }),
+                      *arguments.no_wait, output);
 }
 
 } // namespace
 
-void add_zone_start(CLI::App& zone, Command& command) {
+void add_zone_start(CLI::App& zone, Command& command, const Output& output) {
     auto arguments = std::make_shared<Arguments>();
     auto* verb = zone.add_subcommand("start", "Start a zone");
     verb->add_option("zone", arguments->zone, "A zone JSON file, or the name of a configured zone")
@@ -80,16 +63,19 @@ void add_zone_start(CLI::App& zone, Command& command) {
         ->required();
     verb->add_option("--virtio", arguments->virtio, "The virtio JSON file with the zone's devices")
         ->type_name("FILE");
-    verb->callback([&command, arguments] {
+    arguments->no_wait = add_no_wait(*verb);
+    verb->callback([&command, &output, arguments] {
         if (names_a_file(arguments->zone)) {
-            command = [arguments](Client& client) { return start_file(client, *arguments); };
+            command = [arguments, &output](Client& client) { return start_file(client, *arguments, output); };
             return;
         }
         if (!arguments->virtio.empty()) {
             throw CLI::ValidationError("--virtio",
                                        "needs a zone JSON file, not the name of a configured zone");
         }
-        command = [arguments](Client& client) { return start_configured(client, arguments->zone); };
+        command = [arguments, &output](Client& client) {
+            return start_configured(client, *arguments, output);
+        };
     });
 }
 

@@ -2,11 +2,10 @@
 #include "service/actions.hpp"
 
 #include "base/log.hpp"
-#include "service/bus_values.hpp"
 #include "service/object_path.hpp"
 
 #include <format>
-#include <type_traits>
+#include <memory>
 #include <utility>
 
 namespace hvisor::service {
@@ -22,80 +21,136 @@ zone::FileTable adopt(BusFiles files) {
     return table;
 }
 
-template <class T, class... Values>
-void send(const Result<T>& result, sdbus::Result<Values...>& reply) {
-    if (!result) {
-        reply.returnError(to_bus_error(result.error()));
-    } else if constexpr (std::is_void_v<T>) {
-        reply.returnResults();
-    } else if constexpr (std::is_same_v<T, std::string>) {
-        reply.returnResults(zone_path(*result));
-    } else {
-        reply.returnResults(*result);
+template <class T>
+void send(const Result<T>& result, sdbus::Result<T>& reply) {
+    try {
+        if (result) {
+            reply.returnResults(*result);
+        } else {
+            reply.returnError(to_bus_error(result.error()));
+        }
+    } catch (const sdbus::Error& error) {
+        log::info("who has asked has left without the answer: {}", error.getMessage());
     }
+}
+
+Dictionary results(std::uint32_t job) {
+    return {{"Job", sdbus::Variant(job_path(job))}};
+}
+
+Dictionary results(std::uint32_t job, const std::string& zone) {
+    Dictionary all = results(job);
+    if (!zone.empty()) {
+        all.emplace("Zone", sdbus::Variant(zone_path(zone)));
+    }
+    return all;
 }
 
 } // namespace
 
-Actions::Actions(zone::ZoneManager& zones, ControlThread& control, std::function<void()> update_objects)
-    : zones_(zones), control_(control), update_objects_(std::move(update_objects)) {}
+Actions::Actions(zone::ZoneManager& zones, ControlThread& control, Jobs& jobs,
+                 std::function<void()> update_objects)
+    : zones_(zones), control_(control), jobs_(jobs), update_objects_(std::move(update_objects)) {}
 
-template <class T, class... Values>
-void Actions::run(std::string what, std::move_only_function<Result<T>()> work,
-                  sdbus::Result<Values...>&& reply) {
-    control_.submit<T>(std::move(work),
-                       [this, what = std::move(what), reply = std::move(reply)](Result<T> result) mutable {
-                           update_objects_();
-                           if (!result) {
-                               log::warning("{}: {}", what, result.error().message);
-                           }
-                           try {
-                               send(result, reply);
-                           } catch (const sdbus::Error& error) {
-                               log::info("who has asked has left without the answer: {}", error.getMessage());
-                           }
-                       });
+void Actions::run(Task task, bool waits, sdbus::Result<Dictionary>&& reply) {
+    const auto added = jobs_.add(task.operation, task.action, std::move(task.zone));
+    if (!added) {
+        send<Dictionary>(std::unexpected(added.error()), reply);
+        return;
+    }
+    const std::shared_ptr<Job>& job = *added;
+    update_objects_();
+    if (!waits) {
+        send<Dictionary>(results(job->id()), reply);
+    }
+    control_.submit<std::string>(
+        [job, work = std::move(task.work)]() mutable {
+            return job->begin().and_then([&] { return work(*job); });
+        },
+        [this, job, waits, failure = std::move(task.failure),
+         reply = std::move(reply)](Result<std::string> result) mutable {
+            job->finish(result ? nullptr : &result.error());
+            update_objects_();
+            if (!result) {
+                log::warning("{}: {}", failure, result.error().message);
+            }
+            if (waits) {
+                send<Dictionary>(std::move(result).transform(
+                                     [&](const std::string& zone) { return results(job->id(), zone); }),
+                                 reply);
+            }
+        });
 }
 
-void Actions::start_configured(std::string name, sdbus::Result<sdbus::ObjectPath>&& reply) {
-    auto what = std::format("cannot start zone {}", name);
-    run<std::string>(
-        std::move(what), [this, name = std::move(name)] { return zones_.start_configured(name); },
-        std::move(reply));
+template <class T>
+void Actions::call(std::string failure, std::move_only_function<Result<T>()> work, sdbus::Result<T>&& reply) {
+    control_.submit<T>(std::move(work), [this, failure = std::move(failure),
+                                         reply = std::move(reply)](Result<T> result) mutable {
+        update_objects_();
+        if (!result) {
+            log::warning("{}: {}", failure, result.error().message);
+        }
+        send(result, reply);
+    });
 }
 
-void Actions::start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles files,
-                    sdbus::Result<sdbus::ObjectPath>&& reply) {
-    auto what = std::format("cannot start the zone of {}", zone.name);
-    run<std::string>(
-        std::move(what),
-        [this, zone = std::move(zone), virtio = std::move(virtio),
-         files = adopt(std::move(files))]() mutable { return zones_.start(zone, virtio, std::move(files)); },
-        std::move(reply));
+void Actions::start_configured(std::string name, bool waits, sdbus::Result<Dictionary>&& reply) {
+    run({.operation = "start",
+         .action = Action::start_zone,
+         .zone = name,
+         .failure = std::format("cannot start zone {}", name),
+         .work = [this, name](Job& job) { return zones_.start_configured(name, job.control()); }},
+        waits, std::move(reply));
+}
+
+void Actions::start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles files, bool waits,
+                    sdbus::Result<Dictionary>&& reply) {
+    auto failure = std::format("cannot start the zone of {}", zone.name);
+    run({.operation = "start",
+         .action = Action::manage_zones,
+         .zone = "",
+         .failure = std::move(failure),
+         .work =
+             [this, zone = std::move(zone), virtio = std::move(virtio), files = adopt(std::move(files))](
+                 Job& job) mutable { return zones_.start(zone, virtio, std::move(files), job.control()); }},
+        waits, std::move(reply));
+}
+
+void Actions::shutdown(std::string name, bool waits, sdbus::Result<Dictionary>&& reply) {
+    run({.operation = "shutdown",
+         .action = Action::stop_zone,
+         .zone = name,
+         .failure = std::format("cannot shut down zone {}", name),
+         .work = [this,
+                  name](Job&) { return zones_.shutdown(name).transform([] { return std::string(); }); }},
+        waits, std::move(reply));
+}
+
+void Actions::restart(std::string name, bool waits, sdbus::Result<Dictionary>&& reply) {
+    run({.operation = "restart",
+         .action = Action::start_zone,
+         .zone = name,
+         .failure = std::format("cannot restart zone {}", name),
+         .work = [this, name](Job& job) { return zones_.restart(name, job.control()); }},
+        waits, std::move(reply));
 }
 
 void Actions::configure_virtio(zone::ConfigText config, BusFiles files,
                                sdbus::Result<std::vector<std::uint32_t>>&& reply) {
-    auto what = std::format("cannot set the devices of {}", config.name);
-    run<std::vector<std::uint32_t>>(
-        std::move(what),
+    auto failure = std::format("cannot set the devices of {}", config.name);
+    call<std::vector<std::uint32_t>>(
+        std::move(failure),
         [this, config = std::move(config), files = adopt(std::move(files))]() mutable {
             return zones_.configure_virtio(config, std::move(files));
         },
         std::move(reply));
 }
 
-void Actions::shutdown(std::string name, sdbus::Result<>&& reply) {
-    auto what = std::format("cannot shut down zone {}", name);
-    run<void>(
-        std::move(what), [this, name = std::move(name)] { return zones_.shutdown(name); }, std::move(reply));
-}
-
 void Actions::resize_disk(std::string zone, std::string device, std::uint64_t bytes,
                           sdbus::Result<std::uint64_t>&& reply) {
-    auto what = std::format("cannot resize {} of zone {}", device, zone);
-    run<std::uint64_t>(
-        std::move(what),
+    auto failure = std::format("cannot resize {} of zone {}", device, zone);
+    call<std::uint64_t>(
+        std::move(failure),
         [this, zone = std::move(zone), device = std::move(device), bytes] {
             return zones_.devices(zone).and_then(
                 [&](const auto& devices) { return devices->resize_disk(device, bytes); });

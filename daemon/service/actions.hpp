@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "service/bus_values.hpp"
 #include "service/control_thread.hpp"
+#include "service/jobs.hpp"
 #include "zone/zone_manager.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
@@ -19,27 +21,48 @@ using BusFiles = std::map<std::string, sdbus::UnixFd>;
 /// The methods that take their time: each runs on the control thread, and is
 /// answered on the main loop after the objects have been brought up to date,
 /// so that a caller finds in them what the reply says.
+///
+/// What starts or ends a zone is a job. Its reply is a dictionary with "Job",
+/// the job's path, and "Zone", the path of the zone that it has started; it
+/// comes when the job has ended, or at once and without "Zone" when `waits` is
+/// false.
 class Actions {
   public:
     /// `update_objects` runs on the main loop before each reply.
-    Actions(zone::ZoneManager& zones, ControlThread& control, std::function<void()> update_objects);
+    Actions(zone::ZoneManager& zones, ControlThread& control, Jobs& jobs,
+            std::function<void()> update_objects);
 
-    void start_configured(std::string name, sdbus::Result<sdbus::ObjectPath>&& reply);
-    void start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles files,
-               sdbus::Result<sdbus::ObjectPath>&& reply);
+    void start_configured(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
+    void start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles files, bool waits,
+               sdbus::Result<Dictionary>&& reply);
+    void shutdown(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
+    void restart(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
+
     void configure_virtio(zone::ConfigText config, BusFiles files,
                           sdbus::Result<std::vector<std::uint32_t>>&& reply);
-    void shutdown(std::string name, sdbus::Result<>&& reply);
     /// Replies with the bytes the disk has; 0 bytes only looks.
     void resize_disk(std::string zone, std::string device, std::uint64_t bytes,
                      sdbus::Result<std::uint64_t>&& reply);
 
   private:
-    template <class T, class... Values>
-    void run(std::string what, std::move_only_function<Result<T>()> work, sdbus::Result<Values...>&& reply);
+    /// Gets the job that it is, returns the name of the zone that it has started or "".
+    using Work = std::move_only_function<Result<std::string>(Job&)>;
+
+    struct Task {
+        const char* operation; ///< "start"
+        Action action;
+        std::string zone;    ///< "" as long as it is not known
+        std::string failure; ///< "cannot start zone linux2"
+        Work work;
+    };
+
+    void run(Task task, bool waits, sdbus::Result<Dictionary>&& reply);
+    template <class T>
+    void call(std::string failure, std::move_only_function<Result<T>()> work, sdbus::Result<T>&& reply);
 
     zone::ZoneManager& zones_;
     ControlThread& control_;
+    Jobs& jobs_;
     std::function<void()> update_objects_;
 };
 

@@ -35,6 +35,10 @@ void check_options(const Dictionary& options, std::initializer_list<std::string_
     }
 }
 
+bool waits(const Dictionary& options) {
+    return option<bool>(options, "wait", "b").value_or(true);
+}
+
 sdbus::Error wrong_option_type(const std::string& key, const char* expected, const sdbus::Variant& value) {
     return invalid_arguments(
         std::format("option '{}' must be of type '{}', not '{}'", key, expected, value.peekValueType()));

@@ -41,6 +41,9 @@ void announce(const std::function<void()>& emit) noexcept;
 /// something must not be told it was done. Throws sdbus::Error.
 void check_options(const Dictionary& options, std::initializer_list<std::string_view> known);
 
+/// The option "wait" (b) of methods that begin a job: whether the reply waits for its end.
+[[nodiscard]] bool waits(const Dictionary& options);
+
 [[nodiscard]] sdbus::Error wrong_option_type(const std::string& key, const char* expected,
                                              const sdbus::Variant& value);
 

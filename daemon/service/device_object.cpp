@@ -8,12 +8,14 @@
 
 namespace hvisor::service {
 
-DeviceObject::DeviceObject(sdbus::IConnection& connection, sdbus::ObjectPath path, zone::DeviceState state,
-                           Sampler sampler, Actions& actions, const std::string& zone)
-    : AdaptorInterfaces(connection, std::move(path)), state_(std::move(state)), sampler_(std::move(sampler)) {
+DeviceObject::DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Sampler sampler,
+                           const ObjectContext& context, const std::string& zone)
+    : AdaptorInterfaces(context.connection, std::move(path)),
+      state_(std::move(state)),
+      sampler_(std::move(sampler)) {
     registerAdaptor();
     if (state_.disk) {
-        disk_.emplace(connection, getObject().getObjectPath(), actions, zone, state_.id, *state_.disk);
+        disk_.emplace(context, getObject().getObjectPath(), zone, state_.id, *state_.disk);
     }
     announce([this] { emitInterfacesAddedSignal(); });
 }

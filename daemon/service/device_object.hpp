@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "service/actions.hpp"
 #include "service/bus_values.hpp"
 #include "service/disk_interface.hpp"
+#include "service/object_context.hpp"
 #include "zone/zone_devices.hpp"
 
 #include "device_adaptor.hpp"
@@ -25,8 +25,8 @@ class DeviceObject final
     /// Looks at the device now; nothing when it is gone.
     using Sampler = std::function<std::optional<zone::DeviceState>()>;
 
-    DeviceObject(sdbus::IConnection& connection, sdbus::ObjectPath path, zone::DeviceState state,
-                 Sampler sampler, Actions& actions, const std::string& zone);
+    DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Sampler sampler,
+                 const ObjectContext& context, const std::string& zone);
     ~DeviceObject();
     DeviceObject(const DeviceObject&) = delete;
     DeviceObject& operator=(const DeviceObject&) = delete;

@@ -5,10 +5,10 @@
 
 namespace hvisor::service {
 
-DiskInterface::DiskInterface(sdbus::IConnection& connection, sdbus::ObjectPath path, Actions& actions,
-                             std::string zone, std::string device, zone::DiskState state)
-    : AdaptorInterfaces(connection, std::move(path)),
-      actions_(actions),
+DiskInterface::DiskInterface(const ObjectContext& context, sdbus::ObjectPath path, std::string zone,
+                             std::string device, zone::DiskState state)
+    : AdaptorInterfaces(context.connection, std::move(path)),
+      context_(context),
       zone_(std::move(zone)),
       device_(std::move(device)),
       state_(std::move(state)) {
@@ -31,7 +31,10 @@ void DiskInterface::update(const zone::DiskState& state) {
 
 void DiskInterface::Resize(sdbus::Result<std::uint64_t>&& result, std::uint64_t size, Dictionary options) {
     check_options(options, {});
-    actions_.resize_disk(zone_, device_, size, std::move(result));
+    authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
+              [&actions = context_.actions, zone = zone_, device = device_, size](auto&& reply) {
+                  actions.resize_disk(zone, device, size, std::move(reply));
+              });
 }
 
 std::uint64_t DiskInterface::Size() {

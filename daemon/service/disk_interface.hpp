@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "service/actions.hpp"
 #include "service/bus_values.hpp"
+#include "service/object_context.hpp"
 #include "zone/zone_devices.hpp"
 
 #include "device_block_adaptor.hpp"
@@ -17,8 +17,8 @@ namespace hvisor::service {
 /// org.syswonder.hvisor1.Device.Block on the object of a disk.
 class DiskInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hvisor1::Device::Block_adaptor> {
   public:
-    DiskInterface(sdbus::IConnection& connection, sdbus::ObjectPath path, Actions& actions, std::string zone,
-                  std::string device, zone::DiskState state);
+    DiskInterface(const ObjectContext& context, sdbus::ObjectPath path, std::string zone, std::string device,
+                  zone::DiskState state);
     ~DiskInterface();
     DiskInterface(const DiskInterface&) = delete;
     DiskInterface& operator=(const DiskInterface&) = delete;
@@ -34,7 +34,7 @@ class DiskInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
     bool ReadOnly() override;
     std::string Serial() override;
 
-    Actions& actions_;
+    const ObjectContext& context_;
     const std::string zone_;
     const std::string device_;
     zone::DiskState state_;

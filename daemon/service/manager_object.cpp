@@ -7,13 +7,8 @@
 
 namespace hvisor::service {
 
-ManagerObject::ManagerObject(sdbus::IConnection& connection, Actions& actions, ZoneTree& tree,
-                             zone::ZoneManager& zones, std::uint64_t hypervisor_magic)
-    : AdaptorInterfaces(connection, manager_path()),
-      actions_(actions),
-      tree_(tree),
-      zones_(zones),
-      hypervisor_magic_(hypervisor_magic) {
+ManagerObject::ManagerObject(const ObjectContext& context, ZoneTree& tree)
+    : AdaptorInterfaces(context.connection, manager_path()), context_(context), tree_(tree) {
     registerAdaptor();
 }
 
@@ -21,35 +16,47 @@ ManagerObject::~ManagerObject() {
     unregisterAdaptor();
 }
 
-void ManagerObject::StartZone(sdbus::Result<sdbus::ObjectPath>&& result, std::string name,
-                              Dictionary options) {
-    check_options(options, {});
-    actions_.start_configured(std::move(name), std::move(result));
+void ManagerObject::StartZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) {
+    check_options(options, {"wait"});
+    authorise(context_.authority, Action::start_zone, name, std::move(result),
+              [&actions = context_.actions, name, waits = waits(options)](auto&& reply) {
+                  actions.start_configured(name, waits, std::move(reply));
+              });
 }
 
-void ManagerObject::StartZoneFromConfig(sdbus::Result<sdbus::ObjectPath>&& result, std::string config_name,
+void ManagerObject::StartZoneFromConfig(sdbus::Result<Dictionary>&& result, std::string config_name,
                                         std::string config, std::string virtio_name, std::string virtio,
                                         BusFiles files, Dictionary options) {
-    check_options(options, {});
-    actions_.start({.name = std::move(config_name), .text = std::move(config)},
-                   {.name = std::move(virtio_name), .text = std::move(virtio)}, std::move(files),
-                   std::move(result));
+    check_options(options, {"wait"});
+    authorise(
+        context_.authority, Action::manage_zones, "", std::move(result),
+        [&actions = context_.actions, zone = zone::ConfigText{std::move(config_name), std::move(config)},
+         devices = zone::ConfigText{std::move(virtio_name), std::move(virtio)}, files = std::move(files),
+         waits = waits(options)](auto&& reply) mutable {
+            actions.start(std::move(zone), std::move(devices), std::move(files), waits, std::move(reply));
+        });
 }
 
 void ManagerObject::ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& result, std::string name,
                                     std::string config, BusFiles files, Dictionary options) {
     check_options(options, {});
-    actions_.configure_virtio({.name = std::move(name), .text = std::move(config)}, std::move(files),
-                              std::move(result));
+    authorise(context_.authority, Action::manage_zones, "", std::move(result),
+              [&actions = context_.actions, text = zone::ConfigText{std::move(name), std::move(config)},
+               files = std::move(files)](auto&& reply) mutable {
+                  actions.configure_virtio(std::move(text), std::move(files), std::move(reply));
+              });
 }
 
-void ManagerObject::ShutdownZone(sdbus::Result<>&& result, std::string name, Dictionary options) {
-    check_options(options, {});
-    actions_.shutdown(std::move(name), std::move(result));
+void ManagerObject::ShutdownZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) {
+    check_options(options, {"wait"});
+    authorise(context_.authority, Action::stop_zone, name, std::move(result),
+              [&actions = context_.actions, name, waits = waits(options)](auto&& reply) {
+                  actions.shutdown(name, waits, std::move(reply));
+              });
 }
 
 std::vector<Dictionary> ManagerObject::ListZones() {
-    tree_.update(zones_.zones());
+    tree_.update(context_.zones.zones());
     std::vector<Dictionary> zones;
     for (const auto& [path, state] : tree_.entries()) {
         zones.push_back({{"Name", sdbus::Variant(state.name)},
@@ -74,11 +81,11 @@ std::string ManagerObject::HypervisorState() {
 }
 
 std::uint64_t ManagerObject::HypervisorMagic() {
-    return hypervisor_magic_;
+    return context_.hypervisor_magic;
 }
 
 std::map<std::string, std::uint64_t> ManagerObject::Statistics() {
-    const auto counts = zones_.trap_counts();
+    const auto counts = context_.zones.trap_counts();
     return {{"Requests", counts.requests},     {"UnknownRequests", counts.unknown},
             {"Sleeps", counts.sleeps},         {"MissedWakeups", counts.missed_wakeups},
             {"Interrupts", counts.interrupts}, {"InterruptsDropped", counts.interrupts_dropped}};

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "service/actions.hpp"
 #include "service/bus_values.hpp"
+#include "service/object_context.hpp"
 #include "service/zone_tree.hpp"
-#include "zone/zone_manager.hpp"
 
 #include "manager_adaptor.hpp"
 
@@ -21,8 +20,7 @@ namespace hvisor::service {
 class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvisor1::Manager_adaptor,
                                                             sdbus::ObjectManager_adaptor> {
   public:
-    ManagerObject(sdbus::IConnection& connection, Actions& actions, ZoneTree& tree,
-                  zone::ZoneManager& zones, std::uint64_t hypervisor_magic);
+    ManagerObject(const ObjectContext& context, ZoneTree& tree);
     ~ManagerObject();
     ManagerObject(const ManagerObject&) = delete;
     ManagerObject& operator=(const ManagerObject&) = delete;
@@ -30,23 +28,21 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
     ManagerObject& operator=(ManagerObject&&) = delete;
 
   private:
-    void StartZone(sdbus::Result<sdbus::ObjectPath>&& result, std::string name, Dictionary options) override;
-    void StartZoneFromConfig(sdbus::Result<sdbus::ObjectPath>&& result, std::string config_name,
-                             std::string config, std::string virtio_name, std::string virtio, BusFiles files,
+    void StartZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) override;
+    void StartZoneFromConfig(sdbus::Result<Dictionary>&& result, std::string config_name, std::string config,
+                             std::string virtio_name, std::string virtio, BusFiles files,
                              Dictionary options) override;
     void ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& result, std::string name,
                          std::string config, BusFiles files, Dictionary options) override;
-    void ShutdownZone(sdbus::Result<>&& result, std::string name, Dictionary options) override;
+    void ShutdownZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) override;
     std::vector<Dictionary> ListZones() override;
     std::string Version() override;
     std::string HypervisorState() override;
     std::uint64_t HypervisorMagic() override;
     std::map<std::string, std::uint64_t> Statistics() override;
 
-    Actions& actions_;
+    const ObjectContext& context_;
     ZoneTree& tree_;
-    zone::ZoneManager& zones_;
-    std::uint64_t hypervisor_magic_;
 };
 
 } // namespace hvisor::service

@@ -4,6 +4,7 @@
 #include <systemd/sd-bus.h>
 
 #include <cstdlib>
+#include <format>
 #include <memory>
 #include <new>
 
@@ -33,6 +34,10 @@ const sdbus::ObjectPath& manager_path() {
 
 sdbus::ObjectPath zone_path(const std::string& name) {
     return encode(manager_path() + "/zone", name);
+}
+
+sdbus::ObjectPath job_path(std::uint32_t id) {
+    return sdbus::ObjectPath(std::format("{}/job/{}", std::string(manager_path()), id));
 }
 
 sdbus::ObjectPath device_path(const sdbus::ObjectPath& zone, const std::string& id) {

@@ -1,30 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "service/job_tree.hpp"
 #include "service/manager_object.hpp"
+#include "service/object_context.hpp"
 #include "service/zone_tree.hpp"
 
-#include <cstdint>
 #include <vector>
 
 namespace hvisor::service {
 
-/// All objects of org.syswonder.hvisor1 on one connection: of a bus, or of a
-/// program that is connected directly. Main loop only.
+/// Every object of org.syswonder.hvisor1 on one connection: the Manager, the
+/// zones with their devices, and the jobs.
 class Objects {
   public:
-    /// Puts them there as they are now. Throws sdbus::Error.
-    Objects(sdbus::IConnection& connection, zone::ZoneManager& zones, Actions& actions,
-            std::uint64_t hypervisor_magic)
-        : tree_(connection, zones, actions), manager_(connection, actions, tree_, zones, hypervisor_magic) {
-        tree_.update(zones.zones());
+    /// All that `context` refers to outlives this.
+    explicit Objects(const ObjectContext& context)
+        : context_(context),
+          tree_(context_),
+          jobs_(context_.connection, context_.jobs, context_.authority),
+          manager_(context_, tree_) {
+        update(context_.zones.zones());
     }
 
-    /// Make them show these zones, with the signals for it.
-    void update(const std::vector<zone::ZoneState>& zones) { tree_.update(zones); }
+    /// Make them show these zones and the jobs as they are, with the signals for it.
+    void update(const std::vector<zone::ZoneState>& zones) {
+        tree_.update(zones);
+        jobs_.update();
+    }
 
   private:
+    const ObjectContext context_;
     ZoneTree tree_;
+    JobTree jobs_;
     ManagerObject manager_;
 };
 

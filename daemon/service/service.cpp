@@ -19,16 +19,6 @@ const sdbus::ServiceName bus_name{"org.syswonder.hvisor1"};
 // be announced.
 constexpr std::chrono::seconds refresh_period{1};
 
-std::unique_ptr<sdbus::IConnection> open_bus(const std::string& bus) {
-    if (bus.empty() || bus == "system") {
-        return sdbus::createSystemBusConnection();
-    }
-    if (bus == "session") {
-        return sdbus::createSessionBusConnection();
-    }
-    return sdbus::createSessionBusConnectionWithAddress(bus);
-}
-
 /// "2 zones running, 4 devices": the root zone is not counted.
 std::string summary(const std::vector<zone::ZoneState>& states) {
     std::size_t zones = 0;
@@ -63,7 +53,8 @@ Service::Service(MainLoop& loop, zone::ZoneManager& zones, std::optional<Listeni
       hypervisor_magic_(options.hypervisor_magic),
       listening_(std::move(socket)),
       control_(loop),
-      actions_(zones, control_, [this] { update(); }) {}
+      jobs_([this] { update_soon(); }),
+      actions_(zones, control_, jobs_, [this] { update(); }) {}
 
 Service::~Service() {
     zones_.on_change({});
@@ -94,7 +85,7 @@ Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, zone::ZoneManag
 
 void Service::connect(const std::string& bus) {
     try {
-        bus_ = open_bus(bus);
+        bus_ = MessageBus::open(bus);
     } catch (const sdbus::Error& error) {
         if (!bus.empty() || !listening_) {
             throw;
@@ -103,12 +94,19 @@ void Service::connect(const std::string& bus) {
                   error.getMessage());
         return;
     }
-    bus_objects_ = make_objects(*bus_);
-    bus_->attachSdEventLoop(loop_.handle());
+    auto& connection = *bus_->connection;
+    polkit_.emplace(*bus_->handle, connection);
+    bus_objects_ = make_objects(connection, *polkit_);
+    connection.attachSdEventLoop(loop_.handle());
 }
 
-std::unique_ptr<Objects> Service::make_objects(sdbus::IConnection& connection) {
-    return std::make_unique<Objects>(connection, zones_, actions_, hypervisor_magic_);
+std::unique_ptr<Objects> Service::make_objects(sdbus::IConnection& connection, Authority& authority) {
+    return std::make_unique<Objects>(ObjectContext{.connection = connection,
+                                                   .authority = authority,
+                                                   .zones = zones_,
+                                                   .actions = actions_,
+                                                   .jobs = jobs_,
+                                                   .hypervisor_magic = hypervisor_magic_});
 }
 
 Result<void> Service::publish() {
@@ -121,7 +119,7 @@ Result<void> Service::take_name() {
         return {};
     }
     try {
-        bus_->requestName(bus_name);
+        bus_->connection->requestName(bus_name);
     } catch (const sdbus::Error& error) {
         return fail(ErrorCode::resource_busy, "cannot take the name {}: {} (does another hvisord run?)",
                     std::string_view(bus_name), error.getMessage());
@@ -133,8 +131,9 @@ Result<void> Service::serve_socket() {
     if (!listening_) {
         return {};
     }
-    auto socket = ControlSocket::create(loop_, control_, *std::exchange(listening_, std::nullopt),
-                                        [this](auto& connection) { return make_objects(connection); });
+    auto socket =
+        ControlSocket::create(loop_, control_, *std::exchange(listening_, std::nullopt),
+                              [this](auto& connection) { return make_objects(connection, unrestricted_); });
     if (!socket) {
         return std::unexpected(std::move(socket.error()));
     }
@@ -180,6 +179,7 @@ void Service::refresh() {
         },
         [this](const Result<void>&) {
             refresh_pending_ = false;
+            jobs_.forget_old();
             update();
         });
 }

@@ -5,12 +5,13 @@
 #include "service/actions.hpp"
 #include "service/control_socket.hpp"
 #include "service/control_thread.hpp"
+#include "service/jobs.hpp"
 #include "service/listening_socket.hpp"
 #include "service/main_loop.hpp"
+#include "service/message_bus.hpp"
 #include "service/objects.hpp"
+#include "service/polkit.hpp"
 #include "zone/zone_manager.hpp"
-
-#include <sdbus-c++/sdbus-c++.h>
 
 #include <atomic>
 #include <cstdint>
@@ -58,7 +59,7 @@ class Service {
     void connect(const std::string& bus);
     [[nodiscard]] Result<void> take_name();
     [[nodiscard]] Result<void> serve_socket();
-    [[nodiscard]] std::unique_ptr<Objects> make_objects(sdbus::IConnection& connection);
+    [[nodiscard]] std::unique_ptr<Objects> make_objects(sdbus::IConnection& connection, Authority& authority);
     void update_objects(const std::vector<zone::ZoneState>& zones);
     void update();
     void update_soon();
@@ -69,8 +70,11 @@ class Service {
     zone::ZoneManager& zones_;
     std::uint64_t hypervisor_magic_;
     std::optional<ListeningSocket> listening_; ///< until publish()
-    std::unique_ptr<sdbus::IConnection> bus_;  ///< none: no bus
+    std::optional<MessageBus> bus_;
+    std::optional<Polkit> polkit_; ///< of the bus
+    Unrestricted unrestricted_;    ///< of the socket
     ControlThread control_;
+    Jobs jobs_;
     Actions actions_;
     std::unique_ptr<Objects> bus_objects_;
     std::unique_ptr<ControlSocket> socket_;

@@ -9,9 +9,23 @@
 #include <utility>
 
 namespace hvisor::service {
+namespace {
 
-ZoneObject::ZoneObject(const ObjectContext& context, sdbus::ObjectPath path, zone::ZoneState state)
-    : AdaptorInterfaces(context.connection, std::move(path)), context_(context), state_(std::move(state)) {
+/// The id of the console that has been opened as `device`, where "" is the first one.
+std::string console_id(const zone::ZoneDevices& devices, const std::string& device) {
+    const auto all = devices.inspect();
+    const auto first = std::ranges::find(all, "console", &zone::DeviceState::type);
+    return device.empty() && first != all.end() ? first->id : device;
+}
+
+} // namespace
+
+ZoneObject::ZoneObject(const ObjectContext& context, const DeviceSampler& sample, sdbus::ObjectPath path,
+                       zone::ZoneState state)
+    : AdaptorInterfaces(context.connection, std::move(path)),
+      context_(context),
+      sample_(sample),
+      state_(std::move(state)) {
     registerAdaptor();
     announce([this] { emitInterfacesAddedSignal(); });
     update_devices();
@@ -59,18 +73,29 @@ void ZoneObject::update_devices() {
             continue;
         }
         object = std::make_unique<DeviceObject>(
-            context_.connection, device_path(getObject().getObjectPath(), device.id), device,
-            [this, id = device.id] { return context_.sample(state_.id, id); }, context_.actions, state_.name);
+            device_path(getObject().getObjectPath(), device.id), device,
+            [this, id = device.id] { return sample_(state_.id, id); }, context_, state_.name);
     }
 }
 
-void ZoneObject::Shutdown(sdbus::Result<>&& result, Dictionary options) {
-    check_options(options, {});
-    context_.actions.shutdown(state_.name, std::move(result));
+void ZoneObject::Shutdown(sdbus::Result<Dictionary>&& result, Dictionary options) {
+    check_options(options, {"wait"});
+    authorise(context_.authority, Action::stop_zone, state_.name, std::move(result),
+              [&actions = context_.actions, name = state_.name, waits = waits(options)](auto&& reply) {
+                  actions.shutdown(name, waits, std::move(reply));
+              });
 }
 
-std::tuple<sdbus::UnixFd, Dictionary> ZoneObject::OpenConsole(const std::string& device,
-                                                              const Dictionary& options) {
+void ZoneObject::Restart(sdbus::Result<Dictionary>&& result, Dictionary options) {
+    check_options(options, {"wait"});
+    authorise(context_.authority, Action::start_zone, state_.name, std::move(result),
+              [&actions = context_.actions, name = state_.name, waits = waits(options)](auto&& reply) {
+                  actions.restart(name, waits, std::move(reply));
+              });
+}
+
+void ZoneObject::OpenConsole(sdbus::Result<sdbus::UnixFd, Dictionary>&& result, std::string device,
+                             Dictionary options) {
     check_options(options, {"port", "replay", "read-only", "force"});
     const auto replay = option<std::uint64_t>(options, "replay", "t");
     zone::ConsoleAttach attach;
@@ -78,29 +103,30 @@ std::tuple<sdbus::UnixFd, Dictionary> ZoneObject::OpenConsole(const std::string&
     attach.force = option<bool>(options, "force", "b").value_or(false);
     attach.read_only = option<bool>(options, "read-only", "b").value_or(false);
     attach.replay = std::min<std::uint64_t>(replay.value_or(SIZE_MAX), SIZE_MAX);
-    UniqueFd stream = value_or_throw(devices()->open_console(device, attach));
-
-    std::string opened = device;
-    if (const auto first = std::ranges::find(state_.devices, "console", &zone::DeviceState::type);
-        opened.empty() && first != state_.devices.end()) {
-        opened = first->id;
-    }
-    return {sdbus::UnixFd(stream.release(), sdbus::adopt_fd), {{"Device", sdbus::Variant(opened)}}};
+    authorise(context_.authority, Action::open_console, state_.name, std::move(result),
+              [&zones = context_.zones, name = state_.name, device = std::move(device),
+               attach = std::move(attach)](auto&& reply) {
+                  const auto devices = value_or_throw(zones.devices(name));
+                  UniqueFd stream = value_or_throw(devices->open_console(device, attach));
+                  reply.returnResults(sdbus::UnixFd(stream.release(), sdbus::adopt_fd),
+                                      Dictionary{{"Device", sdbus::Variant(console_id(*devices, device))}});
+              });
 }
 
-void ZoneObject::ResizeConsole(const std::string& device, const std::uint16_t& columns,
-                               const std::uint16_t& rows, const Dictionary& options) {
+void ZoneObject::ResizeConsole(sdbus::Result<>&& result, std::string device, std::uint16_t columns,
+                               std::uint16_t rows, Dictionary options) {
     check_options(options, {"port"});
     if (columns == 0 || rows == 0) {
         throw invalid_arguments(
             std::format("a window of {} columns and {} rows; expected 1 or more of each", columns, rows));
     }
-    const auto port = option<std::string>(options, "port", "s").value_or("");
-    value_or_throw(devices()->resize_console(device, port, {.columns = columns, .rows = rows}));
-}
-
-std::shared_ptr<zone::ZoneDevices> ZoneObject::devices() const {
-    return value_or_throw(context_.zones.devices(state_.name));
+    authorise(context_.authority, Action::open_console, state_.name, std::move(result),
+              [&zones = context_.zones, name = state_.name, device = std::move(device),
+               port = option<std::string>(options, "port", "s").value_or(""), columns, rows](auto&& reply) {
+                  const auto devices = value_or_throw(zones.devices(name));
+                  value_or_throw(devices->resize_console(device, port, {.columns = columns, .rows = rows}));
+                  reply.returnResults();
+              });
 }
 
 std::string ZoneObject::Name() {

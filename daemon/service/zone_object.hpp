@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "service/actions.hpp"
 #include "service/bus_values.hpp"
 #include "service/device_object.hpp"
+#include "service/object_context.hpp"
 #include "zone/zone_manager.hpp"
 
 #include "zone_adaptor.hpp"
@@ -16,25 +16,20 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace hvisor::service {
 
-/// What the objects work with; outlives them all.
-struct ObjectContext {
-    sdbus::IConnection& connection;
-    zone::ZoneManager& zones;
-    Actions& actions;
-    /// A device of a zone as it is now, at most a tenth of a second old.
-    std::function<std::optional<zone::DeviceState>(std::uint32_t zone, const std::string& device)> sample;
-};
+/// A device of a zone as it is now, at most a tenth of a second old.
+using DeviceSampler =
+    std::function<std::optional<zone::DeviceState>(std::uint32_t zone, const std::string& device)>;
 
 /// One org.syswonder.hvisor1.Zone, and the Device objects below it.
 class ZoneObject final
     : public sdbus::AdaptorInterfaces<org::syswonder::hvisor1::Zone_adaptor, sdbus::ManagedObject_adaptor> {
   public:
-    ZoneObject(const ObjectContext& context, sdbus::ObjectPath path, zone::ZoneState state);
+    ZoneObject(const ObjectContext& context, const DeviceSampler& sample, sdbus::ObjectPath path,
+               zone::ZoneState state);
     ~ZoneObject();
     ZoneObject(const ZoneObject&) = delete;
     ZoneObject& operator=(const ZoneObject&) = delete;
@@ -48,11 +43,12 @@ class ZoneObject final
     void update(zone::ZoneState state);
 
   private:
-    void Shutdown(sdbus::Result<>&& result, Dictionary options) override;
-    std::tuple<sdbus::UnixFd, Dictionary> OpenConsole(const std::string& device,
-                                                      const Dictionary& options) override;
-    void ResizeConsole(const std::string& device, const std::uint16_t& columns, const std::uint16_t& rows,
-                       const Dictionary& options) override;
+    void Shutdown(sdbus::Result<Dictionary>&& result, Dictionary options) override;
+    void Restart(sdbus::Result<Dictionary>&& result, Dictionary options) override;
+    void OpenConsole(sdbus::Result<sdbus::UnixFd, Dictionary>&& result, std::string device,
+                     Dictionary options) override;
+    void ResizeConsole(sdbus::Result<>&& result, std::string device, std::uint16_t columns,
+                       std::uint16_t rows, Dictionary options) override;
     std::string Name() override;
     std::uint32_t Id() override;
     std::string State() override;
@@ -63,10 +59,8 @@ class ZoneObject final
     std::string Diagnosis() override;
 
     void update_devices();
-    /// Throws what a caller should read when there are none.
-    [[nodiscard]] std::shared_ptr<zone::ZoneDevices> devices() const;
-
     const ObjectContext& context_;
+    const DeviceSampler& sample_;
     zone::ZoneState state_;
     std::map<std::string, std::unique_ptr<DeviceObject>> devices_;
 };

@@ -15,12 +15,9 @@ constexpr std::chrono::milliseconds sample_age{100};
 
 } // namespace
 
-ZoneTree::ZoneTree(sdbus::IConnection& connection, zone::ZoneManager& zones, Actions& actions)
-    : context_{
-          .connection = connection,
-          .zones = zones,
-          .actions = actions,
-          .sample = [this](std::uint32_t zone, const std::string& device) { return sample(zone, device); }} {}
+ZoneTree::ZoneTree(const ObjectContext& context)
+    : context_(context),
+      sample_([this](std::uint32_t zone, const std::string& device) { return sample(zone, device); }) {}
 
 void ZoneTree::take(std::vector<zone::ZoneState> zones) {
     states_ = std::move(zones);
@@ -54,7 +51,7 @@ void ZoneTree::update(std::vector<zone::ZoneState> zones) {
         if (object) {
             object->update(std::move(entry.state));
         } else {
-            object = std::make_unique<ZoneObject>(context_, entry.path, std::move(entry.state));
+            object = std::make_unique<ZoneObject>(context_, sample_, entry.path, std::move(entry.state));
         }
     }
 }

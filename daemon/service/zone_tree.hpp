@@ -18,7 +18,7 @@ namespace hvisor::service {
 /// its zones. Main loop only.
 class ZoneTree {
   public:
-    ZoneTree(sdbus::IConnection& connection, zone::ZoneManager& zones, Actions& actions);
+    explicit ZoneTree(const ObjectContext& context);
 
     /// Create, change and remove objects so that they show these zones, with the
     /// signals for it.
@@ -35,7 +35,8 @@ class ZoneTree {
     void take(std::vector<zone::ZoneState> zones);
     std::optional<zone::DeviceState> sample(std::uint32_t zone, const std::string& device);
 
-    ObjectContext context_;
+    const ObjectContext& context_;
+    const DeviceSampler sample_;
     std::vector<zone::ZoneState> states_;
     std::chrono::steady_clock::time_point looked_;
     std::map<std::string, std::unique_ptr<ZoneObject>> objects_;

@@ -80,8 +80,9 @@ Files all_files(const ZoneFiles& files) {
 }
 
 sdbus::ObjectPath start_guest(Manager& manager, const ZoneFiles& files) {
-    return manager.StartZoneFromConfig("zone.json", ZoneFiles::zone_json(), "virtio.json",
-                                       ZoneFiles::virtio_json(), all_files(files), {});
+    const auto results = manager.StartZoneFromConfig("zone.json", ZoneFiles::zone_json(), "virtio.json",
+                                                     ZoneFiles::virtio_json(), all_files(files), {});
+    return results.at("Zone").get<sdbus::ObjectPath>();
 }
 
 Objects managed_objects(Manager& manager) {

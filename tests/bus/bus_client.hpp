@@ -5,6 +5,7 @@
 
 #include "device_block_proxy.hpp"
 #include "device_proxy.hpp"
+#include "job_proxy.hpp"
 #include "manager_proxy.hpp"
 #include "zone_proxy.hpp"
 
@@ -47,6 +48,7 @@ class Proxy final : public sdbus::ProxyInterfaces<Interface> {
 
 using Manager = Proxy<org::syswonder::hvisor1::Manager_proxy>;
 using Zone = Proxy<org::syswonder::hvisor1::Zone_proxy>;
+using Job = Proxy<org::syswonder::hvisor1::Job_proxy>;
 using Device = Proxy<org::syswonder::hvisor1::Device_proxy>;
 using Disk = Proxy<org::syswonder::hvisor1::Device::Block_proxy>;
 

@@ -4,6 +4,7 @@
 #include "process.hpp"
 #include "zone_files.hpp"
 
+#include <csignal>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -56,6 +57,10 @@ class Daemon {
     [[nodiscard]] std::size_t open_files() const;
     /// Of all its files, the Unix stream sockets: the bus and the consoles.
     [[nodiscard]] std::size_t open_streams() const;
+
+    /// Stop its threads where they are, and let them go on.
+    void freeze() const { process_->signal(SIGSTOP); }
+    void thaw() const { process_->signal(SIGCONT); }
 
     /// Ask it to end; its exit status.
     int stop();

@@ -22,11 +22,11 @@ class StuckDaemon {
             ->addVTable(
                 sdbus::registerMethod("ListZones").implementedAs([] { return std::vector<Dictionary>{}; }),
                 sdbus::registerMethod("StartZone")
-                    .implementedAs([this](sdbus::Result<sdbus::ObjectPath>&& reply, const std::string&,
-                                          const Dictionary&) {
-                        reply_ = std::move(reply);
-                        is_asked_ = true;
-                    }))
+                    .implementedAs(
+                        [this](sdbus::Result<Dictionary>&& reply, const std::string&, const Dictionary&) {
+                            reply_ = std::move(reply);
+                            is_asked_ = true;
+                        }))
             .forInterface("org.syswonder.hvisor1.Manager");
         connection_->enterEventLoopAsync();
     }
@@ -44,7 +44,7 @@ class StuckDaemon {
         sdbus::createSessionBusConnection(sdbus::ServiceName("org.syswonder.hvisor1"));
     std::unique_ptr<sdbus::IObject> object_ =
         sdbus::createObject(*connection_, sdbus::ObjectPath("/org/syswonder/hvisor1"));
-    sdbus::Result<sdbus::ObjectPath> reply_; ///< it refers to the connection
+    sdbus::Result<Dictionary> reply_; ///< it refers to the connection
 };
 
 /// A daemon with a configured zone, and `hvisorctl zone hold` on it.

@@ -186,7 +186,7 @@ TEST_CASE("a configured zone is started by its name", "[zones]") {
     // The name of the configuration need not be that of the zone.
     daemon.files().configure("camera");
 
-    CHECK(manager.StartZone("camera", {}) == guest_path);
+    CHECK(manager.StartZone("camera", {}).at("Zone").get<sdbus::ObjectPath>() == guest_path);
     CHECK(Device(*connection, disk_path).Type() == "block");
     manager.ShutdownZone("guest1", {});
 }

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command.hpp"
+#include "format.hpp"
+#include "json.hpp"
+#include "progress.hpp"
+#include "waiting.hpp"
+
+#include "base/error_table.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <format>
+#include <memory>
+#include <optional>
+#include <print>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace hvisor::cli {
+namespace {
+
+using JobError = sdbus::Struct<std::string, std::string>;
+
+const sdbus::InterfaceName job_interface{JobProxy::INTERFACE_NAME};
+
+struct Arguments {
+    std::uint32_t id = 0;
+    Patience patience;
+};
+
+/// The properties of every job, by their numbers.
+Outcome<std::vector<JsonObject>> all_jobs(Client& client) {
+    const auto objects = client.objects();
+    if (!objects) {
+        return std::unexpected(objects.error());
+    }
+    std::vector<JsonObject> jobs;
+    for (const auto& [path, interfaces] : *objects) {
+        if (const auto job = interfaces.find(job_interface); job != interfaces.end()) {
+            JsonObject object{{"Path", sdbus::Variant(path)}};
+            for (const auto& [name, value] : job->second) {
+                object.emplace(std::string(name), value);
+            }
+            jobs.push_back(std::move(object));
+        }
+    }
+    std::ranges::sort(jobs, {}, [](const JsonObject& job) { return value_of<std::uint32_t>(job, "Id"); });
+    return jobs;
+}
+
+std::string error_text(const JsonObject& job) {
+    return std::get<1>(value_of<JobError>(job, "Error"));
+}
+
+Outcome<void> list(Client& client, const Output& output) {
+    const auto jobs = all_jobs(client);
+    if (!jobs) {
+        return std::unexpected(jobs.error());
+    }
+    if (output.json) {
+        std::print("{}", to_json(*jobs));
+        return {};
+    }
+    Table table({{.title = "JOB", .align_right = true},
+                 {.title = "OPERATION"},
+                 {.title = "ZONE"},
+                 {.title = "STATE"},
+                 {.title = "DONE", .align_right = true},
+                 {.title = "ERROR"}});
+    for (const auto& job : *jobs) {
+        table.add({std::to_string(value_of<std::uint32_t>(job, "Id")),
+                   value_of<std::string>(job, "Operation"), value_of<std::string>(job, "Zone"),
+                   value_of<std::string>(job, "State"),
+                   std::format("{} %", value_of<std::uint32_t>(job, "Progress")), error_text(job)});
+    }
+    output.print(table);
+    return {};
+}
+
+std::unexpected<Failure> no_such_job(std::uint32_t id) {
+    return fail(error_row(ErrorCode::no_such_device).exit_status,
+                std::format("there is no job {}: it ended more than ten seconds ago, or never was", id));
+}
+
+Outcome<JsonObject> find_job(Client& client, std::uint32_t id) {
+    const auto jobs = all_jobs(client);
+    if (!jobs) {
+        return std::unexpected(jobs.error());
+    }
+    const auto job =
+        std::ranges::find(*jobs, id, [](const auto& each) { return value_of<std::uint32_t>(each, "Id"); });
+    return job == jobs->end() ? Outcome<JsonObject>(no_such_job(id)) : *job;
+}
+
+/// How a job has ended, as the method that began it would have said.
+Outcome<void> result_of(const JsonObject& job) {
+    if (value_of<std::string>(job, "State") == "done") {
+        return {};
+    }
+    const auto error = value_of<JobError>(job, "Error");
+    const auto* row = error_row(std::string_view(std::get<0>(error)));
+    return fail(row != nullptr ? row->exit_status : 1, std::get<1>(error));
+}
+
+Outcome<void> wait(Client& client, const Arguments& arguments) {
+    auto job = find_job(client, arguments.id);
+    if (!job) {
+        return std::unexpected(job.error());
+    }
+    std::atomic<unsigned> percent = value_of<std::uint32_t>(*job, "Progress");
+    auto text = std::format("{} of {}", value_of<std::string>(*job, "Operation"),
+                            value_of<std::string>(*job, "Zone"));
+    const Progress progress(std::move(text), [&percent] { return std::optional<unsigned>(percent); });
+    const auto is_over = [&]() -> Outcome<bool> {
+        auto now = find_job(client, arguments.id);
+        if (!now) {
+            return std::unexpected(now.error());
+        }
+        job = std::move(now);
+        percent = value_of<std::uint32_t>(*job, "Progress");
+        const auto state = value_of<std::string>(*job, "State");
+        return state != "waiting" && state != "running";
+    };
+    return wait_until(client, arguments.patience, is_over).and_then([&] { return result_of(*job); });
+}
+
+Outcome<void> cancel(Client& client, std::uint32_t id) {
+    if (const auto job = find_job(client, id); !job) {
+        return std::unexpected(job.error());
+    }
+    return client.job(job_path(id), [](JobProxy& proxy) { proxy.Cancel({}); });
+}
+
+void add_id(CLI::App& verb, Arguments& arguments) {
+    verb.add_option("job", arguments.id, "Number of the job, as 'job list' has it")
+        ->type_name("JOB")
+        ->required();
+}
+
+} // namespace
+
+void add_job_commands(CLI::App& app, Command& command, const Output& output) {
+    auto* job = app.add_subcommand("job", "What the daemon is busy with: list, wait, cancel");
+    job->require_subcommand(1);
+    job->add_subcommand("list",
+                        "List what is being started and shut down, and what ended in the last ten seconds")
+        ->callback(
+            [&command, &output] { command = [&output](Client& client) { return list(client, output); }; });
+
+    auto arguments = std::make_shared<Arguments>();
+    auto* waiting = job->add_subcommand("wait", "Wait for the end of a job, and end as it does");
+    add_id(*waiting, *arguments);
+    add_timeout(*waiting, arguments->patience);
+    waiting->callback([&command, arguments] {
+        command = [arguments](Client& client) { return wait(client, *arguments); };
+    });
+
+    auto* cancelling = job->add_subcommand("cancel", "Give a job up");
+    add_id(*cancelling, *arguments);
+    cancelling->callback([&command, arguments] {
+        command = [arguments](Client& client) { return cancel(client, arguments->id); };
+    });
+}
+
+} // namespace hvisor::cli

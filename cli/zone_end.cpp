@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command.hpp"
+#include "job_reply.hpp"
+#include "progress.hpp"
+#include "zone_percent.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <format>
+#include <memory>
+#include <string>
+
+namespace hvisor::cli {
+namespace {
+
+Outcome<void> shut_down(Client& client, const std::string& zone, bool no_wait, const Output& output) {
+    const auto row = client.find_zone(zone);
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    const Progress progress(std::format("shutting {} down", row->name));
+    return report_job(
+        client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Shutdown(job_options(no_wait)); }),
+        no_wait, output);
+}
+
+Outcome<void> restart(Client& client, const std::string& zone, bool no_wait, const Output& output) {
+    const auto row = client.find_zone(zone);
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    const Progress progress(std::format("restarting {}", row->name), percent_of_start(client));
+    return report_job(
+        client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Restart(job_options(no_wait)); }),
+        no_wait, output);
+}
+
+} // namespace
+
+void add_zone_end(CLI::App& zone, Command& command, const Output& output) {
+    auto name = std::make_shared<std::string>();
+    auto* verb = zone.add_subcommand("shutdown", "Take a zone's CPUs away from it, at once");
+    auto* positional = verb->add_option("zone", *name, "Name or number of the zone")->type_name("ZONE");
+    auto* id = verb->add_option("--id", *name, "Number of the zone; also written -id")->type_name("N");
+    positional->excludes(id);
+    const auto no_wait = add_no_wait(*verb);
+    verb->callback([&command, &output, name, no_wait] {
+        if (name->empty()) {
+            throw CLI::RequiredError("zone");
+        }
+        command = [=, &output](Client& client) { return shut_down(client, *name, *no_wait, output); };
+    });
+
+    auto* again =
+        zone.add_subcommand("restart", "Shut a zone down and start it again, with its files as they are now");
+    auto restarted = std::make_shared<std::string>();
+    again->add_option("zone", *restarted, "Name or number of the zone")->type_name("ZONE")->required();
+    const auto leaves = add_no_wait(*again);
+    again->callback([&command, &output, restarted, leaves] {
+        command = [=, &output](Client& client) { return restart(client, *restarted, *leaves, output); };
+    });
+}
+
+} // namespace hvisor::cli

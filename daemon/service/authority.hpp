@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "service/bus_values.hpp"
+
+#include <sdbus-c++/sdbus-c++.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace hvisor::service {
+
+/// What a caller wants to do. Each is an action of polkit, org.syswonder.hvisor1.NAME.
+enum class Action {
+    manage_zones,   ///< "manage-zones": hand over configurations
+    start_zone,     ///< "start-zone": start or restart what is configured
+    stop_zone,      ///< "stop-zone"
+    open_console,   ///< "open-console"
+    manage_devices, ///< "manage-devices": change devices of a running zone
+};
+
+/// The last part of the action's name.
+[[nodiscard]] std::string_view to_string(Action action);
+
+/// Decides who may change something. Main loop only.
+class Authority {
+  public:
+    using Verdict = std::move_only_function<void(Result<void>)>;
+
+    Authority() = default;
+    Authority(const Authority&) = delete;
+    Authority& operator=(const Authority&) = delete;
+    Authority(Authority&&) = delete;
+    Authority& operator=(Authority&&) = delete;
+    virtual ~Authority() = default;
+
+    /// Whether the sender of the call that is being handled may do that to
+    /// `zone`, "" when it is about none or its name is not known yet. `verdict`
+    /// runs on the main loop, at once or later: `not_permitted` is a sentence
+    /// for the caller. What it uses must live as long as the connection does.
+    virtual void ask(Action action, const std::string& zone, Verdict verdict) = 0;
+};
+
+/// For connections on which only those may be who may do everything.
+class Unrestricted final : public Authority {
+  public:
+    void ask(Action /*action*/, const std::string& /*zone*/, Verdict verdict) override { verdict({}); }
+};
+
+/// Go on with `then`, which gets the reply, once the caller is known to be
+/// allowed. It may throw an sdbus::Error, which is the answer then, as "not
+/// permitted" is.
+template <class... Values, class Then>
+void authorise(Authority& authority, Action action, const std::string& zone, sdbus::Result<Values...>&& reply,
+               Then then) {
+    authority.ask(action, zone,
+                  [reply = std::move(reply), then = std::move(then)](Result<void> verdict) mutable {
+                      const auto refuse = [&](const sdbus::Error& error) {
+                          announce([&] { reply.returnError(error); });
+                      };
+                      if (!verdict) {
+                          refuse(to_bus_error(verdict.error()));
+                          return;
+                      }
+                      try {
+                          then(std::move(reply));
+                      } catch (const sdbus::Error& error) {
+                          refuse(error);
+                      }
+                  });
+}
+
+} // namespace hvisor::service
