@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of hvisorctl for fish; names of zones and devices come from hvisord.
+
+# The words of the command line before the cursor, without options before and after
+# every command and their values.
+function __hvisorctl_words
+    set -l skip 0
+    for word in (commandline -xpc)[2..]
+        if test $skip = 1
+            set skip 0
+        else if contains -- $word --bus --address -o --output
+            set skip 1
+        else if not string match -q -- '-*' $word
+            echo $word
+        end
+    end
+end
+
+# Whether the command line is at this command.
+function __hvisorctl_at
+    set -l words (__hvisorctl_words)
+    test (count $argv) = 0; or test "$words[1..$(count $argv)]" = "$argv"
+end
+
+# Whether the command line is at this command's first, second... argument.
+function __hvisorctl_argument
+    set -l words (__hvisorctl_words)
+    __hvisorctl_at $argv[2..]
+    and test (count $words) = (math (count $argv) - 2 + $argv[1])
+end
+
+# Ask the daemon that the command line is for.
+function __hvisorctl_ask
+    set -l words (commandline -xpc)
+    set -l daemon
+    for index in (seq 2 (count $words))
+        switch $words[$index]
+            case --bus --address
+                set -a daemon $words[$index]=$words[(math $index + 1)]
+            case '--bus=*' '--address=*'
+                set -a daemon $words[$index]
+        end
+    end
+    $words[1] $daemon --no-legend $argv 2>/dev/null
+end
+
+# Zones, all or those in one of these states but for the root zone.
+function __hvisorctl_zones
+    set -l states $argv
+    __hvisorctl_ask zone list | while read -l id name state rest
+        if set -q states[1]
+            test $id != 0; and contains -- $state $states; or continue
+        end
+        printf '%s\t%s\n' $name $state
+    end
+end
+
+# Devices of the zone that is the argument after so many words of a command.
+function __hvisorctl_devices
+    set -l words (__hvisorctl_words)
+    __hvisorctl_ask device list $words[(math $argv[1] + 1)] | while read -l zone device type rest
+        printf '%s\t%s\n' $device $type
+    end
+end
+
+# A command: its words, what it does, and what each argument may be.
+function __hvisorctl_command -a words what
+    set -l path (string split ' ' $words)
+    set -l before $path[1..-2]
+    test (count $path) = 1; and set before
+    set -l position 1
+    complete -c hvisorctl -n "__hvisorctl_argument 1 $before" -a $path[-1] -d $what
+    for argument in $argv[3..]
+        complete -c hvisorctl -n "__hvisorctl_argument $position $words" -ka $argument
+        set position (math $position + 1)
+    end
+end
+
+# An option of a command, as complete takes it.
+function __hvisorctl_option -a words
+    complete -c hvisorctl -n "__hvisorctl_at $words" $argv[2..]
+end
+
+complete -c hvisorctl -f
+
+# Before and after every command.
+complete -c hvisorctl -l bus -x -a 'system session' -d 'The message bus'
+complete -c hvisorctl -l address -rF -d 'The socket of hvisord itself'
+complete -c hvisorctl -s o -l output -x -a 'table json' -d 'How to print'
+complete -c hvisorctl -l no-legend -d 'Tables without titles'
+complete -c hvisorctl -s h -l help -d 'Print help'
+complete -c hvisorctl -l version -d 'Print the version'
+
+set -l running '(__hvisorctl_zones running starting)'
+set -l configured '(__hvisorctl_zones defined stopped failed)'
+set -l json '(__fish_complete_suffix .json)'
+
+__hvisorctl_command zone Zones
+__hvisorctl_command 'zone list' 'List all zones'
+__hvisorctl_command 'zone show' 'Show a zone, its devices, and what is probably wrong with them' '(__hvisorctl_zones)'
+__hvisorctl_command 'zone start' 'Start a zone' "$configured $json"
+__hvisorctl_option 'zone start' -l virtio -rka $json -d "The virtio JSON file with the zone's devices"
+__hvisorctl_command 'zone shutdown' "Take a zone's CPUs away from it, at once" $running
+__hvisorctl_option 'zone shutdown' -l id -x -d 'Number of the zone'
+__hvisorctl_command 'zone console' "Connect to a zone's console" $running
+__hvisorctl_option 'zone console' -l device -xa '(__hvisorctl_devices 2)' -d 'Id of the console'
+__hvisorctl_option 'zone console' -l port -x -d "Name of one of the console's further ports"
+__hvisorctl_option 'zone console' -l replay -x -d 'Show at most so many bytes of history first'
+__hvisorctl_option 'zone console' -l read-only -d 'Only watch'
+__hvisorctl_option 'zone console' -l force -d 'Take the input from the client that has it'
+__hvisorctl_command 'zone hold' 'Start a configured zone and stay as long as it is there' $configured
+
+__hvisorctl_command device 'Devices of zones'
+__hvisorctl_command 'device list' 'List the devices of a zone, or of all' $running
+__hvisorctl_command 'device show' 'Show a device and its queues' $running '(__hvisorctl_devices 2)'
+__hvisorctl_command 'device resize' 'Make a disk larger, or tell its zone that it is' $running '(__hvisorctl_devices 2)'
+
+__hvisorctl_command status 'Show the daemon, the hypervisor, and what passed between them'
+__hvisorctl_command version 'Print the versions of hvisorctl and of the daemon'
+__hvisorctl_command log 'Show what hvisord logged, of a zone or of all' '(__hvisorctl_zones)'
+__hvisorctl_option log -l device -xa '(__hvisorctl_devices 1)' -d 'Only of this device'
+__hvisorctl_option log -s n -l lines -x -d 'Only the last messages'
+__hvisorctl_option log -s f -l follow -d 'Go on with new messages as they come'
+__hvisorctl_command monitor 'Print what happens to zones and devices'
+
+__hvisorctl_command virtio "Virtio devices, in upstream's spelling"
+__hvisorctl_command 'virtio start' 'Set the devices that zones get when they are started next' $json
+__hvisorctl_option 'virtio start' -l device -x -d "A device in upstream's spelling of 2024"
+
+__hvisorctl_command config 'Files that describe zones, without a daemon'
+__hvisorctl_command 'config check' 'Say what is wrong with files whose zones run together'
+__hvisorctl_option 'config check' -ka $json
+__hvisorctl_command 'config import' "Make one file of upstream's two" $json $json
+__hvisorctl_option 'config import' -l to -rF -d 'Write it there'
+__hvisorctl_command 'config cat' 'Print a configured zone with its drop-ins' $configured
+__hvisorctl_command 'config dtb' 'Print the device tree blob that a zone gets' "$configured $json"
+__hvisorctl_command 'config schema' 'Print the JSON schema of a zone in one file'
