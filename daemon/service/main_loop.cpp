@@ -9,7 +9,6 @@
 #include <exception>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 #include <utility>
 
 namespace hvisor::service {
@@ -55,14 +54,13 @@ MainLoop::~MainLoop() = default;
 void MainLoop::post(Task task) {
     const std::lock_guard guard(lock_);
     posted_.push_back(std::move(task));
-    const std::uint64_t one = 1;
     // Fails only when the counter is full, and then the loop wakes up anyway.
-    static_cast<void>(write(wakeup_.get(), &one, sizeof one));
+    static_cast<void>(eventfd_write(wakeup_.get(), 1));
 }
 
 void MainLoop::run_posted() {
-    std::uint64_t count = 0;
-    static_cast<void>(read(wakeup_.get(), &count, sizeof count));
+    eventfd_t count = 0;
+    static_cast<void>(eventfd_read(wakeup_.get(), &count));
     std::vector<Task> tasks;
     {
         const std::lock_guard guard(lock_);
