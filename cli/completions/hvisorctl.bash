@@ -8,13 +8,18 @@
 _hvisorctl_commands='
 zone list        |                       |
 zone show        | zone                  |
-zone start       | startable             | --virtio=json
-zone shutdown    | running               | --id=number
+zone start       | startable             | --virtio=json --no-wait
+zone shutdown    | running               | --id=number --no-wait
+zone restart     | running               | --no-wait
+zone wait        | zone                  | --state=state --timeout=number
 zone console     | running               | --device=device --port=text --replay=number --read-only --force
 zone hold        | configured            |
 device list      | running               |
 device show      | running device        |
 device resize    | running device number |
+job list         |                       |
+job wait         | job                   | --timeout=number
+job cancel       | job                   |
 status           |                       |
 version          |                       |
 log              | zone                  | --device=device -n=number --lines=number -f --follow
@@ -60,6 +65,8 @@ _hvisorctl_kind() { # KIND CURRENT
         device) words=$(_hvisorctl_ask device list "${given[0]-}" | awk '{ print $2 }') ;;
         json) _hvisorctl_files "$2" .json ;;
         file) _hvisorctl_files "$2" ;;
+        job) words=$(_hvisorctl_ask job list | awk '{ print $1 }') ;;
+        state) words='defined starting running stopping stopped failed' ;;
         bus) words='system session' ;;
         format) words='table json' ;;
     esac

@@ -63,6 +63,12 @@ function __hvisorctl_devices
     end
 end
 
+function __hvisorctl_jobs
+    __hvisorctl_ask job list | while read -l id what
+        printf '%s\t%s\n' $id $what
+    end
+end
+
 # A command: its words, what it does, and what each argument may be.
 function __hvisorctl_command -a words what
     set -l path (string split ' ' $words)
@@ -100,8 +106,15 @@ __hvisorctl_command 'zone list' 'List all zones'
 __hvisorctl_command 'zone show' 'Show a zone, its devices, and what is probably wrong with them' '(__hvisorctl_zones)'
 __hvisorctl_command 'zone start' 'Start a zone' "$configured $json"
 __hvisorctl_option 'zone start' -l virtio -rka $json -d "The virtio JSON file with the zone's devices"
+__hvisorctl_option 'zone start' -l no-wait -d 'Print the number of the job'
 __hvisorctl_command 'zone shutdown' "Take a zone's CPUs away from it, at once" $running
 __hvisorctl_option 'zone shutdown' -l id -x -d 'Number of the zone'
+__hvisorctl_option 'zone shutdown' -l no-wait -d 'Print the number of the job'
+__hvisorctl_command 'zone restart' 'Shut a zone down and start it again' $running
+__hvisorctl_option 'zone restart' -l no-wait -d 'Print the number of the job'
+__hvisorctl_command 'zone wait' 'Wait until a zone has ended, or is in another state' '(__hvisorctl_zones)'
+__hvisorctl_option 'zone wait' -l state -xa 'defined starting running stopping stopped failed' -d 'A state to wait for'
+__hvisorctl_option 'zone wait' -l timeout -x -d 'Give up after so many seconds'
 __hvisorctl_command 'zone console' "Connect to a zone's console" $running
 __hvisorctl_option 'zone console' -l device -xa '(__hvisorctl_devices 2)' -d 'Id of the console'
 __hvisorctl_option 'zone console' -l port -x -d "Name of one of the console's further ports"
@@ -114,6 +127,12 @@ __hvisorctl_command device 'Devices of zones'
 __hvisorctl_command 'device list' 'List the devices of a zone, or of all' $running
 __hvisorctl_command 'device show' 'Show a device and its queues' $running '(__hvisorctl_devices 2)'
 __hvisorctl_command 'device resize' 'Make a disk larger, or tell its zone that it is' $running '(__hvisorctl_devices 2)'
+
+__hvisorctl_command job 'What the daemon is busy with'
+__hvisorctl_command 'job list' 'List what is being started and shut down'
+__hvisorctl_command 'job wait' 'Wait for the end of a job, and end as it does' '(__hvisorctl_jobs)'
+__hvisorctl_option 'job wait' -l timeout -x -d 'Give up after so many seconds'
+__hvisorctl_command 'job cancel' 'Give a job up' '(__hvisorctl_jobs)'
 
 __hvisorctl_command status 'Show the daemon, the hypervisor, and what passed between them'
 __hvisorctl_command version 'Print the versions of hvisorctl and of the daemon'
