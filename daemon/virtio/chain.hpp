@@ -86,6 +86,7 @@ class Writer : public BufferCursor {
 struct ChainTicket {
     RingElement element;
     std::size_t order = 0; ///< with IN_ORDER: its place among all chains
+    bool is_again = false; ///< popped once more, as it was out when another process stopped
     std::chrono::steady_clock::time_point asked;
 };
 

@@ -30,6 +30,7 @@ Device::Device(DeviceContext context, DeviceModel model)
       model_(std::move(model)),
       limit_(log::Fields{.zone = context_.zone_name, .device = context_.id}),
       interrupt_(context_.port, context_.zone, context_.interrupt),
+      states_(model_.queue_sizes.size()),
       kick_waker_(context_.owner, [this] { turn([this] { take_kicks(); }); }),
       repair_timer_(context_.owner, [this] { repair_interrupt(); }) {
     model_.features = model_.features | model_.transport;
@@ -196,17 +197,25 @@ void Device::start_queues(FeatureSet features, const QueueLayouts& layouts) {
         return;
     }
     negotiated_ = features;
+    set_up_queues(layouts, Queue::Start::fresh);
+    running_ = true;
+    do_activate();
+    // What was made available before DRIVER_OK has no kick of its own.
+    kick_all();
+}
+
+void Device::set_up_queues(const QueueLayouts& layouts, Queue::Start start) {
     for (std::size_t i = 0; i < queue_count(); ++i) {
         const auto& layout = layouts.at(i);
         if (layout && (model_.lent_queues & bit(i)) != 0) {
             lent_.at(i) = *layout;
         } else if (layout) {
-            queues_.at(i).emplace(*layout, *context_.memory, features, states_.at(i));
+            queues_.at(i).emplace(*layout, *context_.memory, negotiated_, states_.at(i), start);
         }
     }
-    running_ = true;
-    do_activate();
-    // What was made available before DRIVER_OK has no kick of its own.
+}
+
+void Device::kick_all() {
     for (std::size_t i = 0; i < queue_count(); ++i) {
         if (runs(i)) {
             do_kick(i);

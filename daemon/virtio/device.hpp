@@ -22,6 +22,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -59,6 +60,25 @@ struct DeviceModel {
     FeatureSet transport = transport_features;
     /// Bit n: queue n is lent to somebody else, who alone touches its ring.
     std::uint32_t lent_queues = 0;
+};
+
+/// What every device remembers of its driver, besides its queues: plain data.
+struct DeviceState {
+    std::uint64_t features = 0; ///< negotiated
+    std::uint32_t config_generation = 0;
+    bool is_running = false;
+    bool needs_reset = false;
+    Interrupt::State interrupt;
+};
+static_assert(std::is_trivially_copyable_v<DeviceState> && std::is_trivially_copyable_v<QueueState>);
+
+/// A device between two turns, with everything that it takes to go on in
+/// another process with the same guest memory: each part is plain data.
+struct SavedDevice {
+    DeviceState common;
+    std::vector<QueueState> queues;
+    std::vector<std::byte> config; ///< the configuration space
+    std::vector<std::byte> type;   ///< Device::type_state()
 };
 
 /// The part that all devices share, and the rules of who may call what:
@@ -118,6 +138,14 @@ class Device {
     /// The driver made buffers available.
     void kick(std::size_t queue);
 
+    /// What it takes to go on; any thread. Nothing is stopped by it.
+    [[nodiscard]] SavedDevice save();
+    /// Go on with a driver that another device object served until it was
+    /// saved, its queues where they were: requests that were out are begun once
+    /// more, in the order they came. A device whose queues are lent needs a
+    /// reset. Instead of activate(), on TrapLoop.
+    void resume(SavedDevice saved, const QueueLayouts& layouts);
+
     /// The driver did something that cannot be worked with: DEVICE_NEEDS_RESET
     /// and a configuration change interrupt (virtio 1.2, 2.1.2).
     void require_reset(std::string_view reason);
@@ -150,6 +178,12 @@ class Device {
   protected:
     /// The queues run; the negotiated features are set.
     virtual void do_activate() {}
+    /// The same when another device object has served the driver before;
+    /// type_state() is as it was there.
+    virtual void do_resume() {}
+    /// All that a type remembers of its driver, as the bytes of one trivially
+    /// copyable structure.
+    [[nodiscard]] virtual std::span<std::byte> type_state() { return {}; }
     /// The driver made buffers available in a queue that runs.
     virtual void do_kick(std::size_t queue) = 0;
     /// One chain of serve(), which is not for lent queues. It goes back to the driver when it is destroyed,
@@ -210,6 +244,9 @@ class Device {
     };
 
     void start_queues(FeatureSet features, const QueueLayouts& layouts);
+    void set_up_queues(const QueueLayouts& layouts, Queue::Start start);
+    void kick_all();
+    void go_on(const SavedDevice& saved, const QueueLayouts& layouts);
     void begin_stop(std::uint32_t queues, std::function<void()> done);
     void finish_stops();
     [[nodiscard]] bool has_stopped(std::uint32_t queues) const;
@@ -233,7 +270,7 @@ class Device {
     DeviceModel model_;
     RateLimit limit_;
     Interrupt interrupt_;
-    std::array<QueueState, max_queues> states_;
+    std::vector<QueueState> states_;
 
     // TrapLoop's
     bool active_ = false;

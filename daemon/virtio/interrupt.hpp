@@ -59,6 +59,10 @@ class Interrupt {
     /// For how long the guest has not acknowledged; nothing when it has.
     [[nodiscard]] std::optional<Clock::duration> unacknowledged(Clock::time_point now) const;
 
+    [[nodiscard]] const State& state() const { return state_; }
+    /// What was pending where another process stopped.
+    void restore(const State& state) { state_ = state; }
+
     [[nodiscard]] std::uint64_t sent() const { return state_.sent.get(); }
     [[nodiscard]] std::uint64_t repeated() const { return state_.repeated.get(); }
 

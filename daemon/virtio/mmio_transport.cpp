@@ -278,17 +278,12 @@ void MmioTransport::make_queue_ready(QueueRegisters& queue) {
                      is_running ? "after DRIVER_OK" : "before FEATURES_OK");
         return;
     }
-    const QueueAddresses addresses{.size = queue.size.get(),
-                                   .descriptors = queue.descriptors,
-                                   .driver = queue.driver,
-                                   .device = queue.device};
-    const auto layout = QueueLayout::create(addresses, device_.max_queue_size(registers_.queue_sel),
-                                            negotiated(FeatureBit::ring_packed), *device_.context().memory);
+    const auto layout = layout_of(registers_.queue_sel);
     if (!layout) {
         device_.require_reset(
             std::format("queue {}: {} (size {}, descriptors {:#x}, driver area {:#x}, device area {:#x})",
-                        registers_.queue_sel, layout.error(), addresses.size, addresses.descriptors,
-                        addresses.driver, addresses.device));
+                        registers_.queue_sel, layout.error(), queue.size.get(), queue.descriptors,
+                        queue.driver, queue.device));
         return;
     }
     layouts_.at(registers_.queue_sel) = *layout;
@@ -296,6 +291,27 @@ void MmioTransport::make_queue_ready(QueueRegisters& queue) {
     if (is_running) {
         device_.start_queue(registers_.queue_sel, *layout);
     }
+}
+
+std::expected<QueueLayout, std::string_view> MmioTransport::layout_of(std::size_t queue) const {
+    const auto& registers = registers_.queues.at(queue);
+    return QueueLayout::create({.size = registers.size.get(),
+                                .descriptors = registers.descriptors,
+                                .driver = registers.driver,
+                                .device = registers.device},
+                               device_.max_queue_size(queue), negotiated(FeatureBit::ring_packed),
+                               *device_.context().memory);
+}
+
+void MmioTransport::resume(const RegisterFile& registers, SavedDevice saved) {
+    registers_ = registers;
+    for (std::size_t i = 0; i < device_.queue_count(); ++i) {
+        layouts_.at(i).reset();
+        if (auto layout = registers_.queues.at(i).ready.get() != 0 ? layout_of(i) : std::unexpected("")) {
+            layouts_.at(i) = *layout;
+        }
+    }
+    device_.resume(std::move(saved), layouts_);
 }
 
 bool MmioTransport::accept_features() {

@@ -7,9 +7,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace hvisor::virtio {
 
@@ -37,6 +39,11 @@ class MmioTransport {
     /// driver stops a queue and a request in it is still in flight. The virtio
     /// drivers of Linux do not poll for the end of a reset.
     [[nodiscard]] std::optional<std::uint64_t> access(const RegisterAccess& access);
+
+    /// What the driver has written; on TrapLoop, or while nobody accesses the device.
+    [[nodiscard]] const RegisterFile& registers() const { return registers_; }
+    /// Go on with a driver that another object served until these were saved.
+    void resume(const RegisterFile& registers, SavedDevice saved);
 
     // For people who look at the device; any thread.
     [[nodiscard]] std::uint32_t status() const;
@@ -66,6 +73,8 @@ class MmioTransport {
     [[nodiscard]] Answer when_stopped(const RegisterAccess& access, std::function<void()> finish,
                                       const std::function<bool(std::function<void()>)>& stop);
     void make_queue_ready(QueueRegisters& queue);
+    /// Where the registers of this queue say that it is, or what is wrong with that.
+    [[nodiscard]] std::expected<QueueLayout, std::string_view> layout_of(std::size_t queue) const;
     /// The queue that QueueSel names, or null.
     [[nodiscard]] const QueueRegisters* selected() const;
     [[nodiscard]] QueueRegisters* selected();

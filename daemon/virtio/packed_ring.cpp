@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "virtio/packed_ring.hpp"
 
+#include <algorithm>
+
 namespace hvisor::virtio {
 namespace {
 
@@ -32,12 +34,18 @@ constexpr std::uint32_t event(std::uint16_t index, std::uint16_t flags) {
 } // namespace
 
 PackedRing::PackedRing(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
-                       QueueIndices& indices)
+                       QueueIndices& indices, std::span<HeldDescriptor> held)
     : layout_(layout),
       memory_(&memory),
       event_idx_(features.has(FeatureBit::ring_event_idx)),
       indirect_(features.has(FeatureBit::ring_indirect_desc)),
-      indices_(&indices) {}
+      indices_(&indices),
+      held_(held),
+      taken_(std::ranges::max(held, {}, &HeldDescriptor::order).order) {
+    for (const auto& descriptor : held_) {
+        slots_out_ += descriptor.order != 0 ? descriptor.slots : 0U;
+    }
+}
 
 PackedRing::Position PackedRing::unpack(std::uint16_t index) {
     return {.entry = static_cast<std::uint16_t>(index & ~wrap_bit), .wrap = (index & wrap_bit) != 0};
@@ -86,25 +94,21 @@ std::expected<std::optional<RingElement>, QueueFault> PackedRing::pop(ChainBuffe
     }
     ChainCollector collector(*memory_, buffers);
     auto position = begin;
+    chain_.clear();
     // virtio 1.2, 2.8.8: the driver writes the flags of the first descriptor
     // last, so the others need no look at theirs.
     for (std::uint16_t slots = 1; slots <= layout_.size(); ++slots) {
         const auto descriptor = load_descriptor(position.entry, flags);
         const bool has_next = (flags & desc_next) != 0;
         position = advanced(position, 1);
-        if ((flags & desc_indirect) != 0) {
-            // virtio 1.2, 2.8.19: negotiated, and alone.
-            if (!indirect_ || has_next || slots != 1) {
-                return std::unexpected(QueueFault::indirect);
-            }
-            if (auto collected = collect_indirect(descriptor, collector); !collected) {
-                return std::unexpected(collected.error());
-            }
-        } else if (auto added =
-                       collector.add(descriptor.address, descriptor.length, (flags & desc_write) != 0);
-                   !added) {
-            return std::unexpected(added.error());
+        // virtio 1.2, 2.8.19: an indirect descriptor is negotiated, and alone.
+        if ((flags & desc_indirect) != 0 && (!indirect_ || has_next || slots != 1)) {
+            return std::unexpected(QueueFault::indirect);
         }
+        if (auto collected = collect(descriptor, collector); !collected) {
+            return std::unexpected(collected.error());
+        }
+        chain_.push_back(descriptor);
         if (!has_next) {
             // A driver that uses entries twice could have us hold chains without end.
             if (slots_out_ + slots > layout_.size()) {
@@ -113,11 +117,63 @@ std::expected<std::optional<RingElement>, QueueFault> PackedRing::pop(ChainBuffe
             slots_out_ += slots;
             indices_->next_avail.set(pack(position));
             // virtio 1.2, 2.8.6: the last descriptor has the buffer id.
-            return RingElement{.id = descriptor.id, .slots = slots};
+            return RingElement{.id = descriptor.id, .slots = slots, .held = hold(descriptor.id)};
         }
         flags = load_flags(position.entry);
     }
     return std::unexpected(QueueFault::chain_too_long);
+}
+
+std::expected<void, QueueFault> PackedRing::collect(const Descriptor& descriptor, ChainCollector& collector) {
+    if ((descriptor.flags & desc_indirect) != 0) {
+        return collect_indirect(descriptor, collector);
+    }
+    return collector.add(descriptor.address, descriptor.length, (descriptor.flags & desc_write) != 0);
+}
+
+std::uint16_t PackedRing::hold(std::uint16_t id) {
+    ++taken_;
+    std::uint16_t next = 0;
+    for (std::size_t i = chain_.size(); i-- > 0;) {
+        // There is one: no more are held than the queue has entries.
+        while (held_[next_free_].order != 0) {
+            next_free_ = static_cast<std::uint16_t>((next_free_ + 1) % held_.size());
+        }
+        held_[next_free_] = {.order = taken_,
+                             .address = chain_[i].address,
+                             .length = chain_[i].length,
+                             .flags = chain_[i].flags,
+                             .id = id,
+                             .slots = static_cast<std::uint16_t>(i == 0 ? chain_.size() : 0),
+                             .next = next};
+        next = next_free_;
+    }
+    return next;
+}
+
+void PackedRing::let_go(const RingElement& element) {
+    auto number = element.held;
+    for (std::uint16_t i = 0; i < element.slots; ++i) {
+        held_[number].order = 0;
+        number = held_[number].next;
+    }
+    slots_out_ -= element.slots;
+}
+
+std::expected<RingElement, QueueFault> PackedRing::take_again(std::uint16_t held, ChainBuffers& buffers) {
+    const RingElement element{.id = held_[held].id, .slots = held_[held].slots, .held = held};
+    ChainCollector collector(*memory_, buffers);
+    auto number = held;
+    for (std::uint16_t i = 0; i < element.slots; ++i) {
+        const auto& copy = held_[number];
+        const Descriptor descriptor{
+            .address = copy.address, .length = copy.length, .id = copy.id, .flags = copy.flags};
+        if (auto collected = collect(descriptor, collector); !collected) {
+            return std::unexpected(collected.error());
+        }
+        number = copy.next;
+    }
+    return element;
 }
 
 std::expected<void, QueueFault> PackedRing::collect_indirect(const Descriptor& descriptor,
@@ -142,7 +198,7 @@ void PackedRing::undo_pop(const RingElement& element) {
         position.wrap = !position.wrap;
     }
     position.entry = static_cast<std::uint16_t>(position.entry - element.slots);
-    slots_out_ -= element.slots;
+    let_go(element);
     indices_->next_avail.set(pack(position));
 }
 
@@ -159,7 +215,7 @@ void PackedRing::add_used(const RingElement& element, std::uint32_t written) {
     } else {
         withheld_ = {.entry = here.entry, .flags = flags};
     }
-    slots_out_ -= element.slots;
+    let_go(element);
     indices_->next_used.set(pack(advanced(here, element.slots)));
 }
 

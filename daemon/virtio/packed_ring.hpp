@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace hvisor::virtio {
@@ -21,11 +22,16 @@ class PackedRing {
     /// Where a fresh ring begins: entry 0, both wrap counters 1 (virtio 1.2, 2.8.1).
     static constexpr std::uint16_t first_index = 0x8000;
 
+    /// `held` is as long as the queue.
     PackedRing(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
-               QueueIndices& indices);
+               QueueIndices& indices, std::span<HeldDescriptor> held);
 
     /// The next chain, its buffers put into `buffers`.
     [[nodiscard]] std::expected<std::optional<RingElement>, QueueFault> pop(ChainBuffers& buffers);
+    /// A chain that was out when another process stopped, by the number of its
+    /// first HeldDescriptor.
+    [[nodiscard]] std::expected<RingElement, QueueFault> take_again(std::uint16_t held,
+                                                                    ChainBuffers& buffers);
     /// Take back the latest pop().
     void undo_pop(const RingElement& element);
     [[nodiscard]] bool has_available() const;
@@ -58,6 +64,11 @@ class PackedRing {
     [[nodiscard]] static bool is_available(std::uint16_t flags, bool wrap);
     [[nodiscard]] Descriptor load_descriptor(std::uint16_t entry, std::uint16_t flags) const;
     [[nodiscard]] std::uint16_t load_flags(std::uint16_t entry) const;
+    [[nodiscard]] std::expected<void, QueueFault> collect(const Descriptor& descriptor,
+                                                          ChainCollector& collector);
+    /// Keep a copy of chain_; returns where it begins.
+    [[nodiscard]] std::uint16_t hold(std::uint16_t id);
+    void let_go(const RingElement& element);
     [[nodiscard]] std::expected<void, QueueFault> collect_indirect(const Descriptor& descriptor,
                                                                    ChainCollector& collector);
     [[nodiscard]] std::uint32_t driver_wish() const;
@@ -77,7 +88,11 @@ class PackedRing {
         std::uint16_t flags;
     };
     std::optional<Withheld> withheld_;
+    std::span<HeldDescriptor> held_;
+    std::uint64_t taken_;                    ///< order of the latest chain
     std::uint32_t slots_out_ = 0;            ///< entries of chains that are in flight
+    std::uint16_t next_free_ = 0;            ///< where to look for one in held_
+    std::vector<Descriptor> chain_;          ///< that is being taken
     std::vector<Descriptor> indirect_table_; ///< the copy that is judged and used
 };
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "virtio/queue.hpp"
 
+#include <algorithm>
+#include <functional>
+#include <span>
 #include <utility>
 
 namespace hvisor::virtio {
@@ -9,32 +12,59 @@ namespace {
 using Ring = std::variant<SplitRing, PackedRing>;
 
 Ring make_ring(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
-               QueueIndices& indices) {
-    if (layout.is_packed()) {
-        indices.set_all(PackedRing::first_index);
-        return PackedRing(layout, memory, features, indices);
+               QueueState& state, Queue::Start start) {
+    const auto held = std::span(state.held).first(layout.size());
+    if (start == Queue::Start::fresh) {
+        state.indices.set_all(layout.is_packed() ? PackedRing::first_index : SplitRing::first_index);
+        std::ranges::fill(held, HeldDescriptor{});
     }
-    indices.set_all(SplitRing::first_index);
-    return SplitRing(layout, memory, features, indices);
+    if (layout.is_packed()) {
+        return PackedRing(layout, memory, features, state.indices, held);
+    }
+    return SplitRing(layout, memory, features, state.indices, held);
+}
+
+/// Which chains are out, the one that was taken first at the end.
+std::vector<std::uint16_t> chains_out(const QueueState& state, const QueueLayout& layout) {
+    std::vector<std::uint16_t> numbers;
+    for (std::uint16_t i = 0; i < layout.size(); ++i) {
+        const bool is_first = !layout.is_packed() || state.held.at(i).slots != 0;
+        if (state.held.at(i).order != 0 && is_first) {
+            numbers.push_back(i);
+        }
+    }
+    std::ranges::sort(numbers, std::greater{}, [&](auto number) { return state.held.at(number).order; });
+    return numbers;
 }
 
 } // namespace
 
 Queue::Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
-             QueueState& state)
-    : ring_(make_ring(layout, memory, features, state.indices)),
+             QueueState& state, Start start)
+    : ring_(make_ring(layout, memory, features, state, start)),
       state_(state),
       in_order_(features.has(FeatureBit::in_order)),
+      again_(chains_out(state, layout)),
       asked_(Clock::now()),
       ordered_(in_order_ ? layout.size() : 0) {}
 
 bool Queue::has_available() const {
-    return std::visit([](const auto& ring) { return ring.has_available(); }, ring_);
+    return !again_.empty() || std::visit([](const auto& ring) { return ring.has_available(); }, ring_);
+}
+
+std::expected<std::optional<RingElement>, QueueFault> Queue::take(ChainBuffers& buffers) {
+    if (again_.empty()) {
+        return std::visit([&](auto& ring) { return ring.pop(buffers); }, ring_);
+    }
+    const auto number = again_.back();
+    again_.pop_back();
+    return std::visit([&](auto& ring) { return ring.take_again(number, buffers); }, ring_);
 }
 
 std::expected<std::optional<Chain>, QueueFault> Queue::pop() {
     auto buffers = take_buffers();
-    const auto element = std::visit([&](auto& ring) { return ring.pop(buffers); }, ring_);
+    const bool is_again = !again_.empty();
+    const auto element = take(buffers);
     if (!element || !*element) {
         keep_buffers(std::move(buffers));
         if (!element) {
@@ -42,7 +72,7 @@ std::expected<std::optional<Chain>, QueueFault> Queue::pop() {
         }
         return std::nullopt;
     }
-    const ChainTicket ticket{.element = **element, .order = newest_, .asked = asked_};
+    const ChainTicket ticket{.element = **element, .order = newest_, .is_again = is_again, .asked = asked_};
     if (in_order_) {
         // A driver that follows the rules has at most as many out as the queue has entries.
         if (newest_ - oldest_ == ordered_.size()) {
@@ -84,7 +114,11 @@ void Queue::add_used_in_order() {
 }
 
 void Queue::undo_pop(const ChainTicket& ticket, ChainBuffers buffers) {
-    std::visit([&](auto& ring) { ring.undo_pop(ticket.element); }, ring_);
+    if (ticket.is_again) {
+        again_.push_back(ticket.element.held);
+    } else {
+        std::visit([&](auto& ring) { ring.undo_pop(ticket.element); }, ring_);
+    }
     if (in_order_) {
         --newest_;
     }
@@ -123,7 +157,8 @@ void Queue::disable_notifications() {
 }
 
 bool Queue::enable_notifications() {
-    return std::visit([](auto& ring) { return ring.enable_notifications(); }, ring_);
+    const bool has_more = std::visit([](auto& ring) { return ring.enable_notifications(); }, ring_);
+    return has_more || !again_.empty();
 }
 
 bool Queue::take_interrupt_request() {

@@ -10,6 +10,7 @@
 #include "virtio/ring.hpp"
 #include "virtio/split_ring.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <expected>
@@ -23,6 +24,7 @@ namespace hvisor::virtio {
 struct QueueState {
     QueueIndices indices;
     QueueMetrics metrics;
+    std::array<HeldDescriptor, longest_queue> held; ///< of the chains that are out
 };
 
 /// A running virtqueue, split or packed. Only one thread, its owner, touches it.
@@ -33,9 +35,13 @@ class Queue {
   public:
     using Clock = std::chrono::steady_clock;
 
+    enum class Start {
+        fresh,     ///< at the ring's beginning
+        continued, ///< where `state` says; chains that were out are popped once more, before all others
+    };
     /// `state` and `memory` outlive the queue.
-    Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
-          QueueState& state);
+    Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features, QueueState& state,
+          Start start = Start::fresh);
     Queue(const Queue&) = delete;
     Queue& operator=(const Queue&) = delete;
     Queue(Queue&&) = delete;
@@ -87,6 +93,7 @@ class Queue {
 
     void give_back(const ChainTicket& ticket, std::uint32_t written, ChainBuffers buffers);
     void undo_pop(const ChainTicket& ticket, ChainBuffers buffers);
+    [[nodiscard]] std::expected<std::optional<RingElement>, QueueFault> take(ChainBuffers& buffers);
     [[nodiscard]] ChainBuffers take_buffers();
     void keep_buffers(ChainBuffers buffers);
     void add_used(const RingElement& element, std::uint32_t written, Clock::time_point asked);
@@ -95,6 +102,7 @@ class Queue {
     std::variant<SplitRing, PackedRing> ring_;
     QueueState& state_;
     bool in_order_;
+    std::vector<std::uint16_t> again_; ///< in held: chains to be popped once more, the next one last
     std::size_t in_flight_ = 0;
     Clock::time_point asked_;
     std::vector<Clock::time_point> unpublished_; ///< when they were asked for

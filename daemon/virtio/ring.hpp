@@ -23,10 +23,29 @@ struct QueueIndices {
     }
 };
 
+/// No queue of any device here has more entries.
+inline constexpr std::uint16_t longest_queue = 256;
+
+/// What is kept of a chain that is out, so that whoever goes on where this
+/// process stopped can take it once more: plain data. In a split ring the one
+/// with the number of the head, because the descriptors stay where they are; in a
+/// packed one a copy of each descriptor, because the ring's entry may be
+/// overwritten by what is used before (virtio 1.2, 2.8.9).
+struct HeldDescriptor {
+    std::uint64_t order = 0;   ///< of the chain among all that were taken, from 1; 0: nothing is held here
+    std::uint64_t address = 0; ///< this and the rest: packed rings only
+    std::uint32_t length = 0;
+    std::uint16_t flags = 0;
+    std::uint16_t id = 0;    ///< of the chain
+    std::uint16_t slots = 0; ///< of the chain, in its first descriptor; else 0
+    std::uint16_t next = 0;  ///< where the chain's next descriptor is held
+};
+
 /// What a ring needs to know of a chain to give it back.
 struct RingElement {
     std::uint16_t id = 0;    ///< split: the head; packed: the buffer id
     std::uint16_t slots = 1; ///< entries that it takes in the ring
+    std::uint16_t held = 0;  ///< the number of its first HeldDescriptor
 };
 
 /// Orders a store before a later load, which nothing weaker does. On both

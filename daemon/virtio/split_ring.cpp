@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "virtio/split_ring.hpp"
 
+#include <algorithm>
 #include <span>
 
 namespace hvisor::virtio {
@@ -24,14 +25,15 @@ constexpr std::size_t used_entry(std::size_t n) {
 } // namespace
 
 SplitRing::SplitRing(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
-                     QueueIndices& indices)
+                     QueueIndices& indices, std::span<HeldDescriptor> held)
     : layout_(layout),
       memory_(&memory),
       event_idx_(features.has(FeatureBit::ring_event_idx)),
       indirect_(features.has(FeatureBit::ring_indirect_desc)),
       indices_(&indices),
       seen_avail_(indices.next_avail.get()),
-      in_flight_(layout.size()) {}
+      held_(held),
+      taken_(std::ranges::max(held, {}, &HeldDescriptor::order).order) {}
 
 std::uint16_t SplitRing::avail_index() const {
     // Acquire: the entries and descriptors behind the index are read after it.
@@ -67,15 +69,22 @@ std::expected<std::optional<RingElement>, QueueFault> SplitRing::pop(ChainBuffer
     if (head >= layout_.size()) {
         return std::unexpected(QueueFault::head_index);
     }
-    if (in_flight_[head]) {
+    if (held_[head].order != 0) {
         return std::unexpected(QueueFault::in_flight);
     }
     if (auto collected = collect(head, buffers); !collected) {
         return std::unexpected(collected.error());
     }
-    in_flight_[head] = true;
+    held_[head].order = ++taken_;
     indices_->next_avail.set(static_cast<std::uint16_t>(next + 1));
-    return RingElement{.id = head, .slots = 1};
+    return RingElement{.id = head, .slots = 1, .held = head};
+}
+
+std::expected<RingElement, QueueFault> SplitRing::take_again(std::uint16_t held, ChainBuffers& buffers) {
+    if (auto collected = collect(held, buffers); !collected) {
+        return std::unexpected(collected.error());
+    }
+    return RingElement{.id = held, .slots = 1, .held = held};
 }
 
 std::expected<void, QueueFault> SplitRing::collect(std::uint16_t head, ChainBuffers& buffers) {
@@ -138,7 +147,7 @@ std::expected<void, QueueFault> SplitRing::collect_indirect(const Descriptor& de
 }
 
 void SplitRing::undo_pop(const RingElement& element) {
-    in_flight_[element.id] = false;
+    held_[element.held].order = 0;
     indices_->next_avail.set(static_cast<std::uint16_t>(indices_->next_avail.get() - 1));
 }
 
@@ -147,7 +156,7 @@ void SplitRing::add_used(const RingElement& element, std::uint32_t written) {
     const auto entry = used_entry(next % layout_.size());
     layout_.device().store_relaxed<std::uint32_t>(entry, element.id);
     layout_.device().store_relaxed<std::uint32_t>(entry + 4, written);
-    in_flight_[element.id] = false;
+    held_[element.held].order = 0;
     indices_->next_used.set(static_cast<std::uint16_t>(next + 1));
 }
 

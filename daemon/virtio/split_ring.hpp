@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace hvisor::virtio {
@@ -20,11 +21,16 @@ class SplitRing {
     /// Where a fresh ring begins.
     static constexpr std::uint16_t first_index = 0;
 
+    /// `held` is as long as the queue.
     SplitRing(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
-              QueueIndices& indices);
+              QueueIndices& indices, std::span<HeldDescriptor> held);
 
     /// The next chain, its buffers put into `buffers`.
     [[nodiscard]] std::expected<std::optional<RingElement>, QueueFault> pop(ChainBuffers& buffers);
+    /// A chain that was out when another process stopped, by the number of its
+    /// first HeldDescriptor.
+    [[nodiscard]] std::expected<RingElement, QueueFault> take_again(std::uint16_t held,
+                                                                    ChainBuffers& buffers);
     /// Take back the latest pop().
     void undo_pop(const RingElement& element);
     [[nodiscard]] bool has_available() const;
@@ -67,7 +73,8 @@ class SplitRing {
     bool indirect_;
     QueueIndices* indices_;
     std::uint16_t seen_avail_;               ///< what the driver's index was at the latest look
-    std::vector<bool> in_flight_;            ///< by head
+    std::span<HeldDescriptor> held_;         ///< by head
+    std::uint64_t taken_;                    ///< order of the latest chain
     std::vector<Descriptor> indirect_table_; ///< the copy that is judged and used
 };
 

@@ -91,6 +91,17 @@ void BlockDevice::do_activate() {
     }
 }
 
+void BlockDevice::do_resume() {
+    do_activate();
+    // The configuration space has what the driver was told; the image may have
+    // another size now.
+    std::uint64_t told = 0;
+    read_config(offsetof(Config, capacity), std::as_writable_bytes(std::span(&told, 1)));
+    if (const auto sectors = disk_.capacity / sector_size; told != sectors) {
+        update_config(offsetof(Config, capacity), std::as_bytes(std::span(&sectors, 1)));
+    }
+}
+
 void BlockDevice::do_kick(std::size_t queue) {
     serve(queue);
     flush_engines();
@@ -199,15 +210,15 @@ void BlockDevice::do_stop_queue(std::size_t queue) {
 }
 
 bool BlockDevice::is_write_through() const {
-    return !negotiated(f_flush) || (negotiated(f_config_wce) && !writeback_);
+    return !negotiated(f_flush) || (negotiated(f_config_wce) && !state_.writeback);
 }
 
 void BlockDevice::do_config_written(std::size_t, std::span<const std::byte> bytes) {
-    writeback_ = bytes.front() != std::byte{0};
+    state_.writeback = bytes.front() != std::byte{0};
 }
 
 void BlockDevice::do_reset() {
-    if (!std::exchange(writeback_, true)) {
+    if (!std::exchange(state_.writeback, true)) {
         const std::byte value{1};
         update_config(offsetof(Config, writeback), std::span(&value, 1));
     }

@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace hvisor::devices::block {
@@ -25,6 +26,13 @@ struct BlockOptions {
     std::size_t queues = 1; ///< 1 … virtio::max_queues
     Throttle::Settings limit{};
 };
+
+/// What a block device remembers of its driver: plain data. The requests that
+/// are out are in the state of their queues; each can be carried out twice.
+struct BlockState {
+    bool writeback = true; ///< what the driver chose for the cache
+};
+static_assert(std::is_trivially_copyable_v<BlockState>);
 
 /// A virtio block device (virtio 1.2, 5.2) over a raw image.
 ///
@@ -50,6 +58,8 @@ class BlockDevice final : public virtio::Device {
 
   private:
     void do_activate() override;
+    void do_resume() override;
+    std::span<std::byte> type_state() override { return std::as_writable_bytes(std::span(&state_, 1)); }
     void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_stop_queue(std::size_t queue) override;
@@ -72,7 +82,7 @@ class BlockDevice final : public virtio::Device {
     FileBackend backend_;
     DiskFacts disk_;
     std::atomic<std::uint64_t> capacity_; ///< of disk_, for other threads
-    bool writeback_ = true;
+    BlockState state_;
     BouncePool bounces_;
     std::vector<std::unique_ptr<Request>> requests_; ///< all there are
     std::vector<Request*> idle_;

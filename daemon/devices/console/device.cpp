@@ -64,7 +64,8 @@ ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOpti
     further.insert(further.begin(), PortOptions{.name = "", .is_console = true});
     PortHost& host = *this;
     for (auto& options : further) {
-        ports_.push_back(std::make_unique<Port>(host, ports_.size(), std::move(options)));
+        ports_.push_back(
+            std::make_unique<Port>(host, ports_.size(), std::move(options), state_->ports.at(ports_.size())));
         open_terminal(*ports_.back());
     }
 }
@@ -141,7 +142,7 @@ std::vector<PortState> ConsoleDevice::ports() const {
                           .is_console = port.options().is_console,
                           .pty_path = port.pty_path(),
                           .size = port.size(),
-                          .guest_open = conversations_.at(i).guest_open.get(),
+                          .guest_open = state_->conversations.at(i).guest_open.get(),
                           .streams = port.streams(),
                           .has_typist = port.has_typist()});
     }
@@ -150,11 +151,17 @@ std::vector<PortState> ConsoleDevice::ports() const {
 
 void ConsoleDevice::do_activate() {
     // Without F_MULTIPORT there is only port 0, and nobody says that it is open.
-    conversations_.front().guest_open.set(!negotiated(f_multiport));
+    state_->conversations.front().guest_open.set(!negotiated(f_multiport));
+}
+
+void ConsoleDevice::do_resume() {
+    for (auto& port : ports_) {
+        port->show_anew();
+    }
 }
 
 void ConsoleDevice::do_reset() {
-    conversations_ = {};
+    state_->conversations = {};
 }
 
 void ConsoleDevice::do_kick(std::size_t queue) {
@@ -232,7 +239,7 @@ bool ConsoleDevice::has_buffer(std::size_t index) {
 
 bool ConsoleDevice::takes_input(std::size_t port) {
     // A Linux driver throws away what comes for a port that nobody has opened.
-    return conversations_.at(port).guest_open.get() && has_buffer(receive_queue_of(port));
+    return state_->conversations.at(port).guest_open.get() && has_buffer(receive_queue_of(port));
 }
 
 Input ConsoleDevice::read_input(std::size_t port, int fd) {
@@ -267,7 +274,7 @@ void ConsoleDevice::resized(std::size_t port) {
         static_assert(offsetof(Config, cols) == 0 && offsetof(Config, rows) == 2);
         update_config(offsetof(Config, cols), std::as_bytes(std::span(fields)));
     }
-    if (conversations_.at(port).ready && ports_.at(port)->options().is_console) {
+    if (state_->conversations.at(port).ready && ports_.at(port)->options().is_console) {
         owe(port, ControlEvent::resize);
         send_owed();
     }

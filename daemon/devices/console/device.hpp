@@ -5,6 +5,7 @@
 #include "base/unique_fd.hpp"
 #include "devices/console/config.hpp"
 #include "devices/console/port.hpp"
+#include "devices/console/state.hpp"
 #include "virtio/device.hpp"
 
 #include <array>
@@ -40,10 +41,6 @@ struct PortState {
 /// only while the guest has a buffer for it; until then it waits where it is.
 class ConsoleDevice final : public virtio::Device, private PortHost {
   public:
-    /// As many as the queues allow.
-    static constexpr std::size_t max_ports = (virtio::max_queues - 2) / 2;
-    static_assert(max_ports >= 7); // the configuration reader takes 6 further ones
-
     /// `further` are the ports from number 1 on, at most max_ports - 1. Opens
     /// a pty for each port and logs its path; without one a port works all the same.
     explicit ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further = {});
@@ -65,17 +62,9 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     [[nodiscard]] std::string backend_name() const override { return ports_.front()->pty_path(); }
 
   private:
-    /// Where the conversation about a port stands (virtio 1.2, 5.3.6.2).
-    /// Messages wait as bits, so that a driver that provokes many of them and
-    /// takes none costs nothing.
-    struct Conversation {
-        bool added = false;     ///< the driver has been told, or will be
-        bool ready = false;     ///< the driver has it
-        std::uint16_t owed = 0; ///< bit n: a message of event n waits for a buffer
-        Watched<bool> guest_open;
-    };
-
     void do_activate() override;
+    void do_resume() override;
+    std::span<std::byte> type_state() override { return std::as_writable_bytes(std::span(state_.get(), 1)); }
     void do_reset() override;
     void do_config_written(std::size_t offset, std::span<const std::byte> bytes) override;
     void do_kick(std::size_t queue) override;
@@ -103,8 +92,8 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     /// False when the driver has no buffer.
     [[nodiscard]] bool send(std::size_t port, ControlEvent event);
 
+    std::unique_ptr<ConsoleState> state_ = std::make_unique_for_overwrite<ConsoleState>();
     std::vector<std::unique_ptr<Port>> ports_;
-    std::array<Conversation, max_ports> conversations_;
     std::vector<iovec> pieces_; ///< kept, so that no input allocates
     Reactor::Timer offer_timer_;
 };

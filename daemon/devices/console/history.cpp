@@ -7,15 +7,15 @@ namespace hvisor::devices::console {
 
 std::span<std::byte> History::room() {
     const auto at = end_ % capacity;
-    return {bytes_.get() + at, capacity - at};
+    return {bytes_.data() + at, capacity - at};
 }
 
 std::array<iovec, 2> History::from(std::uint64_t position) const {
     const auto length = static_cast<std::size_t>(end_ - position);
     const auto at = position % capacity;
     const auto first = std::min(length, capacity - at);
-    return {{{.iov_base = bytes_.get() + at, .iov_len = first},
-             {.iov_base = bytes_.get(), .iov_len = length - first}}};
+    auto* bytes = const_cast<std::byte*>(bytes_.data()); // for system calls that only read
+    return {{{.iov_base = bytes + at, .iov_len = first}, {.iov_base = bytes, .iov_len = length - first}}};
 }
 
 } // namespace hvisor::devices::console

@@ -4,19 +4,16 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <sys/uio.h>
 
 namespace hvisor::devices::console {
 
 /// The last 64 KiB that a guest printed. Positions count all bytes ever
-/// printed, so a reader's position stays valid, or is seen to be gone.
+/// printed, so a reader's position stays valid, or is seen to be gone. Plain data.
 class History {
   public:
     static constexpr std::size_t capacity = std::size_t{64} << 10;
-
-    History() : bytes_(std::make_unique_for_overwrite<std::byte[]>(capacity)) {}
 
     [[nodiscard]] std::uint64_t begin() const { return end_ > capacity ? end_ - capacity : 0; }
     [[nodiscard]] std::uint64_t end() const { return end_; }
@@ -29,8 +26,8 @@ class History {
     [[nodiscard]] std::array<iovec, 2> from(std::uint64_t position) const;
 
   private:
-    std::unique_ptr<std::byte[]> bytes_;
     std::uint64_t end_ = 0;
+    std::array<std::byte, capacity> bytes_; ///< what was not printed yet is never looked at
 };
 
 } // namespace hvisor::devices::console

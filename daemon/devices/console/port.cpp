@@ -32,8 +32,8 @@ bool has_unread(int fd) {
 
 } // namespace
 
-Port::Port(PortHost& host, std::size_t number, PortOptions options)
-    : host_(host), number_(number), options_(std::move(options)) {}
+Port::Port(PortHost& host, std::size_t number, PortOptions options, PortContent& content)
+    : host_(host), number_(number), options_(std::move(options)), content_(content) {}
 
 Result<void> Port::add_terminal(Pty pty) {
     set_window_size(pty.terminal, size());
@@ -52,8 +52,8 @@ Result<void> Port::add_stream(UniqueFd fd, const AttachOptions& options) {
             return taken;
         }
     }
-    const auto kept = history_.end() - history_.begin();
-    const auto position = history_.end() - std::min<std::uint64_t>(options.replay, kept);
+    const auto kept = content_.history.end() - content_.history.begin();
+    const auto position = content_.history.end() - std::min<std::uint64_t>(options.replay, kept);
     return add(std::move(fd), Attachment::Kind::stream, position, has_input);
 }
 
@@ -111,9 +111,9 @@ int Port::typist() const {
 
 void Port::print(virtio::Reader reader) {
     while (reader.remaining() != 0) {
-        const auto room = history_.room();
+        const auto room = content_.history.room();
         const auto taken = reader.read(room.first(std::min(room.size(), pump_size)));
-        history_.commit(taken);
+        content_.history.commit(taken);
         unpumped_ += taken;
         if (unpumped_ >= pump_size) {
             pump();
@@ -122,8 +122,8 @@ void Port::print(virtio::Reader reader) {
 }
 
 void Port::print(std::byte byte) {
-    history_.room().front() = byte;
-    history_.commit(1);
+    content_.history.room().front() = byte;
+    content_.history.commit(1);
 }
 
 void Port::pump() {
@@ -131,7 +131,7 @@ void Port::pump() {
     for (auto next = attachments_.begin(); next != attachments_.end();) {
         auto& attachment = *next++;
         if (!attachment.is_blocked()) {
-            attachment.pump(history_);
+            attachment.pump(content_.history);
             if (attachment.is_blocked() || attachment.is_deaf()) {
                 settle(attachment.fd());
             }
@@ -161,10 +161,16 @@ bool Port::set_size(Size size) {
     if (size == this->size()) {
         return false;
     }
-    columns_.set(size.columns);
-    rows_.set(size.rows);
+    content_.columns.set(size.columns);
+    content_.rows.set(size.rows);
     set_window_size(terminal_, size);
     return true;
+}
+
+void Port::show_anew() {
+    set_window_size(terminal_, size());
+    pump();
+    look_again();
 }
 
 void Port::close() {
@@ -192,7 +198,7 @@ void Port::handle_event(int fd, std::uint32_t events) {
     if (hung_up) {
         attachment->end_output();
     } else if ((events & EPOLLOUT) != 0) {
-        attachment->pump(history_);
+        attachment->pump(content_.history);
     }
     // After a hang-up there may still be something typed before it.
     if (attachment->has_input() && (hung_up || (events & EPOLLIN) != 0)) {
@@ -206,7 +212,7 @@ void Port::take_input(Attachment& attachment) {
     if (attachment.fd() != typist()) {
         if (attachment.is_terminal() && !std::exchange(terminal_was_told_, true)) {
             attachment.tell("another client has the input; what you type waits until it leaves");
-            attachment.pump(history_);
+            attachment.pump(content_.history);
         }
         return;
     }
@@ -254,7 +260,7 @@ void Port::settle(int fd) {
     if (hung_up && !has_unread(fd)) {
         attachment->end_input();
     }
-    const bool is_finished = attachment->is_deaf() || (ended_ && attachment->is_caught_up(history_));
+    const bool is_finished = attachment->is_deaf() || (ended_ && attachment->is_caught_up(content_.history));
     if (is_finished && !attachment->has_input()) {
         host_.reactor().unwatch(fd);
         attachments_.remove_if([fd](const Attachment& other) { return other.fd() == fd; });

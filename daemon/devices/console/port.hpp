@@ -7,7 +7,7 @@
 #include "base/unique_fd.hpp"
 #include "devices/console/attachment.hpp"
 #include "devices/console/backend_pty.hpp"
-#include "devices/console/history.hpp"
+#include "devices/console/state.hpp"
 #include "virtio/chain.hpp"
 
 #include <cstddef>
@@ -72,8 +72,8 @@ class Port {
   public:
     static constexpr std::size_t max_attachments = 32;
 
-    /// `number` is the host's number of this port.
-    Port(PortHost& host, std::size_t number, PortOptions options);
+    /// `number` is the host's number of this port; `content` outlives it.
+    Port(PortHost& host, std::size_t number, PortOptions options, PortContent& content);
     Port(const Port&) = delete;
     Port& operator=(const Port&) = delete;
     Port(Port&&) = delete;
@@ -85,7 +85,9 @@ class Port {
     [[nodiscard]] const PortOptions& options() const { return options_; }
     /// "/dev/pts/3", or "" when there is no pty.
     [[nodiscard]] const std::string& pty_path() const { return pty_path_; }
-    [[nodiscard]] Size size() const { return {.columns = columns_.get(), .rows = rows_.get()}; }
+    [[nodiscard]] Size size() const {
+        return {.columns = content_.columns.get(), .rows = content_.rows.get()};
+    }
     /// Streams, without the pty.
     [[nodiscard]] std::size_t streams() const { return streams_.get(); }
     /// One of the streams has the input.
@@ -110,6 +112,8 @@ class Port {
     void look_again();
     /// False when that is its size already.
     [[nodiscard]] bool set_size(Size size);
+    /// The content is another one: show it to everybody.
+    void show_anew();
     /// The guest is gone for good: everybody gets the rest and the end.
     void end();
     /// Let go of everybody at once.
@@ -134,12 +138,10 @@ class Port {
     PortHost& host_;
     const std::size_t number_;
     const PortOptions options_;
-    History history_;
+    PortContent& content_;
     std::list<Attachment> attachments_; ///< in the order in which they came
     UniqueFd terminal_;
     std::string pty_path_;
-    Watched<std::uint16_t> columns_{80};
-    Watched<std::uint16_t> rows_{25};
     Watched<std::size_t> streams_;
     Watched<bool> has_typist_;
     int last_typist_ = -1;

@@ -121,6 +121,21 @@ void NetDevice::do_activate() {
                                                 : Filter::everything(settings_.mac),
               .receiving = receiving,
               .pairs = 1};
+    set_up();
+    for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
+        drain(pair);
+    }
+    configure(std::nullopt);
+}
+
+void NetDevice::do_resume() {
+    set_up();
+    configure(std::nullopt);
+}
+
+void NetDevice::set_up() {
+    const auto features = negotiated();
+    const auto receiving = guest_offloads(features);
     sending_ = host_offloads(features);
     control_queue_.reset();
     if (features.has(f_ctrl_vq)) {
@@ -134,10 +149,6 @@ void NetDevice::do_activate() {
                               .max_plain = max_plain,
                               .max_frame = receiving.has_segments() ? max_segment : max_plain});
     }
-    for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
-        drain(pair);
-    }
-    configure(std::nullopt);
 }
 
 void NetDevice::do_reset() {

@@ -18,6 +18,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -72,6 +73,8 @@ class NetDevice final : public virtio::Device {
     };
 
     void do_activate() override;
+    void do_resume() override;
+    std::span<std::byte> type_state() override { return std::as_writable_bytes(std::span(&state_, 1)); }
     void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_stop_queue(std::size_t queue) override;
@@ -80,6 +83,8 @@ class NetDevice final : public virtio::Device {
     void do_close() override { do_quiesce(); }
 
     void watch_all();
+    /// For the features that were negotiated.
+    void set_up();
     void handle_events(std::size_t pair, std::uint32_t events);
     /// Ask for what can happen next.
     void settle(std::size_t index);

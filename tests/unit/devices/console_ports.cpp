@@ -161,11 +161,11 @@ TEST_CASE("the queues of ports are where the specification has them") {
     CHECK(receive_queue_of(0) == 0);
     CHECK(receive_queue_of(1) == 4);
     CHECK(transmit_queue_of(2) == 7);
-    for (std::size_t port = 0; port < ConsoleDevice::max_ports; ++port) {
+    for (std::size_t port = 0; port < max_ports; ++port) {
         CHECK(port_of(receive_queue_of(port)) == port);
         CHECK(port_of(transmit_queue_of(port)) == port);
     }
-    CHECK(queue_count_of(ConsoleDevice::max_ports) <= virtio::max_queues);
+    CHECK(queue_count_of(max_ports) <= virtio::max_queues);
 }
 
 TEST_CASE("the driver hears of each port what it is") {

@@ -4,6 +4,7 @@
 #include "kit/captured_log.hpp"
 #include "kit/device_rig.hpp"
 #include "kit/fake_vhost.hpp"
+#include "kit/successor.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
@@ -367,4 +368,30 @@ TEST_CASE("a root zone without the module is told its name") {
     CHECK(file.error().message ==
           "/dev/vhost-vsock is not there; load the root zone's module for sockets with "
           "`modprobe vhost_vsock`");
+}
+
+TEST_CASE("a socket device cannot go on where another process was, and says so; it works after a reset") {
+    VsockRig rig;
+    rig.start();
+    REQUIRE(rig.runs());
+    const auto fake = std::make_shared<FakeVhost>();
+    const kit::Successor<VsockDevice> next(rig, *VhostVsock::create(FakeVhost::open(fake), cid, *rig.memory),
+                                           cid,
+                                           *Reactor::start({.name = "setup", .cpus = {}, .on_crash = {}}));
+    CHECK((next.driver.get(virtio::Register::status) & virtio::status::needs_reset) != 0);
+    CHECK(eventually([&] {
+        return (next.driver.get(virtio::Register::interrupt_status) & virtio::interrupt_config_change) != 0;
+    }));
+    CHECK_FALSE(fake->is_running());
+    next.driver.reset();
+    CHECK(eventually([&] { return next.driver.get(virtio::Register::status) == 0; }));
+    for (auto& queue : rig.queues) {
+        queue->reset();
+    }
+    REQUIRE(next.driver.negotiate(plain));
+    for (std::uint32_t i = 0; i < rig.queues.size(); ++i) {
+        REQUIRE(next.driver.set_up_queue(i, *rig.queues[i]));
+    }
+    next.driver.start();
+    CHECK(eventually([&] { return fake->is_running(); }));
 }

@@ -20,6 +20,8 @@ static_assert(is_plain<QueueIndices>);
 static_assert(is_plain<QueueMetrics>);
 static_assert(is_plain<QueueState>);
 static_assert(is_plain<Interrupt::State>);
+static_assert(is_plain<HeldDescriptor>);
+static_assert(is_plain<DeviceState>);
 
 namespace {
 

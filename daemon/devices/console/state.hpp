@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/atomic.hpp"
+#include "devices/console/history.hpp"
+#include "virtio/device.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace hvisor::devices::console {
+
+/// As many as the queues allow.
+inline constexpr std::size_t max_ports = (virtio::max_queues - 2) / 2;
+static_assert(max_ports >= 7); // the configuration reader takes 6 further ones
+
+/// Where the conversation about a port stands (virtio 1.2, 5.3.6.2).
+/// Messages wait as bits, so that a driver that provokes many of them and
+/// takes none costs nothing.
+struct Conversation {
+    bool added = false;     ///< the driver has been told, or will be
+    bool ready = false;     ///< the driver has it
+    std::uint16_t owed = 0; ///< bit n: a message of event n waits for a buffer
+    Watched<bool> guest_open;
+};
+
+/// What a port has to show, whoever is attached: written by the owner thread.
+struct PortContent {
+    Watched<std::uint16_t> columns{80};
+    Watched<std::uint16_t> rows{25};
+    History history;
+};
+
+/// All that a console remembers of its driver and for its users: plain data.
+struct ConsoleState {
+    std::array<Conversation, max_ports> conversations;
+    std::array<PortContent, max_ports> ports;
+};
+static_assert(std::is_trivially_copyable_v<ConsoleState>);
+
+} // namespace hvisor::devices::console

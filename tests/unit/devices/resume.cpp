@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// A device object goes on where another one was, in the middle of traffic, with
+// nothing but its plain data and the guest's memory.
+#include "block_rig.hpp"
+#include "console_rig.hpp"
+#include "devices/entropy/device.hpp"
+#include "kit/successor.hpp"
+#include "net_rig.hpp"
+
+#include <map>
+
+using namespace hvisor;
+using kit::ChainBuilder;
+using kit::Successor;
+using virtio::FeatureBit;
+using virtio::FeatureSet;
+
+namespace {
+
+constexpr FeatureSet plain{FeatureBit::version_1};
+/// The rings that there are, and the order in which chains go back.
+constexpr FeatureSet kinds[] = {
+    plain,
+    plain | FeatureSet{FeatureBit::ring_event_idx, FeatureBit::ring_indirect_desc},
+    plain | FeatureSet{FeatureBit::in_order},
+    plain | FeatureSet{FeatureBit::ring_packed},
+    plain | FeatureSet{FeatureBit::ring_packed, FeatureBit::in_order},
+    plain | FeatureSet{FeatureBit::ring_packed, FeatureBit::ring_event_idx, FeatureBit::ring_indirect_desc},
+};
+
+/// Takes what came back until these are so many, waiting for them. A chain that
+/// the driver does not have out is a failure of the queue's own.
+bool returns(kit::DriverQueue& queue, std::size_t& returned, std::size_t wanted) {
+    return kit::eventually([&] {
+        while (queue.take_used()) {
+            ++returned;
+        }
+        return returned >= wanted;
+    });
+}
+
+} // namespace
+
+TEST_CASE("block: requests that were out are carried out by the next object, and each comes back once") {
+    using namespace hvisor::devices::block;
+    for (const auto kind : kinds) {
+        const Image image;
+        // Three at once, and the others wait for a limit that lets one go in a minute.
+        const BlockOptions limited{.queues = 1,
+                                   .limit = {.bytes = {}, .operations = {.rate = 1, .burst = 3}}};
+        kit::DeviceRig<BlockDevice> rig(image.backend(), limited);
+        const auto features = FeatureSet::from_bits(kind.bits() & rig.device.features().bits());
+        const auto queue = kit::make_queue(features, rig.ram, 64);
+        rig.bring_up(*queue, features | FeatureSet{f_flush, f_config_wce});
+        rig.driver.write(0x100 + offsetof(Config, writeback), 1, 0);
+        std::vector<ChainBuilder> chains;
+        const auto add_write = [&](unsigned sector) {
+            ChainBuilder chain(*queue);
+            chain.readable_value(RequestHeader{
+                .type = static_cast<std::uint32_t>(RequestType::out), .reserved = 0, .sector = sector});
+            chain.readable(filled(sector_size, 0x80 + sector)).writable(1);
+            if (features.has(FeatureBit::ring_indirect_desc) && sector % 2 == 0) {
+                chain.indirect();
+            }
+            chain.add();
+            chains.push_back(std::move(chain));
+        };
+        for (unsigned sector = 0; sector < 10; ++sector) {
+            add_write(sector);
+        }
+        rig.driver.kick(0);
+        std::size_t returned = 0;
+        REQUIRE(returns(*queue, returned, 3));
+        // One that the driver has made available, and of which the device has not heard.
+        add_write(10);
+
+        Successor<BlockDevice> next(rig, image.backend());
+        REQUIRE(returns(*queue, returned, 11));
+        add_write(11);
+        next.driver.kick(0);
+        REQUIRE(returns(*queue, returned, 12));
+        for (unsigned sector = 0; sector < 12; ++sector) {
+            CHECK(chains.at(sector).written(0).back() == std::byte{0});
+            CHECK(image.sector(sector) == filled(sector_size, 0x80 + sector));
+        }
+        CHECK(returned == 12);
+        CHECK(queue->free_descriptors() == queue->size());
+        CHECK(next.device.queue_state(0).metrics.requests.get() == 12);
+        CHECK(next.device.queue_state(0).metrics.notifications.get() == 2);
+        CHECK(next.driver.get(virtio::Register::status) == 15);
+        // What the driver chose for the cache holds, and is gone after a reset.
+        CHECK(next.driver.config<std::uint8_t>(offsetof(Config, writeback)) == 0);
+        next.driver.reset();
+        CHECK(kit::eventually(
+            [&] { return next.driver.config<std::uint8_t>(offsetof(Config, writeback)) == 1; }));
+    }
+}
+
+TEST_CASE("block: a driver hears of a size that changed while nobody served it") {
+    using namespace hvisor::devices::block;
+    const Image image;
+    BlockRig rig(image);
+    const auto generation = rig.driver.get(virtio::Register::config_generation);
+    REQUIRE(::ftruncate(image.file.get(), 2 * image_sectors * sector_size) == 0);
+    Successor<BlockDevice> next(rig, image.backend());
+    CHECK(kit::eventually([&] { return next.driver.config<std::uint64_t>(0) == 2 * image_sectors; }));
+    CHECK(next.driver.get(virtio::Register::config_generation) != generation);
+    CHECK((next.driver.get(virtio::Register::interrupt_status) & virtio::interrupt_config_change) != 0);
+}
+
+TEST_CASE("net: filter, buffers and frames that wait are there for the next object") {
+    using namespace hvisor::devices::net;
+    for (const auto ring : kinds) {
+        NetRig rig(NetRig::full | ring);
+        constexpr Mac listed{0x02, 0, 0, 0, 9, 9};
+        CHECK(rig.command(1, 0, std::uint32_t{1}, listed, std::uint32_t{0}) == ack_ok);
+        CHECK(rig.command(1, 1, Mac{0x02, 0, 0, 0, 7, 7}) == ack_ok);
+        std::map<std::uint16_t, ChainBuilder> buffers;
+        for (int i = 0; i < 8; ++i) {
+            ChainBuilder buffer(rig.rx());
+            buffer.writable(2048);
+            buffers.emplace(buffer.add(), buffer);
+        }
+        rig.driver.kick(0);
+        REQUIRE(rig.host->put(make_frame(listed, host_mac, 100, 0)));
+        unsigned got = 0;
+        const auto receive = [&](unsigned up_to) {
+            return kit::eventually([&] {
+                while (const auto used = rig.rx().take_used()) {
+                    const auto frame = NetRig::frame_in(buffers.at(used->head), used->length);
+                    CHECK(frame.bytes == make_frame(listed, host_mac, 100, got++));
+                    buffers.erase(used->head);
+                }
+                return got == up_to;
+            });
+        };
+        REQUIRE(receive(1));
+        // It makes more available and sends, and nobody hears of it.
+        const auto sent = make_frame(host_mac, guest_mac, 200, 5);
+        rig.frame_chain(sent).add();
+
+        const auto cable = rig.host;
+        Successor<NetDevice> next(rig, cable, NetSettings{.mac = guest_mac, .transmit = {}, .receive = {}});
+        CHECK(rig.at_host()->bytes == sent);
+        REQUIRE(rig.host->put(make_frame({0x02, 0, 0, 0, 8, 8}, host_mac, 100, 77))); // for somebody else
+        REQUIRE(rig.host->put(make_frame(listed, host_mac, 100, 1)));
+        REQUIRE(rig.host->put(make_frame(listed, host_mac, 100, 2)));
+        CHECK(receive(3));
+        CHECK(next.device.dropped(Drop::not_mine) == 1);
+        CHECK_FALSE(rig.host->take());
+        CHECK(rig.tx().take_used());
+        CHECK_FALSE(rig.tx().take_used());
+        CHECK(next.driver.config<std::uint8_t>(5) == 7);
+        next.driver.reset();
+        CHECK(kit::eventually([&] { return next.driver.config<std::uint8_t>(5) == guest_mac[5]; }));
+    }
+}
+
+TEST_CASE("net: frames that the host did not take are sent by the next object, each once and in order") {
+    using namespace hvisor::devices::net;
+    for (const auto ring : kinds) {
+        NetRig rig(NetRig::basic | ring, std::make_shared<FakeBackend>(), {}, {}, 256);
+        for (unsigned number = 0; number < 120; ++number) {
+            rig.frame_chain(make_frame(host_mac, guest_mac, 1900, number)).add();
+        }
+        rig.driver.kick(1);
+        rig.settle();
+        const auto cable = rig.host;
+        Successor<NetDevice> next(rig, cable, NetSettings{.mac = guest_mac, .transmit = {}, .receive = {}});
+        for (unsigned number = 0; number < 120; ++number) {
+            const auto frame = rig.at_host();
+            REQUIRE(frame);
+            CHECK(frame->bytes == make_frame(host_mac, guest_mac, 1900, number));
+        }
+        std::size_t returned = 0;
+        CHECK(returns(rig.tx(), returned, 120));
+        CHECK(returned == 120);
+        CHECK_FALSE(rig.host->take());
+        CHECK(rig.tx().free_descriptors() == rig.tx().size());
+    }
+}
+
+TEST_CASE("console: history, size and input go on with the next object") {
+    using namespace hvisor::devices::console;
+    ConsoleRig rig(plain | FeatureSet{f_size});
+    rig.print("before");
+    CHECK(rig.device.resize("", {.columns = 132, .rows = 43}));
+    const auto first = rig.give_buffer();
+    const auto second = rig.give_buffer();
+    const auto typist = rig.attach();
+    type(typist, "one");
+    CHECK(rig.receive_into(first) == "one");
+
+    Successor<ConsoleDevice> next(rig);
+    auto stream = next.device.attach("", {});
+    REQUIRE(stream);
+    CHECK(read_exactly(stream->get(), 6) == "before");
+    CHECK(next.device.ports().front().size == Size{.columns = 132, .rows = 43});
+    CHECK(next.driver.config<std::uint16_t>(0) == 132);
+    CHECK(next.driver.config<std::uint16_t>(2) == 43);
+    type(*stream, "two");
+    CHECK(rig.receive_into(second) == "two");
+    ChainBuilder(rig.transmit).readable(" and after").add();
+    next.driver.kick(devices::console::transmit_queue);
+    CHECK(read_exactly(stream->get(), 10) == " and after");
+    CHECK(kit::eventually([&] { return rig.transmit.take_used().has_value(); }));
+    CHECK_FALSE(rig.transmit.take_used());
+}
+
+TEST_CASE("console: the conversation about ports goes on with the next object") {
+    using namespace hvisor::devices::console;
+    const std::vector further{PortOptions{.name = "log", .is_console = false}};
+    kit::DeviceRig<ConsoleDevice> rig(further);
+    std::vector<kit::SplitQueue> queues;
+    std::vector<const kit::DriverQueue*> all;
+    queues.reserve(queue_count_of(2));
+    for (std::size_t i = 0; i < queue_count_of(2); ++i) {
+        all.push_back(&queues.emplace_back(rig.ram, 16));
+    }
+    rig.bring_up(all, plain | FeatureSet{f_multiport, f_size});
+    const auto tell = [&](ControlEvent event, std::uint32_t port) {
+        ChainBuilder(queues[control_transmit_queue])
+            .readable_value(Control{.id = port, .event = static_cast<std::uint16_t>(event), .value = 1})
+            .add();
+        rig.driver.kick(control_transmit_queue);
+        REQUIRE(kit::eventually([&] { return queues[control_transmit_queue].take_used().has_value(); }));
+    };
+    tell(ControlEvent::device_ready, 0);
+    tell(ControlEvent::port_ready, 1);
+    tell(ControlEvent::port_open, 1);
+
+    // The messages that are owed come once the driver has buffers for them.
+    Successor<ConsoleDevice> next(rig, further);
+    CHECK(next.device.ports().at(1).guest_open);
+    CHECK_FALSE(next.device.ports().at(0).guest_open);
+    std::map<std::uint16_t, ChainBuilder> buffers;
+    for (int i = 0; i < 8; ++i) {
+        ChainBuilder buffer(queues[control_receive_queue]);
+        buffer.writable(64);
+        buffers.emplace(buffer.add(), buffer);
+    }
+    next.driver.kick(control_receive_queue);
+    std::map<std::uint32_t, std::vector<ControlEvent>> messages;
+    CHECK(kit::eventually([&] {
+        while (const auto used = queues[control_receive_queue].take_used()) {
+            Control control{};
+            const auto bytes = buffers.at(used->head).written(0);
+            std::memcpy(&control, bytes.data(), sizeof control);
+            messages[control.id].push_back(static_cast<ControlEvent>(control.event));
+        }
+        return messages[1].size() == 3;
+    }));
+    CHECK(messages[0] == std::vector{ControlEvent::device_add});
+    CHECK(messages[1] ==
+          std::vector{ControlEvent::device_add, ControlEvent::port_open, ControlEvent::port_name});
+}
+
+TEST_CASE("entropy: buffers that wait are filled by the next object, each once") {
+    using namespace hvisor::devices::entropy;
+    kit::DeviceRig<EntropyDevice> rig([](std::span<std::byte>) -> ssize_t {
+        errno = EAGAIN;
+        return -1;
+    });
+    kit::SplitQueue queue(rig.ram, 16);
+    rig.bring_up(queue);
+    std::vector<ChainBuilder> chains;
+    for (int i = 0; i < 4; ++i) {
+        ChainBuilder chain(queue);
+        chain.writable(32).add();
+        chains.push_back(chain);
+    }
+    rig.driver.kick(0);
+    rig.settle();
+    CHECK_FALSE(queue.has_used());
+    Successor<EntropyDevice> next(rig, kernel_random);
+    std::size_t returned = 0;
+    CHECK(returns(queue, returned, 4));
+    CHECK(returned == 4);
+    for (const auto& chain : chains) {
+        CHECK(chain.written(0) != std::vector(32, std::byte{0xee}));
+    }
+}
