@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <format>
+#include <print>
 #include <unistd.h>
 
 namespace hvisor::cli {
@@ -62,6 +63,26 @@ std::string match_disconnected() {
     return "type='signal',sender='org.freedesktop.DBus.Local',member='Disconnected'";
 }
 
+void Client::tell(const sdbus::ObjectPath& path, std::string_view interface, std::string_view member,
+                  const std::vector<std::string>& words) const {
+    if (!verbose_) {
+        return;
+    }
+    std::string line = "busctl";
+    if (!address_.direct.empty()) {
+        line += " --address=" + address_.direct;
+    } else if (address_.bus == "session") {
+        line += " --user";
+    } else if (!address_.bus.empty() && address_.bus != "system") {
+        line += " --address=" + address_.bus;
+    }
+    line += std::format(" call {} {} {} {}", std::string(service_name), std::string(path), interface, member);
+    for (const std::string& word : words) {
+        line += ' ' + (word.empty() ? "''" : word);
+    }
+    std::println(stderr, "{}", line);
+}
+
 sdbus::IConnection& Client::connection() {
     if (!connection_) {
         connection_ = connect(address_);
@@ -70,6 +91,7 @@ sdbus::IConnection& Client::connection() {
 }
 
 Outcome<std::vector<ZoneRow>> Client::zones() {
+    tell(manager_path, ManagerProxy::INTERFACE_NAME, "ListZones");
     auto list = manager([](ManagerProxy& proxy) { return proxy.ListZones(); });
     if (!list) {
         return std::unexpected(std::move(list.error()));
@@ -106,6 +128,7 @@ Outcome<ZoneRow> Client::find_zone(const std::string& name_or_id) {
 }
 
 Outcome<ManagedObjects> Client::objects() {
+    tell(manager_path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
     return manager([](ManagerProxy& proxy) {
         ManagedObjects objects;
         proxy.getProxy()

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -89,10 +90,17 @@ struct Address {
 /// the caller's own files is said first.
 class Client {
   public:
-    explicit Client(Address address) : address_(std::move(address)) {}
+    /// `verbose`: tell() prints.
+    explicit Client(Address address, bool verbose = false)
+        : address_(std::move(address)), verbose_(verbose) {}
 
     /// For a client of another thread.
     [[nodiscard]] const Address& address() const { return address_; }
+
+    /// Say on stderr which busctl(1) command does what the next call does:
+    /// `words` are the signature of its arguments, if it has any, and they.
+    void tell(const sdbus::ObjectPath& path, std::string_view interface, std::string_view member,
+              const std::vector<std::string>& words = {}) const;
 
     /// Use the Manager object: `call` gets a ManagerProxy.
     template <class Call>
@@ -148,6 +156,7 @@ class Client {
     }
 
     Address address_;
+    bool verbose_ = false;
     std::unique_ptr<sdbus::IConnection> connection_;
 };
 

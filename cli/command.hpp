@@ -21,13 +21,18 @@ void add_device_commands(CLI::App& app, Command& command, const Output& output);
 void add_daemon_commands(CLI::App& app, Command& command, const Output& output);
 void add_job_commands(CLI::App& app, Command& command, const Output& output);
 void add_monitor(CLI::App& app, Command& command, const Output& output);
-void add_virtio_commands(CLI::App& app, Command& command);
+void add_virtio_commands(CLI::App& app, Command& command, const Output& output);
+void add_stats(CLI::App& app, Command& command, const Output& output);
+void add_top(CLI::App& app, Command& command);
 void add_config_commands(CLI::App& app, Command& command);
 
 /// The verbs of "zone" that have a file of their own.
 void add_zone_start(CLI::App& zone, Command& command, const Output& output);
 void add_zone_end(CLI::App& zone, Command& command, const Output& output);
 void add_zone_wait(CLI::App& zone, Command& command);
+void add_zone_boot(CLI::App& zone, Command& command, const Output& output);
+void add_zone_stats(CLI::App& zone, Command& command, const Output& output);
+void add_log(CLI::App& parent, Command& command, const Output& output);
 void add_zone_hold(CLI::App& zone, Command& command);
 void add_zone_show(CLI::App& zone, Command& command, const Output& output);
 void add_zone_console(CLI::App& zone, Command& command);

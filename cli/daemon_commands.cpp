@@ -4,16 +4,12 @@
 #include "json.hpp"
 #include "output.hpp"
 
-#include "base/errno_text.hpp"
-
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
 #include <format>
-#include <memory>
 #include <print>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 namespace hvisor::cli {
@@ -55,55 +51,6 @@ Outcome<void> version(Client& client, const Output& output) {
     }
     std::println("hvisorctl {}\nhvisord {}", HVISORD_VERSION, *daemon);
     return {};
-}
-
-struct LogArguments {
-    std::string zone;
-    std::string device;
-    std::string lines;
-    bool follow = false;
-};
-
-/// The journal knows best how to show itself, so journalctl takes over.
-Outcome<void> show_log(const LogArguments& arguments, const Output& output) {
-    std::vector<std::string> words{"journalctl", "--unit=hvisord.service"};
-    if (!arguments.zone.empty()) {
-        words.push_back("HVISOR_ZONE=" + arguments.zone);
-    }
-    if (!arguments.device.empty()) {
-        words.push_back("HVISOR_DEVICE=" + arguments.device);
-    }
-    if (!arguments.lines.empty()) {
-        words.push_back("--lines=" + arguments.lines);
-    }
-    if (arguments.follow) {
-        words.emplace_back("--follow");
-    }
-    if (output.json) {
-        words.emplace_back("--output=json");
-    }
-    std::vector<char*> argv;
-    argv.reserve(words.size() + 1);
-    for (auto& word : words) {
-        argv.push_back(word.data());
-    }
-    argv.push_back(nullptr);
-    ::execvp(argv.front(), argv.data());
-    return fail(1, std::format("cannot run journalctl: {}", errno_text()));
-}
-
-void add_log(CLI::App& app, Command& command, const Output& output) {
-    auto arguments = std::make_shared<LogArguments>();
-    auto* verb = app.add_subcommand("log", "Show what hvisord logged, of a zone or of all");
-    verb->add_option("zone", arguments->zone, "Name of the zone")->type_name("ZONE");
-    verb->add_option("--device", arguments->device, "Only of this device")->type_name("ID")->needs("zone");
-    verb->add_option("-n,--lines", arguments->lines, "Only the last N messages")
-        ->type_name("N")
-        ->check(CLI::NonNegativeNumber);
-    verb->add_flag("-f,--follow", arguments->follow, "Go on with new messages as they come");
-    verb->callback([&command, &output, arguments] {
-        command = [arguments, &output](Client&) { return show_log(*arguments, output); };
-    });
 }
 
 } // namespace

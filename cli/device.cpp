@@ -100,6 +100,8 @@ Outcome<void> resize(Client& client, const Arguments& arguments, const Output& o
         return fail(error_row(ErrorCode::no_such_device).exit_status,
                     std::format("device {} is no disk, and has no size", arguments.device));
     }
+    client.tell(device->path, DiskProxy::INTERFACE_NAME, "Resize",
+                {"ta{sv}", std::to_string(arguments.size), "0"});
     const auto size =
         client.disk(device->path, [&](DiskProxy& disk) { return disk.Resize(arguments.size, {}); });
     if (!size) {

@@ -88,6 +88,17 @@ std::string printable(std::string_view text) {
     return result;
 }
 
+std::string short_number(double number) {
+    constexpr double step = 1000;
+    std::string_view letters = " kMGTPE";
+    while (number >= step && letters.size() > 1) {
+        number /= step;
+        letters.remove_prefix(1);
+    }
+    return letters.front() == ' ' ? std::format("{:.0f}", number)
+                                  : std::format("{:.1f}{}", number, letters.front());
+}
+
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
 void Table::add(std::vector<std::string> cells) {
@@ -96,19 +107,11 @@ void Table::add(std::vector<std::string> cells) {
     rows_.push_back(std::move(cells));
 }
 
-std::string Table::text() const {
-    return lines(true);
-}
-
-std::string Table::rows_text() const {
-    return lines(false);
-}
-
-std::string Table::lines(bool titled) const {
+std::string Table::text(const Style& style) const {
     std::vector<std::size_t> widths;
     std::vector<std::string> titles;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-        std::size_t width = titled ? columns_[i].title.size() : 0;
+        std::size_t width = style.titles ? columns_[i].title.size() : 0;
         for (const auto& row : rows_) {
             width = std::max(width, row[i].size());
         }
@@ -124,9 +127,13 @@ std::string Table::lines(bool titled) const {
                                             : std::format("{:<{}}", cells[i], widths[i]);
         }
         line.erase(line.find_last_not_of(' ') + 1);
+        constexpr std::string_view cut = "...";
+        if (style.width > cut.size() && line.size() > style.width) {
+            line.replace(style.width - cut.size(), std::string::npos, cut);
+        }
         result += line + '\n';
     };
-    if (titled) {
+    if (style.titles) {
         add_line(titles);
     }
     std::ranges::for_each(rows_, add_line);

@@ -25,6 +25,9 @@ namespace hvisor::cli {
 /// Text from a zone's configuration, made safe for a terminal.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// Bytes, or any number, with a letter for powers of 1000: "3.2M".
+[[nodiscard]] std::string short_number(double number);
+
 /// Columns as wide as their widest cell, two spaces between them.
 class Table {
   public:
@@ -38,13 +41,13 @@ class Table {
     /// One cell a column.
     void add(std::vector<std::string> cells);
 
-    [[nodiscard]] std::string text() const;
-    /// The same without the titles.
-    [[nodiscard]] std::string rows_text() const;
+    struct Style {
+        bool titles = true;
+        std::size_t width = 0; ///< what is longer is cut, which "..." shows; 0 for no limit
+    };
+    [[nodiscard]] std::string text(const Style& style) const;
 
   private:
-    [[nodiscard]] std::string lines(bool titled) const;
-
     std::vector<Column> columns_;
     std::vector<std::vector<std::string>> rows_;
 };

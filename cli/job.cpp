@@ -107,7 +107,7 @@ Outcome<void> result_of(const JsonObject& job) {
     return fail(row != nullptr ? row->exit_status : 1, std::get<1>(error));
 }
 
-Outcome<void> wait(Client& client, const Arguments& arguments) {
+Outcome<void> wait(Client& client, const Arguments& arguments, const Output& output) {
     auto job = find_job(client, arguments.id);
     if (!job) {
         return std::unexpected(job.error());
@@ -115,7 +115,8 @@ Outcome<void> wait(Client& client, const Arguments& arguments) {
     std::atomic<unsigned> percent = value_of<std::uint32_t>(*job, "Progress");
     auto text = std::format("{} of {}", value_of<std::string>(*job, "Operation"),
                             value_of<std::string>(*job, "Zone"));
-    const Progress progress(std::move(text), [&percent] { return std::optional<unsigned>(percent); });
+    const Progress progress(std::move(text), output.quiet,
+                            [&percent] { return std::optional<unsigned>(percent); });
     const auto is_over = [&]() -> Outcome<bool> {
         auto now = find_job(client, arguments.id);
         if (!now) {
@@ -133,6 +134,7 @@ Outcome<void> cancel(Client& client, std::uint32_t id) {
     if (const auto job = find_job(client, id); !job) {
         return std::unexpected(job.error());
     }
+    client.tell(job_path(id), JobProxy::INTERFACE_NAME, "Cancel", {"a{sv}", "0"});
     return client.job(job_path(id), [](JobProxy& proxy) { proxy.Cancel({}); });
 }
 
@@ -156,8 +158,8 @@ void add_job_commands(CLI::App& app, Command& command, const Output& output) {
     auto* waiting = job->add_subcommand("wait", "Wait for the end of a job, and end as it does");
     add_id(*waiting, *arguments);
     add_timeout(*waiting, arguments->patience);
-    waiting->callback([&command, arguments] {
-        command = [arguments](Client& client) { return wait(client, *arguments); };
+    waiting->callback([&command, &output, arguments] {
+        command = [arguments, &output](Client& client) { return wait(client, *arguments, output); };
     });
 
     auto* cancelling = job->add_subcommand("cancel", "Give a job up");

@@ -20,6 +20,10 @@ Dictionary job_options(bool no_wait) {
     return no_wait ? Dictionary{{"wait", sdbus::Variant(false)}} : Dictionary{};
 }
 
+std::vector<std::string> job_option_words(bool no_wait) {
+    return no_wait ? std::vector<std::string>{"1", "wait", "b", "false"} : std::vector<std::string>{"0"};
+}
+
 Outcome<void> report_job(const Outcome<Dictionary>& results, bool no_wait, const Output& output) {
     if (!results) {
         return std::unexpected(results.error());

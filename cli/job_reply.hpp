@@ -8,6 +8,8 @@
 #include <CLI/App.hpp>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace hvisor::cli {
 
@@ -16,6 +18,9 @@ namespace hvisor::cli {
 
 /// Options of a method that begins a job.
 [[nodiscard]] Dictionary job_options(bool no_wait);
+
+/// The same as words for Client::tell().
+[[nodiscard]] std::vector<std::string> job_option_words(bool no_wait);
 
 /// What such a method has replied: the number of the job is printed for who
 /// does not wait for its end.

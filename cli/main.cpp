@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.hpp"
+#include "exec.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -24,8 +25,29 @@ std::vector<std::string> arguments(int argc, char** argv) {
     return result;
 }
 
+/// The arguments for the other machine.
+std::vector<std::string> without_host(int argc, char** argv) {
+    std::vector<std::string> result;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        if (word == "-H" || word == "--host") {
+            ++i;
+        } else if (!word.starts_with("-H") && !word.starts_with("--host=")) {
+            result.emplace_back(word);
+        }
+    }
+    return result;
+}
+
+bool has_metrics(const CLI::App& app) {
+    return app.got_subcommand("stats") ||
+           (app.got_subcommand("zone") && app.get_subcommand("zone")->got_subcommand("stats"));
+}
+
 int run(int argc, char** argv) {
     Address address;
+    std::string host;
+    bool verbose = false;
     Command command;
     Output output;
 
@@ -38,6 +60,10 @@ int run(int argc, char** argv) {
         ->type_name("SOCKET")
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
         ->excludes(bus);
+    app.add_option("-H,--host", host, "Run the command on another machine, by ssh")
+        ->type_name("[USER@]HOST")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app.add_flag("--verbose", verbose, "Say on stderr which busctl command does the same");
     app.set_help_flag("-h,--help", "Print this help");
     app.require_subcommand(1);
     add_output_options(app, output);
@@ -46,7 +72,9 @@ int run(int argc, char** argv) {
     add_daemon_commands(app, command, output);
     add_job_commands(app, command, output);
     add_monitor(app, command, output);
-    add_virtio_commands(app, command);
+    add_virtio_commands(app, command, output);
+    add_stats(app, command, output);
+    add_top(app, command);
     add_config_commands(app, command);
 
     try {
@@ -59,8 +87,14 @@ int run(int argc, char** argv) {
         return exit_usage;
     }
 
-    Client client(std::move(address));
-    const auto outcome = command(client);
+    if (output.openmetrics && !has_metrics(app)) {
+        std::println(stderr,
+                     "hvisorctl: --output openmetrics: only stats has metrics; expected table or json");
+        return exit_usage;
+    }
+
+    Client client(std::move(address), verbose);
+    const auto outcome = host.empty() ? command(client) : become_remote(host, without_host(argc, argv));
     if (!outcome) {
         std::println(stderr, "hvisorctl: {}", outcome.error().message);
         return outcome.error().exit_status;

@@ -9,9 +9,12 @@ namespace hvisor::cli {
 
 /// How to print what a command found; set by options before any command runs.
 struct Output {
-    bool json = false;  ///< for programs; else tables and text for people
-    bool legend = true; ///< titles above tables
+    bool json = false;        ///< for programs; else tables and text for people
+    bool openmetrics = false; ///< for monitoring; only what has numbers can
+    bool legend = true;       ///< titles above tables
+    bool quiet = false;       ///< nothing but results and errors
 
+    /// On a terminal no line is longer than its width.
     void print(const Table& table) const;
 };
 

@@ -59,13 +59,17 @@ void say_now_and_then(const std::stop_token& stop, std::string_view what, const 
 
 } // namespace
 
-Progress::Progress(std::string what, Percent percent)
-    : thread_([what = std::move(what), percent = std::move(percent)](const std::stop_token& stop) {
-          if (isatty(STDERR_FILENO) == 1) {
-              count_on_terminal(stop, what, percent);
-          } else {
-              say_now_and_then(stop, what, percent);
-          }
-      }) {}
+Progress::Progress(std::string what, bool quiet, Percent percent) {
+    if (!quiet) {
+        thread_ =
+            std::jthread([what = std::move(what), percent = std::move(percent)](const std::stop_token& stop) {
+                if (isatty(STDERR_FILENO) == 1) {
+                    count_on_terminal(stop, what, percent);
+                } else {
+                    say_now_and_then(stop, what, percent);
+                }
+            });
+    }
+}
 
 } // namespace hvisor::cli

@@ -15,7 +15,8 @@ class Progress {
     /// Tells how much is done, in percent, where that is known. It runs on a thread of its own.
     using Percent = std::function<std::optional<unsigned>()>;
 
-    explicit Progress(std::string what, Percent percent = {});
+    /// `quiet`: say nothing after all.
+    explicit Progress(std::string what, bool quiet, Percent percent = {});
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
     Progress(Progress&&) = delete;

@@ -31,12 +31,12 @@ Outcome<OpenedConfig> open(const Arguments& arguments) {
     return open_files({.name = "--device", .text = std::move(*text)});
 }
 
-Outcome<void> start(Client& client, const Arguments& arguments) {
+Outcome<void> start(Client& client, const Arguments& arguments, const Output& output) {
     const auto config = open(arguments);
     if (!config) {
         return std::unexpected(config.error());
     }
-    const Progress progress(std::format("setting the devices of {}", config->name));
+    const Progress progress(std::format("setting the devices of {}", config->name), output.quiet);
     const auto zones = client.manager([&](ManagerProxy& proxy) {
         return proxy.ConfigureVirtio(config->name, config->text, config->files, {});
     });
@@ -48,7 +48,7 @@ Outcome<void> start(Client& client, const Arguments& arguments) {
 
 } // namespace
 
-void add_virtio_commands(CLI::App& app, Command& command) {
+void add_virtio_commands(CLI::App& app, Command& command, const Output& output) {
     auto* virtio = app.add_subcommand("virtio", "Virtio devices, in upstream's spelling: start");
     virtio->require_subcommand(1);
     auto arguments = std::make_shared<Arguments>();
@@ -58,11 +58,11 @@ void add_virtio_commands(CLI::App& app, Command& command) {
         verb->add_option("--device", arguments->devices, "A device in upstream's spelling of 2024")
             ->type_name("TYPE,KEY=VALUE,...")
             ->excludes(file);
-    verb->callback([&command, arguments, file, devices] {
+    verb->callback([&command, &output, arguments, file, devices] {
         if (file->count() + devices->count() == 0) {
             throw CLI::RequiredError("file");
         }
-        command = [arguments](Client& client) { return start(client, *arguments); };
+        command = [arguments, &output](Client& client) { return start(client, *arguments, output); };
     });
 }
 

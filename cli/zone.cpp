@@ -14,6 +14,7 @@ namespace {
 
 Outcome<void> list_zones(Client& client, const Output& output) {
     if (output.json) {
+        client.tell(manager_path, ManagerProxy::INTERFACE_NAME, "ListZones");
         const auto zones = client.manager([](ManagerProxy& proxy) { return proxy.ListZones(); });
         if (!zones) {
             return std::unexpected(zones.error());
@@ -46,12 +47,16 @@ void add_zone_list(CLI::App& zone, Command& command, const Output& output) {
 } // namespace
 
 void add_zone_commands(CLI::App& app, Command& command, const Output& output) {
-    auto* zone =
-        app.add_subcommand("zone", "Zones: list, show, start, shutdown, restart, wait, console, hold");
+    auto* zone = app.add_subcommand(
+        "zone",
+        "Zones: list, show, start, shutdown, restart, wait, console, log, stats, enable, disable, hold");
     zone->require_subcommand(1);
     add_zone_start(*zone, command, output);
     add_zone_end(*zone, command, output);
     add_zone_wait(*zone, command);
+    add_zone_boot(*zone, command, output);
+    add_zone_stats(*zone, command, output);
+    add_log(*zone, command, output);
     add_zone_list(*zone, command, output);
     add_zone_show(*zone, command, output);
     add_zone_console(*zone, command);

@@ -9,16 +9,24 @@
 #include <format>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hvisor::cli {
 namespace {
+
+std::vector<std::string> words_of(bool no_wait) {
+    auto words = job_option_words(no_wait);
+    words.insert(words.begin(), "a{sv}");
+    return words;
+}
 
 Outcome<void> shut_down(Client& client, const std::string& zone, bool no_wait, const Output& output) {
     const auto row = client.find_zone(zone);
     if (!row) {
         return std::unexpected(row.error());
     }
-    const Progress progress(std::format("shutting {} down", row->name));
+    client.tell(row->path, ZoneProxy::INTERFACE_NAME, "Shutdown", words_of(no_wait));
+    const Progress progress(std::format("shutting {} down", row->name), output.quiet);
     return report_job(
         client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Shutdown(job_options(no_wait)); }),
         no_wait, output);
@@ -29,7 +37,8 @@ Outcome<void> restart(Client& client, const std::string& zone, bool no_wait, con
     if (!row) {
         return std::unexpected(row.error());
     }
-    const Progress progress(std::format("restarting {}", row->name), percent_of_start(client));
+    client.tell(row->path, ZoneProxy::INTERFACE_NAME, "Restart", words_of(no_wait));
+    const Progress progress(std::format("restarting {}", row->name), output.quiet, percent_of_start(client));
     return report_job(
         client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Restart(job_options(no_wait)); }),
         no_wait, output);

@@ -7,9 +7,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <format>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hvisor::cli {
 namespace {
@@ -21,7 +24,11 @@ struct Arguments {
 };
 
 Outcome<void> start_configured(Client& client, const Arguments& arguments, const Output& output) {
-    const Progress progress(std::format("starting {}", arguments.zone), percent_of_start(client));
+    std::vector<std::string> words{"sa{sv}", arguments.zone};
+    std::ranges::copy(job_option_words(*arguments.no_wait), std::back_inserter(words));
+    client.tell(manager_path, ManagerProxy::INTERFACE_NAME, "StartZone", words);
+    const Progress progress(std::format("starting {}", arguments.zone), output.quiet,
+                            percent_of_start(client));
     return report_job(client.manager([&](ManagerProxy& proxy) {
         return proxy.StartZone(arguments.zone, job_options(*arguments.no_wait));
     }),
@@ -41,11 +48,13 @@ Outcome<void> start_file(Client& client, const Arguments& arguments, const Outpu
         }
         virtio = std::move(*opened);
     }
+    // Its files are open ones, which busctl cannot pass.
     const auto files = merge_files(*zone, virtio);
     if (!files) {
         return std::unexpected(files.error());
     }
-    const Progress progress(std::format("starting {}", arguments.zone), percent_of_start(client));
+    const Progress progress(std::format("starting {}", arguments.zone), output.quiet,
+                            percent_of_start(client));
     return report_job(client.manager([&](ManagerProxy& proxy) {
         return proxy.StartZoneFromConfig(zone->name, zone->text, virtio.name, virtio.text, *files,
                                          job_options(*arguments.no_wait));

@@ -13,6 +13,10 @@ zone shutdown    | running               | --id=number --no-wait
 zone restart     | running               | --no-wait
 zone wait        | zone                  | --state=state --timeout=number
 zone console     | running               | --device=device --port=text --replay=number --read-only --force
+zone log         | zone                  | --device=device -n=number --lines=number -f --follow
+zone stats       | running               |
+zone enable      | configured            | --now
+zone disable     | zone                  | --now
 zone hold        | configured            |
 device list      | running               |
 device show      | running device        |
@@ -20,6 +24,8 @@ device resize    | running device number |
 job list         |                       |
 job wait         | job                   | --timeout=number
 job cancel       | job                   |
+stats            |                       |
+top              |                       | -d=number --delay=number -n=number --iterations=number
 status           |                       |
 version          |                       |
 log              | zone                  | --device=device -n=number --lines=number -f --follow
@@ -32,7 +38,8 @@ config dtb       | startable             |
 config schema    |                       |
 '
 # Before and after every command.
-_hvisorctl_global='--bus=bus --address=file -o=format --output=format --no-legend -h --help --version'
+_hvisorctl_global='--bus=bus --address=file -H=host --host=host -o=format --output=format --no-legend
+-q --quiet --verbose -h --help --version'
 
 # Ask the daemon that the command line is for.
 _hvisorctl_ask() { "$program" "${daemon[@]}" --no-legend "$@" 2>/dev/null; }
@@ -63,12 +70,13 @@ _hvisorctl_kind() { # KIND CURRENT
             _hvisorctl_files "$2" .json
             ;;
         device) words=$(_hvisorctl_ask device list "${given[0]-}" | awk '{ print $2 }') ;;
+        host) compgen -A hostname -- "$2" ;;
         json) _hvisorctl_files "$2" .json ;;
         file) _hvisorctl_files "$2" ;;
         job) words=$(_hvisorctl_ask job list | awk '{ print $1 }') ;;
         state) words='defined starting running stopping stopped failed' ;;
         bus) words='system session' ;;
-        format) words='table json' ;;
+        format) words='table json openmetrics' ;;
     esac
     compgen -W "$words" -- "$2"
 }

@@ -8,7 +8,7 @@ function __hvisorctl_words
     for word in (commandline -xpc)[2..]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --bus --address -o --output
+        else if contains -- $word --bus --address -H --host -o --output
             set skip 1
         else if not string match -q -- '-*' $word
             echo $word
@@ -63,9 +63,10 @@ function __hvisorctl_devices
     end
 end
 
+# Jobs, what they do and to which zone.
 function __hvisorctl_jobs
-    __hvisorctl_ask job list | while read -l id what
-        printf '%s\t%s\n' $id $what
+    __hvisorctl_ask job list | while read -l job operation zone rest
+        printf '%s\t%s %s\n' $job $operation $zone
     end
 end
 
@@ -92,13 +93,17 @@ complete -c hvisorctl -f
 # Before and after every command.
 complete -c hvisorctl -l bus -x -a 'system session' -d 'The message bus'
 complete -c hvisorctl -l address -rF -d 'The socket of hvisord itself'
-complete -c hvisorctl -s o -l output -x -a 'table json' -d 'How to print'
+complete -c hvisorctl -s H -l host -xa '(__fish_print_hostnames)' -d 'Run on another machine'
+complete -c hvisorctl -s o -l output -x -a 'table json openmetrics' -d 'How to print'
 complete -c hvisorctl -l no-legend -d 'Tables without titles'
+complete -c hvisorctl -s q -l quiet -d 'Nothing but results and errors'
+complete -c hvisorctl -l verbose -d 'Say which busctl command does the same'
 complete -c hvisorctl -s h -l help -d 'Print help'
 complete -c hvisorctl -l version -d 'Print the version'
 
 set -l running '(__hvisorctl_zones running starting)'
 set -l configured '(__hvisorctl_zones defined stopped failed)'
+set -l states 'defined starting running stopping stopped failed'
 set -l json '(__fish_complete_suffix .json)'
 
 __hvisorctl_command zone Zones
@@ -106,14 +111,14 @@ __hvisorctl_command 'zone list' 'List all zones'
 __hvisorctl_command 'zone show' 'Show a zone, its devices, and what is probably wrong with them' '(__hvisorctl_zones)'
 __hvisorctl_command 'zone start' 'Start a zone' "$configured $json"
 __hvisorctl_option 'zone start' -l virtio -rka $json -d "The virtio JSON file with the zone's devices"
-__hvisorctl_option 'zone start' -l no-wait -d 'Print the number of the job'
+__hvisorctl_option 'zone start' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone shutdown' "Take a zone's CPUs away from it, at once" $running
 __hvisorctl_option 'zone shutdown' -l id -x -d 'Number of the zone'
-__hvisorctl_option 'zone shutdown' -l no-wait -d 'Print the number of the job'
+__hvisorctl_option 'zone shutdown' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone restart' 'Shut a zone down and start it again' $running
-__hvisorctl_option 'zone restart' -l no-wait -d 'Print the number of the job'
+__hvisorctl_option 'zone restart' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone wait' 'Wait until a zone has ended, or is in another state' '(__hvisorctl_zones)'
-__hvisorctl_option 'zone wait' -l state -xa 'defined starting running stopping stopped failed' -d 'A state to wait for'
+__hvisorctl_option 'zone wait' -l state -xa $states -d 'A state to wait for'
 __hvisorctl_option 'zone wait' -l timeout -x -d 'Give up after so many seconds'
 __hvisorctl_command 'zone console' "Connect to a zone's console" $running
 __hvisorctl_option 'zone console' -l device -xa '(__hvisorctl_devices 2)' -d 'Id of the console'
@@ -121,6 +126,15 @@ __hvisorctl_option 'zone console' -l port -x -d "Name of one of the console's fu
 __hvisorctl_option 'zone console' -l replay -x -d 'Show at most so many bytes of history first'
 __hvisorctl_option 'zone console' -l read-only -d 'Only watch'
 __hvisorctl_option 'zone console' -l force -d 'Take the input from the client that has it'
+__hvisorctl_command 'zone log' 'Show what hvisord logged of a zone' '(__hvisorctl_zones)'
+__hvisorctl_option 'zone log' -l device -xa '(__hvisorctl_devices 2)' -d 'Only of this device'
+__hvisorctl_option 'zone log' -s n -l lines -x -d 'Only the last messages'
+__hvisorctl_option 'zone log' -s f -l follow -d 'Go on with new messages as they come'
+__hvisorctl_command 'zone stats' 'Show what the queues of a zone have counted' $running
+__hvisorctl_command 'zone enable' 'Start a configured zone when the machine boots' $configured
+__hvisorctl_option 'zone enable' -l now -d 'Start it now, too'
+__hvisorctl_command 'zone disable' 'Do not start a zone when the machine boots' '(__hvisorctl_zones)'
+__hvisorctl_option 'zone disable' -l now -d 'Shut it down now, too'
 __hvisorctl_command 'zone hold' 'Start a configured zone and stay as long as it is there' $configured
 
 __hvisorctl_command device 'Devices of zones'
@@ -133,6 +147,10 @@ __hvisorctl_command 'job list' 'List what is being started and shut down'
 __hvisorctl_command 'job wait' 'Wait for the end of a job, and end as it does' '(__hvisorctl_jobs)'
 __hvisorctl_option 'job wait' -l timeout -x -d 'Give up after so many seconds'
 __hvisorctl_command 'job cancel' 'Give a job up' '(__hvisorctl_jobs)'
+__hvisorctl_command stats 'Show what all queues have counted'
+__hvisorctl_command top 'Show what devices do, again and again'
+__hvisorctl_option top -s d -l delay -x -d 'Seconds between two tables'
+__hvisorctl_option top -s n -l iterations -x -d 'End after so many tables'
 
 __hvisorctl_command status 'Show the daemon, the hypervisor, and what passed between them'
 __hvisorctl_command version 'Print the versions of hvisorctl and of the daemon'

@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -29,6 +30,51 @@ class Monitor:
     def end(self):
         self._process.terminate()
         self._process.wait()
+
+
+def check_metrics(text):
+    """Each metric is described once and stands together, and the end is marked (OpenMetrics 1.0)."""
+    lines = text.splitlines()
+    assert lines[-1] == "# EOF", lines[-1]
+    described, families = {}, []
+    for line in lines[:-1]:
+        if line.startswith("# TYPE "):
+            name, kind = line.split()[2:]
+            assert name not in described, f"{name} stands at two places"
+            described[name] = kind
+            families.append(name)
+            continue
+        if line.startswith("# "):
+            assert line.split()[2] == families[-1], line
+            continue
+        sample = re.fullmatch(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\]|\\.)*",?)*)\})? ([0-9]+)', line)
+        assert sample, f"not a sample: {line}"
+        suffix = "_total" if described[families[-1]] == "counter" else ""
+        assert sample[1] == families[-1] + suffix, line
+    return {line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
+
+
+def check_numbers(ctl, zone):
+    samples = check_metrics(ctl("stats", "-o", "openmetrics"))
+    assert samples['hvisor_zone_state{zone="guest1",state="running"}'] == 1, samples
+    assert samples['hvisor_zone_state{zone="guest1",state="failed"}'] == 0, samples
+    assert 'hvisor_bridge_missed_wakeups_total' in samples, samples
+    queue = 'zone="guest1",device="block-a003c00",type="block",queue="0"'
+    assert samples[f'hvisor_queue_requests_total{{{queue}}}'] == 0, samples
+    assert f'hvisor_queue_completions_total{{{queue},le="+Inf"}}' in samples, samples
+    assert set(check_metrics(ctl("zone", "stats", zone, "-o", "openmetrics"))) <= set(samples)
+
+    title, *rows = ctl("stats").splitlines()
+    assert title.split()[:6] == ["ZONE", "DEVICE", "QUEUE", "REQUESTS", "BYTES", "ERRORS"], title
+    assert ["guest1", "block-a003c00", "0", "0"] in [row.split()[:4] for row in rows], rows
+    numbers = json.loads(ctl("zone", "stats", zone, "-o", "json"))
+    assert {(row["Device"], row["Queue"]) for row in numbers} == {
+        ("block-a003c00", 0), ("console-a003800", 0), ("console-a003800", 1)}, numbers
+
+    first, second = ctl("top", "-d", "0.1", "-n", "2").rstrip("\n").split("\n\n")
+    for table in first, second:
+        assert [row.split()[:5] for row in table.splitlines() if "block" in row] == [
+            ["guest1", "running", "block-a003c00", "none", "0"]], table
 
 
 def main(hvisord, hvisorctl):
@@ -62,6 +108,8 @@ def main(hvisord, hvisorctl):
         table = ctl("device", "list", daemon.zone).splitlines()
         assert table[0].split() == ["ZONE", "DEVICE", "TYPE", "ADDRESS", "IRQ", "DRIVER", "BACKEND"], table
         assert ctl("device", "list", "--no-legend").splitlines()[0].split()[:3] == ["guest1", "block-a003c00", "block"]
+
+        check_numbers(ctl, daemon.zone)
 
         ctl("device", "resize", daemon.zone, "block-a003c00", "128K")
         support.wait_until(lambda: text.has(lambda line: line.endswith('block_2da003c00 "Size":131072\n')),

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec.hpp"
+
+#include "base/errno_text.hpp"
+
+#include <format>
+#include <string_view>
+#include <unistd.h>
+#include <utility>
+
+namespace hvisor::cli {
+namespace {
+
+/// ssh joins its arguments and hands them to a shell.
+std::string shell_word(std::string_view word) {
+    std::string result = "'";
+    for (const char c : word) {
+        result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    return result + "'";
+}
+
+} // namespace
+
+Outcome<void> become(std::vector<std::string> words) {
+    std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
+    for (auto& word : words) {
+        argv.push_back(word.data());
+    }
+    argv.push_back(nullptr);
+    ::execvp(argv.front(), argv.data());
+    return fail(1, std::format("cannot run {}: {}", words.front(), errno_text()));
+}
+
+Outcome<void> become_remote(const std::string& host, const std::vector<std::string>& arguments) {
+    if (host.empty() || host.starts_with('-')) {
+        return fail(exit_usage, std::format("--host {}: expected HOST or USER@HOST", host));
+    }
+    const bool has_terminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
+    std::vector<std::string> words{"ssh", has_terminal ? "-t" : "-T", host, "hvisorctl"};
+    for (const auto& argument : arguments) {
+        words.push_back(shell_word(argument));
+    }
+    return become(std::move(words));
+}
+
+} // namespace hvisor::cli
