@@ -37,6 +37,11 @@ std::optional<TrapRequest> Bridge::front() const {
     if (is_idle()) {
         return std::nullopt;
     }
+    // Who asked last asks again, most likely; its answer's lines come while the
+    // request's does.
+    const auto last = last_answered_.load(std::memory_order_relaxed);
+    prefetch_for_write(&page_.answer_values[last]);
+    prefetch_for_write(&page_.answer_counts[last]);
     const auto& slot = page_.requests[load_relaxed(page_.request_front) % bridge_ring_size];
     const auto size = checked_size(load_relaxed(slot.size));
     const auto cpu = load_relaxed(slot.src_cpu);
@@ -61,6 +66,7 @@ void Bridge::answer(std::uint32_t cpu, std::uint64_t value) {
     if (cpu >= bridge_cpus) {
         return;
     }
+    last_answered_.store(cpu, std::memory_order_relaxed);
     store_relaxed(page_.answer_values[cpu], value);
     // Release: the CPU reads the value once it sees the count move.
     store_release(page_.answer_counts[cpu], load_relaxed(page_.answer_counts[cpu]) + 1);

@@ -59,7 +59,8 @@ class Bridge {
 
     Hypervisor& hypervisor_;
     BridgePage& page_;
-    std::mutex result_lock_; ///< producers of the result ring
+    std::atomic<std::uint32_t> last_answered_{0}; ///< a CPU
+    std::mutex result_lock_;                      ///< producers of the result ring
 };
 
 } // namespace hvisor::hypervisor
