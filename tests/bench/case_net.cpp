@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/uring.hpp"
 #include "cases.hpp"
 #include "devices/net/backend_tap.hpp"
 #include "devices/net/config.hpp"
@@ -9,6 +10,7 @@
 
 #include <format>
 #include <functional>
+#include <span>
 #include <stdexcept>
 #include <sys/uio.h>
 #include <utility>
@@ -65,6 +67,40 @@ Outcome write_loop(const Frame& frame, double seconds) {
         }
         ++outcome.requests;
     } while (outcome.requests % 16 != 0 || Clock::now() < end);
+    outcome.times = Times::now() - begin;
+    return outcome;
+}
+
+/// The same with io_uring, many with one call, each linked to the one before.
+Outcome linked_write_loop(const Frame& frame, double seconds) {
+    constexpr unsigned at_once = 32;
+    const auto tap = open_tap();
+    const int fd = tap->fd(0);
+    const auto ring = Uring::create(at_once, at_once, std::span(&fd, 1));
+    if (!ring) {
+        return {}; // forbidden, or a kernel without it
+    }
+    const std::vector<std::byte>& bytes = frame.bytes();
+    Outcome outcome;
+    const auto begin = Times::now();
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(seconds));
+    do {
+        for (unsigned i = 0; i < at_once; ++i) {
+            auto* entry = ::io_uring_get_sqe(ring->get());
+            ::io_uring_prep_write(entry, 0, bytes.data(), static_cast<unsigned>(bytes.size()), 0);
+            const bool is_last = i + 1 == at_once;
+            ::io_uring_sqe_set_flags(entry, IOSQE_FIXED_FILE | (is_last ? 0U : IOSQE_IO_LINK));
+            entry->rw_flags = RWF_NOWAIT;
+        }
+        ::io_uring_submit_and_wait(ring->get(), at_once);
+        for (io_uring_cqe* done = nullptr; ::io_uring_peek_cqe(ring->get(), &done) == 0;) {
+            if (done->res != static_cast<int>(bytes.size())) {
+                fail("the tap does not take a frame");
+            }
+            ::io_uring_cqe_seen(ring->get(), done);
+            ++outcome.requests;
+        }
+    } while (Clock::now() < end);
     outcome.times = Times::now() - begin;
     return outcome;
 }
@@ -131,6 +167,22 @@ void transmit(Bench& bench, const Frame& frame, Row row, double scale, const cha
                           [&] { return stack.guest().transmit(frame, depth, bench.options.seconds); });
         },
         [&] { return write_loop(frame, bench.options.seconds); }, scale);
+    Series linked;
+    bool has_linked = true;
+    for (unsigned i = 0; i < bench.options.runs; ++i) {
+        const auto outcome = linked_write_loop(frame, bench.options.seconds);
+        has_linked = outcome.requests != 0;
+        linked.add(has_linked ? scale * outcome.rate() : 0);
+    }
+    if (has_linked) {
+        bench.rows.push_back({.name = row.name + ", beside linked writes",
+                              .unit = row.unit,
+                              .upstream = "",
+                              .goal = "",
+                              .ours = medians.ours.median(),
+                              .limit = linked.median(),
+                              .limit_name = "writes of io_uring, each linked to the one before"});
+    }
     report(bench, std::move(row), medians, "write to the tap", upstream_cpu);
 }
 
