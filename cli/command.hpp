@@ -30,6 +30,7 @@ void add_config_commands(CLI::App& app, Command& command);
 void add_zone_start(CLI::App& zone, Command& command, const Output& output);
 void add_zone_end(CLI::App& zone, Command& command, const Output& output);
 void add_zone_wait(CLI::App& zone, Command& command);
+void add_zone_define(CLI::App& zone, Command& command, const Output& output);
 void add_zone_boot(CLI::App& zone, Command& command, const Output& output);
 void add_zone_stats(CLI::App& zone, Command& command, const Output& output);
 void add_log(CLI::App& parent, Command& command, const Output& output);

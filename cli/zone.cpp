@@ -47,13 +47,13 @@ void add_zone_list(CLI::App& zone, Command& command, const Output& output) {
 } // namespace
 
 void add_zone_commands(CLI::App& app, Command& command, const Output& output) {
-    auto* zone = app.add_subcommand(
-        "zone",
-        "Zones: list, show, start, shutdown, restart, wait, console, log, stats, enable, disable, hold");
+    auto* zone = app.add_subcommand("zone", "Zones: list, show, start, shutdown, restart, wait, console, "
+                                            "log, stats, define, undefine, enable, disable, hold");
     zone->require_subcommand(1);
     add_zone_start(*zone, command, output);
     add_zone_end(*zone, command, output);
     add_zone_wait(*zone, command);
+    add_zone_define(*zone, command, output);
     add_zone_boot(*zone, command, output);
     add_zone_stats(*zone, command, output);
     add_log(*zone, command, output);

@@ -15,6 +15,8 @@ zone wait        | zone                  | --state=state --timeout=number
 zone console     | running               | --device=device --port=text --replay=number --read-only --force
 zone log         | zone                  | --device=device -n=number --lines=number -f --follow
 zone stats       | running               |
+zone define      | json text             | --runtime --replace
+zone undefine    | configured            |
 zone enable      | configured            | --now
 zone disable     | zone                  | --now
 zone hold        | configured            |

@@ -131,6 +131,10 @@ __hvisorctl_option 'zone log' -l device -xa '(__hvisorctl_devices 2)' -d 'Only o
 __hvisorctl_option 'zone log' -s n -l lines -x -d 'Only the last messages'
 __hvisorctl_option 'zone log' -s f -l follow -d 'Go on with new messages as they come'
 __hvisorctl_command 'zone stats' 'Show what the queues of a zone have counted' $running
+__hvisorctl_command 'zone define' 'Configure a zone on this machine' $json
+__hvisorctl_option 'zone define' -l runtime -d 'Until the next boot'
+__hvisorctl_option 'zone define' -l replace -d 'Replace the configuration that is there'
+__hvisorctl_command 'zone undefine' 'Remove the configuration of a zone' $configured
 __hvisorctl_command 'zone enable' 'Start a configured zone when the machine boots' $configured
 __hvisorctl_option 'zone enable' -l now -d 'Start it now, too'
 __hvisorctl_command 'zone disable' 'Do not start a zone when the machine boots' '(__hvisorctl_zones)'

@@ -6,6 +6,7 @@
 
 #include <format>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace hvisor::service {
@@ -21,11 +22,15 @@ zone::FileTable adopt(BusFiles files) {
     return table;
 }
 
-template <class T>
-void send(const Result<T>& result, sdbus::Result<T>& reply) {
+template <class T, class... Values>
+void send(const Result<T>& result, sdbus::Result<Values...>& reply) {
     try {
         if (result) {
-            reply.returnResults(*result);
+            if constexpr (std::is_void_v<T>) {
+                reply.returnResults();
+            } else {
+                reply.returnResults(*result);
+            }
         } else {
             reply.returnError(to_bus_error(result.error()));
         }
@@ -55,13 +60,13 @@ Actions::Actions(zone::ZoneManager& zones, ControlThread& control, Jobs& jobs,
 void Actions::run(Task task, bool waits, sdbus::Result<Dictionary>&& reply) {
     const auto added = jobs_.add(task.operation, task.action, std::move(task.zone));
     if (!added) {
-        send<Dictionary>(std::unexpected(added.error()), reply);
+        send<Dictionary, Dictionary>(std::unexpected(added.error()), reply);
         return;
     }
     const std::shared_ptr<Job>& job = *added;
     update_objects_();
     if (!waits) {
-        send<Dictionary>(results(job->id()), reply);
+        send<Dictionary, Dictionary>(results(job->id()), reply);
     }
     control_.submit<std::string>(
         [job, work = std::move(task.work)]() mutable {
@@ -75,15 +80,17 @@ void Actions::run(Task task, bool waits, sdbus::Result<Dictionary>&& reply) {
                 log::warning("{}: {}", failure, result.error().message);
             }
             if (waits) {
-                send<Dictionary>(std::move(result).transform(
-                                     [&](const std::string& zone) { return results(job->id(), zone); }),
-                                 reply);
+                send<Dictionary, Dictionary>(std::move(result).transform([&](const std::string& zone) {
+                    return results(job->id(), zone);
+                }),
+                                             reply);
             }
         });
 }
 
-template <class T>
-void Actions::call(std::string failure, std::move_only_function<Result<T>()> work, sdbus::Result<T>&& reply) {
+template <class T, class... Values>
+void Actions::call(std::string failure, std::move_only_function<Result<T>()> work,
+                   sdbus::Result<Values...>&& reply) {
     control_.submit<T>(std::move(work), [this, failure = std::move(failure),
                                          reply = std::move(reply)](Result<T> result) mutable {
         update_objects_();
@@ -133,6 +140,24 @@ void Actions::restart(std::string name, bool waits, sdbus::Result<Dictionary>&& 
          .failure = std::format("cannot restart zone {}", name),
          .work = [this, name](Job& job) { return zones_.restart(name, job.control()); }},
         waits, std::move(reply));
+}
+
+void Actions::define(std::string name, sdbus::UnixFd file, zone::StoreOptions options,
+                     sdbus::Result<std::string>&& reply) {
+    auto failure = std::format("cannot define zone {}", name);
+    call<std::string>(
+        std::move(failure),
+        [this, name = std::move(name), file = std::move(file), options] {
+            return zones_.define(name, file.get(), options);
+        },
+        std::move(reply));
+}
+
+void Actions::undefine(std::string name, sdbus::Result<>&& reply) {
+    auto failure = std::format("cannot undefine zone {}", name);
+    call<void>(
+        std::move(failure), [this, name = std::move(name)] { return zones_.undefine(name); },
+        std::move(reply));
 }
 
 void Actions::configure_virtio(zone::ConfigText config, BusFiles files,

@@ -38,6 +38,10 @@ class Actions {
     void shutdown(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
     void restart(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
 
+    /// Replies with the path of the file.
+    void define(std::string name, sdbus::UnixFd file, zone::StoreOptions options,
+                sdbus::Result<std::string>&& reply);
+    void undefine(std::string name, sdbus::Result<>&& reply);
     void configure_virtio(zone::ConfigText config, BusFiles files,
                           sdbus::Result<std::vector<std::uint32_t>>&& reply);
     /// Replies with the bytes the disk has; 0 bytes only looks.
@@ -57,8 +61,9 @@ class Actions {
     };
 
     void run(Task task, bool waits, sdbus::Result<Dictionary>&& reply);
-    template <class T>
-    void call(std::string failure, std::move_only_function<Result<T>()> work, sdbus::Result<T>&& reply);
+    template <class T, class... Values>
+    void call(std::string failure, std::move_only_function<Result<T>()> work,
+              sdbus::Result<Values...>&& reply);
 
     zone::ZoneManager& zones_;
     ControlThread& control_;

@@ -15,7 +15,8 @@ namespace hvisor::service {
 
 /// What a caller wants to do. Each is an action of polkit, org.syswonder.hvisor1.NAME.
 enum class Action {
-    manage_zones,   ///< "manage-zones": hand over configurations
+    define_zones,   ///< "define-zones": decide which files the daemon opens as root
+    manage_zones,   ///< "manage-zones": hand over configurations with open files
     start_zone,     ///< "start-zone": start or restart what is configured
     stop_zone,      ///< "stop-zone"
     open_console,   ///< "open-console"
@@ -44,10 +45,22 @@ class Authority {
     virtual void ask(Action action, const std::string& zone, Verdict verdict) = 0;
 };
 
-/// For connections on which only those may be who may do everything.
-class Unrestricted final : public Authority {
+/// For a connection on which only root and the group hvisor may be.
+class PeerAuthority final : public Authority {
   public:
-    void ask(Action /*action*/, const std::string& /*zone*/, Verdict verdict) override { verdict({}); }
+    explicit PeerAuthority(bool is_root) : is_root_(is_root) {}
+
+    void ask(Action action, const std::string& /*zone*/, Verdict verdict) override {
+        if (action == Action::define_zones && !is_root_) {
+            verdict(
+                fail(ErrorCode::not_permitted, "not permitted: only root may define zones by the socket"));
+            return;
+        }
+        verdict({});
+    }
+
+  private:
+    bool is_root_;
 };
 
 /// Go on with `then`, which gets the reply, once the caller is known to be

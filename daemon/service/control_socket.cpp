@@ -27,7 +27,7 @@ constexpr unsigned accepts_in_window = 100;
 } // namespace
 
 ControlSocket::ControlSocket(MainLoop& loop, ControlThread& control, ListeningSocket socket,
-                             Peer::MakeObjects make_objects)
+                             MakeObjects make_objects)
     : loop_(loop),
       control_(control),
       socket_(std::move(socket)),
@@ -36,7 +36,7 @@ ControlSocket::ControlSocket(MainLoop& loop, ControlThread& control, ListeningSo
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::create(MainLoop& loop, ControlThread& control,
                                                              ListeningSocket socket,
-                                                             Peer::MakeObjects make_objects) {
+                                                             MakeObjects make_objects) {
     std::unique_ptr<ControlSocket> created(
         new ControlSocket(loop, control, std::move(socket), std::move(make_objects)));
     const auto on_connection = [](sd_event_source*, int, std::uint32_t, void* self) {
@@ -70,10 +70,14 @@ void ControlSocket::accept() {
                             max_peers);
         return;
     }
-    if (!may_connect(fd.get())) {
+    const Rank rank = rank_of(fd.get());
+    if (rank == Rank::stranger) {
         return;
     }
-    auto peer = Peer::create(loop_, std::move(fd), make_objects_, [this](const Peer* gone) {
+    const auto make_objects = [this, rank](auto& connection) {
+        return make_objects_(connection, rank == Rank::root);
+    };
+    auto peer = Peer::create(loop_, std::move(fd), make_objects, [this](const Peer* gone) {
         // Not from within one of its own callbacks.
         loop_.post([this, gone] { retire(gone); });
     });
@@ -84,25 +88,25 @@ void ControlSocket::accept() {
     peers_.push_back(std::move(*peer));
 }
 
-bool ControlSocket::may_connect(int fd) {
+ControlSocket::Rank ControlSocket::rank_of(int fd) {
     ucred peer{};
     socklen_t size = sizeof peer;
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
-        return false;
+        return Rank::stranger;
     }
     if (peer.uid == 0 || peer.uid == ::geteuid()) {
-        return true;
+        return Rank::root;
     }
     std::array<gid_t, 1024> groups{};
     size = sizeof groups;
     const bool has_groups = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0;
     const std::span further(groups.data(), has_groups ? size / sizeof(gid_t) : 0);
     if (group_ && (peer.gid == *group_ || std::ranges::contains(further, *group_))) {
-        return true;
+        return Rank::member;
     }
     complaints_.warning("control socket: process {} of user {} is neither root's nor of the group hvisor",
                         peer.pid, peer.uid);
-    return false;
+    return Rank::stranger;
 }
 
 // Answers to its calls hold on to its connection. They come through the control

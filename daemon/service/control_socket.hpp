@@ -8,6 +8,7 @@
 #include "service/main_loop.hpp"
 #include "service/peer.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <sys/types.h>
@@ -21,8 +22,11 @@ namespace hvisor::service {
 /// may connect, whatever the socket's mode. Main loop only.
 class ControlSocket {
   public:
+    /// Makes the objects of a program's connection; `is_root`: it is root's or of the daemon's own user.
+    using MakeObjects = std::function<std::unique_ptr<Objects>(sdbus::IConnection&, bool is_root)>;
+
     [[nodiscard]] static Result<std::unique_ptr<ControlSocket>>
-    create(MainLoop& loop, ControlThread& control, ListeningSocket socket, Peer::MakeObjects make_objects);
+    create(MainLoop& loop, ControlThread& control, ListeningSocket socket, MakeObjects make_objects);
     ControlSocket(const ControlSocket&) = delete;
     ControlSocket& operator=(const ControlSocket&) = delete;
     ControlSocket(ControlSocket&&) = delete;
@@ -37,16 +41,17 @@ class ControlSocket {
         void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
     };
 
-    ControlSocket(MainLoop& loop, ControlThread& control, ListeningSocket socket,
-                  Peer::MakeObjects make_objects);
+    enum class Rank { stranger, member, root };
+
+    ControlSocket(MainLoop& loop, ControlThread& control, ListeningSocket socket, MakeObjects make_objects);
     void accept();
-    [[nodiscard]] bool may_connect(int fd);
+    [[nodiscard]] Rank rank_of(int fd);
     void retire(const Peer* peer);
 
     MainLoop& loop_;
     ControlThread& control_;
     ListeningSocket socket_;
-    Peer::MakeObjects make_objects_;
+    MakeObjects make_objects_;
     std::optional<gid_t> group_;
     RateLimit complaints_;
     std::vector<std::unique_ptr<Peer>> peers_;

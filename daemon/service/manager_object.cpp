@@ -37,6 +37,24 @@ void ManagerObject::StartZoneFromConfig(sdbus::Result<Dictionary>&& result, std:
         });
 }
 
+void ManagerObject::DefineZone(sdbus::Result<std::string>&& result, std::string name, sdbus::UnixFd config,
+                               Dictionary options) {
+    check_options(options, {"runtime", "replace"});
+    const zone::StoreOptions how{.runtime = option<bool>(options, "runtime", "b").value_or(false),
+                                 .replace = option<bool>(options, "replace", "b").value_or(false)};
+    authorise(context_.authority, Action::define_zones, name, std::move(result),
+              [&actions = context_.actions, name, config = std::move(config), how](auto&& reply) mutable {
+                  actions.define(name, std::move(config), how, std::move(reply));
+              });
+}
+
+void ManagerObject::UndefineZone(sdbus::Result<>&& result, std::string name, Dictionary options) {
+    check_options(options, {});
+    authorise(
+        context_.authority, Action::define_zones, name, std::move(result),
+        [&actions = context_.actions, name](auto&& reply) { actions.undefine(name, std::move(reply)); });
+}
+
 void ManagerObject::ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& result, std::string name,
                                     std::string config, BusFiles files, Dictionary options) {
     check_options(options, {});

@@ -32,6 +32,9 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
     void StartZoneFromConfig(sdbus::Result<Dictionary>&& result, std::string config_name, std::string config,
                              std::string virtio_name, std::string virtio, BusFiles files,
                              Dictionary options) override;
+    void DefineZone(sdbus::Result<std::string>&& result, std::string name, sdbus::UnixFd config,
+                    Dictionary options) override;
+    void UndefineZone(sdbus::Result<>&& result, std::string name, Dictionary options) override;
     void ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& result, std::string name,
                          std::string config, BusFiles files, Dictionary options) override;
     void ShutdownZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) override;

@@ -92,6 +92,8 @@ Result<void> judge(const Answer& answer, std::string_view action, const std::str
 
 std::string_view to_string(Action action) {
     switch (action) {
+    case Action::define_zones:
+        return "define-zones";
     case Action::manage_zones:
         return "manage-zones";
     case Action::start_zone:
@@ -129,35 +131,36 @@ void Polkit::ask(Action action, const std::string& zone, Verdict verdict) {
     if (!zone.empty()) {
         details.emplace("zone", zone);
     }
-    const bool is_member = group_ && std::ranges::contains(caller->groups, *group_);
+    const bool is_for_group = action != Action::define_zones;
+    const bool is_member = is_for_group && group_ && std::ranges::contains(caller->groups, *group_);
     polkit_->callMethodAsync("CheckAuthorization")
         .onInterface("org.freedesktop.PolicyKit1.Authority")
         .withTimeout(patience)
         .withArguments(Subject("system-bus-name", {{"name", sdbus::Variant(caller->name)}}),
                        "org.syswonder.hvisor1." + name, details, is_interactive ? allow_user_interaction : 0U,
                        std::string())
-        .uponReplyInvoke(
-            [this, name, zone, is_member, verdict = std::make_shared<Verdict>(std::move(verdict))](
-                std::optional<sdbus::Error> error, const Answer& answer) {
-                if (!error) {
-                    (*verdict)(judge(answer, name, zone));
-                    return;
-                }
-                if (!is_absent(*error)) {
-                    (*verdict)(
-                        fail(ErrorCode::not_permitted,
-                             "not permitted: polkit could not be asked about org.syswonder.hvisor1.{}{}: {}",
-                             name, about(zone), error->getMessage()));
-                    return;
-                }
-                if (!std::exchange(has_told_, true)) {
-                    log::info("polkit is not there ({}): root and the group hvisor may change zones",
-                              error->getMessage());
-                }
-                (*verdict)(is_member ? Result<void>()
-                                     : fail(ErrorCode::not_permitted,
-                                            "not permitted: be root, or a member of the group hvisor"));
-            });
+        .uponReplyInvoke([this, name, zone, is_member, is_for_group,
+                          verdict = std::make_shared<Verdict>(std::move(verdict))](
+                             std::optional<sdbus::Error> error, const Answer& answer) {
+            if (!error) {
+                (*verdict)(judge(answer, name, zone));
+                return;
+            }
+            if (!is_absent(*error)) {
+                (*verdict)(
+                    fail(ErrorCode::not_permitted,
+                         "not permitted: polkit could not be asked about org.syswonder.hvisor1.{}{}: {}",
+                         name, about(zone), error->getMessage()));
+                return;
+            }
+            if (!std::exchange(has_told_, true)) {
+                log::info("polkit is not there ({}): root and the group hvisor may change zones",
+                          error->getMessage());
+            }
+            (*verdict)(is_member ? Result<void>()
+                                 : fail(ErrorCode::not_permitted, "not permitted: be root{}",
+                                        is_for_group ? ", or a member of the group hvisor" : ""));
+        });
 }
 
 } // namespace hvisor::service

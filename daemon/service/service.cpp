@@ -131,9 +131,10 @@ Result<void> Service::serve_socket() {
     if (!listening_) {
         return {};
     }
-    auto socket =
-        ControlSocket::create(loop_, control_, *std::exchange(listening_, std::nullopt),
-                              [this](auto& connection) { return make_objects(connection, unrestricted_); });
+    auto socket = ControlSocket::create(
+        loop_, control_, *std::exchange(listening_, std::nullopt), [this](auto& connection, bool is_root) {
+            return make_objects(connection, is_root ? root_peers_ : other_peers_);
+        });
     if (!socket) {
         return std::unexpected(std::move(socket.error()));
     }

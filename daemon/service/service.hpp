@@ -71,8 +71,9 @@ class Service {
     std::uint64_t hypervisor_magic_;
     std::optional<ListeningSocket> listening_; ///< until publish()
     std::optional<MessageBus> bus_;
-    std::optional<Polkit> polkit_; ///< of the bus
-    Unrestricted unrestricted_;    ///< of the socket
+    std::optional<Polkit> polkit_;   ///< of the bus
+    PeerAuthority root_peers_{true}; ///< of the socket
+    PeerAuthority other_peers_{false};
     ControlThread control_;
     Jobs jobs_;
     Actions actions_;

@@ -71,13 +71,17 @@ Result<void> check_source(const JsonDocument& document, bool is_drop_in) {
 
 } // namespace
 
+bool is_config_name(const std::string& name) {
+    // It comes from a caller of the bus.
+    return !name.empty() && !name.starts_with('.') && !name.contains('/') && !name.contains('\0');
+}
+
 std::vector<fs::path> config_directories() {
     return {"/etc/hvisor/zones", "/run/hvisor/zones", "/usr/lib/hvisor/zones"};
 }
 
 Result<ConfigFiles> find_config(std::span<const fs::path> directories, const std::string& name) {
-    // The name comes from a caller of the bus; it must not lead out of the directories.
-    if (name.empty() || name.starts_with('.') || name.contains('/') || name.contains('\0')) {
+    if (!is_config_name(name)) {
         return fail(ErrorCode::no_such_zone,
                     R"("{}" is no name of a configured zone; expected NAME of a file NAME.json)", name);
     }

@@ -29,6 +29,9 @@ struct ConfigFiles {
 /// one-file form takes drop-ins, because upstream's leaves open which of two keys counts.
 [[nodiscard]] Result<JsonDocument> merge_config(const ConfigFiles& files);
 
+/// Whether NAME.json can be the file of a zone: it must not lead out of the directories.
+[[nodiscard]] bool is_config_name(const std::string& name);
+
 /// Where the zones of a machine are configured; the first wins.
 [[nodiscard]] std::vector<std::filesystem::path> config_directories();
 

@@ -157,6 +157,25 @@ Result<std::string> ZoneManager::start_configured(const std::string& name, const
         [&](auto&& run) { return impl_->start(std::move(run), name, control); });
 }
 
+Result<std::string> ZoneManager::define(const std::string& name, int file, const StoreOptions& options) {
+    const std::scoped_lock guard(impl_->control);
+    auto path = read_config_file(file).and_then(
+        [&](const std::string& text) { return define_config(impl_->config_dirs, name, text, options); });
+    if (path && impl_->refresh_defined()) {
+        impl_->notify();
+    }
+    return std::move(path).transform([](const auto& made) { return made.string(); });
+}
+
+Result<void> ZoneManager::undefine(const std::string& name) {
+    const std::scoped_lock guard(impl_->control);
+    auto removed = undefine_config(impl_->config_dirs, name);
+    if (removed && impl_->refresh_defined()) {
+        impl_->notify();
+    }
+    return removed;
+}
+
 Result<void> ZoneManager::shutdown(const std::string& name) {
     const std::scoped_lock guard(impl_->control);
     const auto zones = impl_->zones_now();

@@ -5,6 +5,7 @@
 #include "base/unique_fd.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/trap_loop.hpp"
+#include "zone/config_store.hpp"
 #include "zone/config_text.hpp"
 #include "zone/file_table.hpp"
 #include "zone/start_control.hpp"
@@ -59,6 +60,12 @@ class ZoneManager {
     /// What is wrong with them is said before; returns its name, which may be
     /// another one then.
     [[nodiscard]] Result<std::string> restart(const std::string& name, const StartControl& control = {});
+
+    /// Keep the configuration in an open file as NAME.json, see define_config();
+    /// returns its path. Remove the one that is there, see undefine_config().
+    /// Whether the zone runs is all the same.
+    [[nodiscard]] Result<std::string> define(const std::string& name, int file, const StoreOptions& options);
+    [[nodiscard]] Result<void> undefine(const std::string& name);
 
     /// Shut a zone down by name.
     [[nodiscard]] Result<void> shutdown(const std::string& name);

@@ -228,5 +228,31 @@ TEST_CASE("devices can be set before the zone is started", "[zones]") {
     }
 }
 
+TEST_CASE("a zone is configured by hvisorctl, started, and taken away again", "[zones]") {
+    const Daemon daemon;
+    // With the devices in it, this is a zone in one file.
+    const auto text = ZoneFiles::zone_json(
+        {{R"("kernel_filepath": "./Image")",
+          R"("devices": [], "kernel_filepath": ")" + daemon.files().path("Image") + '"'},
+         {R"("dtb_filepath": "null", "dtb_load_paddr": "0x50000000",)", R"("arch": "arm64",)"},
+         {R"(, "is_aarch32": false)", ""}});
+    const auto file = daemon.files().write("camera.json", text);
+    const auto defined = daemon.ctl({"zone", "define", file});
+    INFO(defined.errors);
+    REQUIRE(defined.status == 0);
+    CHECK(defined.output == daemon.files().path("configured/camera.json") + "\n");
+    CHECK(daemon.ctl({"zone", "list"}).output.contains("camera      defined"));
+    CHECK(daemon.ctl({"zone", "define", file}).status == 7);
+    CHECK(daemon.ctl({"zone", "define", file, "--replace", "-q"}).output.empty());
+    CHECK(daemon.ctl({"zone", "define", file, "other", "--runtime"}).status == 3);
+    CHECK(daemon.ctl({"zone", "define", daemon.files().write("bad.json", "{")}).status == 8);
+    CHECK(daemon.ctl({"zone", "define", daemon.files().path("none.json")}).status == 3);
+
+    CHECK(daemon.ctl({"zone", "start", "camera"}).status == 0);
+    CHECK(daemon.ctl({"zone", "undefine", "camera"}).status == 0);
+    CHECK(daemon.ctl({"zone", "list"}).output.contains("guest1      running"));
+    CHECK(daemon.ctl({"zone", "undefine", "camera"}).status == 3);
+}
+
 } // namespace
 } // namespace hvisor::test
