@@ -55,9 +55,8 @@ class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
     struct Policy {
         /// Without it, what a few wake-ups of the thread take on this machine.
         std::optional<std::chrono::nanoseconds> max_poll;
-        /// The hypervisor can lose a wake-up (hvisor interface, 3.3). As long as the
-        /// longest pause before a lost interrupt is sent again.
-        std::chrono::milliseconds max_sleep_with_zones{64};
+        std::chrono::milliseconds max_sleep_with_zones{
+            50}; ///< the hypervisor can lose a wake-up (hvisor interface, 3.3)
         std::chrono::milliseconds max_sleep_without{1000};
     };
 
