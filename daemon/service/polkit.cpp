@@ -90,24 +90,6 @@ Result<void> judge(const Answer& answer, std::string_view action, const std::str
 
 } // namespace
 
-std::string_view to_string(Action action) {
-    switch (action) {
-    case Action::define_zones:
-        return "define-zones";
-    case Action::manage_zones:
-        return "manage-zones";
-    case Action::start_zone:
-        return "start-zone";
-    case Action::stop_zone:
-        return "stop-zone";
-    case Action::open_console:
-        return "open-console";
-    case Action::manage_devices:
-        return "manage-devices";
-    }
-    std::unreachable();
-}
-
 Polkit::Polkit(sd_bus& bus, sdbus::IConnection& connection)
     : bus_(bus),
       group_(control_group()),

@@ -13,6 +13,9 @@ def scenario(board):
     nonce = linux2.new_disk(board)
     linux2.start(board, nonce)
     talk(board, nonce)
+    # The zone's kernel warns on the same console when the host is slow.
+    expect(linux2.run(board, "echo '<4>a warning' >/dev/kmsg; echo word") == "word",
+           "a warning of the zone's kernel is taken for what a command prints")
 
     # What scripts of the older tool look for, and the terminal that it names.
     lines = board.check("journalctl -b -u hvisord -o cat | grep -o 'char device redirected to /dev/pts/[0-9]*'")
