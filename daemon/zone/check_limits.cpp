@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <format>
+#include <initializer_list>
+#include <optional>
 #include <string_view>
 
 namespace hvisor::zone {
@@ -106,12 +108,40 @@ void check_pci(const ZoneConfig& zone, Problems& problems) {
     }
 }
 
+/// Where the guest sees the RAM at `physical`.
+std::optional<std::uint64_t> guest_address_of(const ZoneConfig& zone, std::uint64_t physical) {
+    const auto region = std::ranges::find_if(zone.memory_regions, [physical](const MemoryRegion& each) {
+        return each.type == RegionType::ram && range_inside(physical, 1, each.physical_start, each.size);
+    });
+    return region == zone.memory_regions.end()
+               ? std::nullopt
+               : std::optional(region->virtual_start + (physical - region->physical_start));
+}
+
 void check_x86_64(const ZoneConfig& zone, const X8664Config& arch, Problems& problems) {
     check_small_id(zone, "on x86_64", problems);
     if (arch.setup_load_gpa == 0) {
         problems.add("/arch_config/setup_load_gpa",
                      "the hypervisor writes the boot parameters there and panics without; expected a guest "
                      "address above 0, with setup_filepath and setup_load_hpa");
+    }
+    // The boot stub and the hypervisor follow the guest's addresses; the files go to the machine's.
+    const auto check_address = [&](std::uint64_t physical, std::uint64_t seen, const std::string& key) {
+        const auto address = guest_address_of(zone, physical);
+        if (address && *address != seen) {
+            problems.add(key + "_gpa",
+                         std::format("{:#x} is not where the guest sees {}_hpa, {:#x}; expected {:#x}", seen,
+                                     key, physical, *address));
+        }
+    };
+    if (const ImageFile* setup = zone.image(ImageRole::setup)) {
+        check_address(setup->load_paddr, arch.setup_load_gpa, "/arch_config/setup_load");
+    }
+    if (const ImageFile* initrd = zone.image(ImageRole::initrd)) {
+        check_address(initrd->load_paddr, arch.initrd_load_gpa, "/arch_config/initrd_load");
+    }
+    if (arch.cmdline) {
+        check_address(arch.cmdline_load_hpa, arch.cmdline_load_gpa, "/arch_config/cmdline_load");
     }
     const auto check_region = [&](std::uint64_t index, std::string_view key) {
         if (index >= zone.memory_regions.size()) {
@@ -143,37 +173,31 @@ void check_loongarch64(const ZoneConfig& zone, Problems& problems) {
     }
 }
 
-/// One that is made has no file whose address would be looked at with the other images.
-void check_made_dtb(const ZoneFile& zone, Problems& problems) {
-    const std::uint64_t address = zone.config.dtb_load_paddr;
-    const bool is_in_ram = std::ranges::any_of(zone.config.memory_regions, [address](const auto& region) {
-        return region.type == RegionType::ram && range_inside(address, 1, region.physical_start, region.size);
-    });
-    if (zone.start.dtb == DtbSource::generate && !is_in_ram) {
-        problems.add("/dtb_load_paddr",
-                     std::format("{:#x} is not in the zone's RAM; expected a physical address in a region of "
-                                 "the type \"ram\"",
-                                 address));
-    }
-}
-
 } // namespace
 
 void check_limits(const ZoneFile& zone, Problems& problems) {
-    check_cpus(zone.config, problems);
-    check_ivc(zone.config, problems);
-    check_pci(zone.config, problems);
-    check_made_dtb(zone, problems);
-    if (const auto* x86_64 = std::get_if<X8664Config>(&zone.config.arch)) {
-        check_x86_64(zone.config, *x86_64, problems);
-    } else if (const auto* arm64 = std::get_if<Aarch64Config>(&zone.config.arch)) {
-        check_arm64_cpus(zone, *arm64, problems);
+    const auto check = [&](std::initializer_list<std::string_view> keys, auto how) {
+        if (problems.are_sound(keys)) {
+            how();
+        }
+    };
+    const ZoneConfig& config = zone.config;
+    check({"cpus"}, [&] { check_cpus(config, problems); });
+    check({"ivc_configs"}, [&] { check_ivc(config, problems); });
+    check({"pci_config", "alloc_pci_devs"}, [&] { check_pci(config, problems); });
+    if (!problems.are_sound({"arch", "arch_config"})) {
+        return;
+    }
+    if (const auto* x86_64 = std::get_if<X8664Config>(&config.arch)) {
+        check({"memory_regions", "zone_id"}, [&] { check_x86_64(config, *x86_64, problems); });
+    } else if (const auto* arm64 = std::get_if<Aarch64Config>(&config.arch)) {
+        check({"cpus"}, [&] { check_arm64_cpus(zone, *arm64, problems); });
         const auto* gic = std::get_if<GicV3>(&arm64->gic);
         if (gic != nullptr && gic->gits_size != 0) {
-            check_small_id(zone.config, "with an ITS", problems);
+            check({"zone_id"}, [&] { check_small_id(config, "with an ITS", problems); });
         }
-    } else if (std::holds_alternative<Loongarch64Config>(zone.config.arch)) {
-        check_loongarch64(zone.config, problems);
+    } else if (std::holds_alternative<Loongarch64Config>(config.arch)) {
+        check({"memory_regions"}, [&] { check_loongarch64(config, problems); });
     }
 }
 

@@ -2,7 +2,7 @@
 #include "zone/check_machine.hpp"
 
 #include "base/checked.hpp"
-#include "zone/config_reader.hpp"
+#include "zone/check_zone.hpp"
 
 #include <algorithm>
 #include <format>
@@ -61,14 +61,16 @@ void check_cpus(const ZoneConfig& zone, const Machine& machine, Problems& proble
     }
 }
 
-void check_ram(const ZoneConfig& zone, const Machine& machine, Problems& problems) {
+/// RAM and registers that a zone has for itself are not the root zone's.
+void check_memory(const ZoneConfig& zone, const Machine& machine, Problems& problems) {
     for (std::size_t i = 0; i < zone.memory_regions.size(); ++i) {
         const MemoryRegion& region = zone.memory_regions[i];
         const std::string key = std::format("/memory_regions/{}/physical_start", i);
-        if (region.type != RegionType::ram) {
+        const bool is_ram = region.type == RegionType::ram && !is_firmware(zone, region);
+        if (region.type == RegionType::virtio) {
             continue;
         }
-        if (machine.reserved &&
+        if (is_ram && machine.reserved &&
             std::ranges::none_of(*machine.reserved, [&region](const ReservedRange& range) {
                 return range_inside(region.physical_start, region.size, range.address, range.size);
             })) {
@@ -84,10 +86,14 @@ void check_ram(const ZoneConfig& zone, const Machine& machine, Problems& problem
         for (const ReservedRange& used : machine.root.system_ram) {
             if (ranges_overlap(region.physical_start, region.size, used.address, used.size)) {
                 problems.add(key,
-                             std::format("RAM {:#x}, size {:#x}, overlaps {:#x} to {:#x}, which the root "
-                                         "zone's Linux uses; reserve it in the root zone's device tree",
+                             std::format("{} {:#x}, size {:#x}, overlaps {:#x} to {:#x}, which the root "
+                                         "zone's Linux uses; {}",
+                                         region.type == RegionType::ram ? "RAM" : "the registers at",
                                          region.physical_start, region.size, used.address,
-                                         used.address + used.size - 1),
+                                         used.address + used.size - 1,
+                                         region.type == RegionType::ram
+                                             ? "reserve it in the root zone's device tree"
+                                             : "expected those of a device"),
                              ErrorCode::resource_busy);
             }
         }
@@ -150,7 +156,7 @@ Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio, const
         return problems.result(); // of a zone that is there already everything else is taken, too
     }
     check_cpus(zone.config, machine, problems);
-    check_ram(zone.config, machine, problems);
+    check_memory(zone.config, machine, problems);
     check_hardware_ids(zone, machine, problems);
     const JsonDocument& document = virtio != nullptr ? virtio->document : zone.document;
     const auto devices =

@@ -30,11 +30,16 @@ struct GuestRange {
 };
 
 void check_identity(const ZoneConfig& zone, Problems& problems) {
-    if (zone.zone_id == 0) {
+    if (!problems.are_sound({"zone_id"})) {
+        // Its number is wrong in another way.
+    } else if (zone.zone_id == 0) {
         problems.add("/zone_id", "zone 0 is the root zone, which runs already; expected 1 to 31");
     } else if (zone.zone_id > max_zone_id) {
         problems.add("/zone_id", std::format("zone ids above {} have no devices; expected 1 to {}",
                                              max_zone_id, max_zone_id));
+    }
+    if (!problems.are_sound({"cpus"})) {
+        return;
     }
     if (zone.cpus.empty()) {
         problems.add("/cpus", "the zone has no CPU; expected at least one");
@@ -89,7 +94,8 @@ std::vector<GuestRange> guest_ranges(const ZoneConfig& zone, Problems& problems)
                               std::format("the {} region", to_string(region.type))});
         }
     }
-    for (std::size_t i = 0; i < zone.ivc_configs.size(); ++i) {
+    const std::size_t channels = problems.are_sound({"ivc_configs"}) ? zone.ivc_configs.size() : 0;
+    for (std::size_t i = 0; i < channels; ++i) {
         const IvcConfig& ivc = zone.ivc_configs[i];
         const std::string key = std::format("/ivc_configs/{}", i);
         ranges.push_back(
@@ -101,6 +107,9 @@ std::vector<GuestRange> guest_ranges(const ZoneConfig& zone, Problems& problems)
 }
 
 void check_memory(const ZoneConfig& zone, Problems& problems) {
+    if (!problems.are_sound({"memory_regions"})) {
+        return;
+    }
     if (std::ranges::find(zone.memory_regions, RegionType::ram, &MemoryRegion::type) ==
         zone.memory_regions.end()) {
         problems.add("/memory_regions", R"(the zone has no RAM; expected a region of the type "ram")");
@@ -132,33 +141,48 @@ void check_ivc(const ZoneConfig& zone, Problems& problems) {
     }
 }
 
+/// "0x3010b00", and how the file has it where a 0x may have been forgotten.
+std::string written(const JsonDocument& document, std::uint64_t number, std::string_view pointer) {
+    const JsonValue* value = document.find(pointer);
+    const bool is_decimal = value != nullptr && value->kind == JsonValue::Kind::string && number > 9 &&
+                            std::ranges::all_of(value->text, [](char c) { return c >= '0' && c <= '9'; });
+    return is_decimal ? std::format("{:#x}, written in decimal,", number) : std::format("{:#x}", number);
+}
+
 /// The kernel's address must be RAM; how much of the image fits is known when the file is open.
-void check_image_addresses(const ZoneConfig& zone, Problems& problems) {
-    for (const ImageFile& image : zone.images) {
-        const bool is_in_ram = std::ranges::any_of(zone.memory_regions, [&image](const MemoryRegion& region) {
-            return region.type == RegionType::ram &&
-                   range_inside(image.load_paddr, 1, region.physical_start, region.size);
-        });
-        if (!is_in_ram) {
-            problems.add(
-                image.address_key,
-                std::format("{:#x} is not in the zone's RAM; expected a physical address in a region of the "
-                            "type \"ram\"",
-                            image.load_paddr));
-        }
+void check_image_addresses(const ZoneFile& file, Problems& problems) {
+    const ZoneConfig& zone = file.config;
+    if (!problems.are_sound({"memory_regions", "arch_config", "arch"})) {
+        return; // what lies in it cannot be told
     }
-    // On the other two architectures the entry is not a plain guest address.
-    const bool is_plain =
-        std::holds_alternative<Aarch64Config>(zone.arch) || std::holds_alternative<Riscv64Config>(zone.arch);
+    const auto check = [&](std::uint64_t address, const std::string& key) {
+        const bool is_in_ram =
+            std::ranges::any_of(zone.memory_regions, [address](const MemoryRegion& region) {
+                return region.type == RegionType::ram &&
+                       range_inside(address, 1, region.physical_start, region.size);
+            });
+        if (!is_in_ram && problems.are_sound({std::string_view(key).substr(1)})) {
+            problems.add(key,
+                         std::format("{} is not in the zone's RAM; expected a physical address in a region "
+                                     "of the type \"ram\"",
+                                     written(file.document, address, key)));
+        }
+    };
+    for (const ImageFile& image : zone.images) {
+        check(image.load_paddr, image.address_key);
+    }
+    if (file.start.dtb == DtbSource::generate && problems.are_sound({"dtb"})) {
+        check(zone.dtb_load_paddr, "/dtb_load_paddr"); // one that is made has no file
+    }
     const bool is_in_ram = std::ranges::any_of(zone.memory_regions, [&zone](const MemoryRegion& region) {
         return region.type == RegionType::ram &&
                range_inside(zone.entry_point, 1, region.virtual_start, region.size);
     });
-    if (is_plain && !is_in_ram) {
+    if (has_plain_entry(zone) && !is_in_ram && problems.are_sound({"entry_point"})) {
         problems.add("/entry_point",
-                     std::format("{:#x} is not in the zone's RAM; expected a guest address in a region of "
+                     std::format("{} is not in the zone's RAM; expected a guest address in a region of "
                                  "the type \"ram\"",
-                                 zone.entry_point));
+                                 written(file.document, zone.entry_point, "/entry_point")));
     }
 }
 
@@ -204,10 +228,16 @@ void check_interrupts(const ZoneConfig& zone, const std::vector<VirtioDevice>& d
                             device.interrupt, first_spi));
         }
         if (uses_interrupt_list(zone) && !std::ranges::contains(zone.interrupts, device.interrupt)) {
+            const bool is_spi = std::holds_alternative<Aarch64Config>(zone.arch) &&
+                                std::ranges::contains(zone.interrupts, device.interrupt + first_spi);
             problems.add(
                 device.pointer + "/irq",
-                std::format(R"(interrupt {} is not in the list "interrupts" of zone {}; add it there)",
-                            device.interrupt, zone.name));
+                is_spi
+                    ? std::format("interrupt {} is not in the list \"interrupts\" of zone {}, which has {}; "
+                                  "expected that for SPI {}",
+                                  device.interrupt, zone.name, device.interrupt + first_spi, device.interrupt)
+                    : std::format(R"(interrupt {} is not in the list "interrupts" of zone {}; add it there)",
+                                  device.interrupt, zone.name));
         }
         if (!std::ranges::contains(distinct, device.interrupt)) {
             distinct.push_back(device.interrupt);
@@ -262,23 +292,60 @@ void check_mapping(const ZoneConfig& zone, const RamMapping& mapping, Problems& 
     }
 }
 
+void check_devices(const ZoneConfig& zone, const std::vector<VirtioDevice>& devices, Problems& problems) {
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        const VirtioDevice& device = devices[i];
+        check_window(zone, device, problems);
+        for (std::size_t j = 0; j < i; ++j) {
+            const VirtioDevice& other = devices[j];
+            if (ranges_overlap(device.address, device.length, other.address, other.length)) {
+                problems.add(device.pointer + "/addr",
+                             std::format("the window {:#x}, size {:#x}, overlaps that of {}", device.address,
+                                         device.length, other.pointer));
+            }
+        }
+    }
+    check_interrupts(zone, devices, problems);
+}
+
 } // namespace
+
+bool has_plain_entry(const ZoneConfig& zone) {
+    return std::holds_alternative<Aarch64Config>(zone.arch) ||
+           std::holds_alternative<Riscv64Config>(zone.arch);
+}
+
+bool is_firmware(const ZoneConfig& zone, const MemoryRegion& region) {
+    constexpr std::uint64_t firmware_end = 0x100000;
+    return std::holds_alternative<Loongarch64Config>(zone.arch) && region.type == RegionType::ram &&
+           range_inside(region.physical_start, region.size, 0, firmware_end);
+}
 
 std::uint64_t guest_address(const MemoryRegion& region) {
     return region.type == RegionType::virtio ? region.physical_start : region.virtual_start;
 }
 
+void check_zone(const ZoneFile& zone, Problems& problems) {
+    const bool knows_channels = problems.are_sound({"ivc_configs", "interrupts"});
+    check_memory(zone.config, problems);
+    check_image_addresses(zone, problems);
+    check_identity(zone.config, problems);
+    if (knows_channels) {
+        check_ivc(zone.config, problems);
+    }
+    check_limits(zone, problems);
+}
+
 Result<void> check_zone(const ZoneFile& zone) {
     Problems problems(zone.document);
-    check_memory(zone.config, problems);
-    const bool is_memory_sound = problems.empty();
-    check_identity(zone.config, problems);
-    check_ivc(zone.config, problems);
-    check_limits(zone, problems);
-    if (is_memory_sound) { // else what lies in it cannot be told
-        check_image_addresses(zone.config, problems);
-    }
+    check_zone(zone, problems);
     return problems.result();
+}
+
+void check_own_devices(const ZoneFile& zone, Problems& problems) {
+    if (problems.are_sound({"devices", "memory_regions", "interrupts", "arch_config", "arch"})) {
+        check_devices(zone.config, zone.devices, problems);
+    }
 }
 
 Result<void> check_devices(const ZoneFile& zone, const VirtioFile& virtio) {
@@ -292,19 +359,7 @@ Result<void> check_devices(const ZoneFile& zone, const VirtioFile& virtio) {
     for (const RamMapping& mapping : mine->memory) {
         check_mapping(zone.config, mapping, problems);
     }
-    for (std::size_t i = 0; i < mine->devices.size(); ++i) {
-        const VirtioDevice& device = mine->devices[i];
-        check_window(zone.config, device, problems);
-        for (std::size_t j = 0; j < i; ++j) {
-            const VirtioDevice& other = mine->devices[j];
-            if (ranges_overlap(device.address, device.length, other.address, other.length)) {
-                problems.add(device.pointer + "/addr",
-                             std::format("the window {:#x}, size {:#x}, overlaps that of {}", device.address,
-                                         device.length, other.pointer));
-            }
-        }
-    }
-    check_interrupts(zone.config, mine->devices, problems);
+    check_devices(zone.config, mine->devices, problems);
     return problems.result();
 }
 

@@ -2,6 +2,7 @@
 #include "zone/images.hpp"
 
 #include "base/checked.hpp"
+#include "zone/check_zone.hpp"
 #include "zone/device_tree.hpp"
 #include "zone/kernel_form.hpp"
 #include "zone/zone_device_tree.hpp"
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <format>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -100,10 +102,22 @@ void check_overlaps(const std::vector<OpenImage>& images, Problems& problems) {
     }
 }
 
-/// On the other two architectures the entry is not a plain guest address.
-bool has_plain_entry(const ZoneConfig& zone) {
-    return std::holds_alternative<Aarch64Config>(zone.arch) ||
-           std::holds_alternative<Riscv64Config>(zone.arch);
+/// What x86_64's boot stub reads lies in RAM as an image does; with its terminating NUL.
+void add_cmdline(const ZoneConfig& zone, std::vector<OpenImage>& images) {
+    const auto* x86_64 = std::get_if<X8664Config>(&zone.arch);
+    if (x86_64 == nullptr || !x86_64->cmdline) {
+        return;
+    }
+    OpenImage image{.file = {.role = ImageRole::cmdline,
+                             .path = "the command line",
+                             .load_paddr = x86_64->cmdline_load_hpa,
+                             .path_key = "/arch_config/cmdline",
+                             .address_key = "/arch_config/cmdline_load_hpa"},
+                    .fd = {}};
+    const std::span<const char> text(x86_64->cmdline->c_str(), x86_64->cmdline->size() + 1);
+    std::ranges::copy(std::as_bytes(text), std::back_inserter(image.made));
+    image.size = image.memory_size = image.made.size();
+    images.push_back(std::move(image));
 }
 
 /// A guest that starts beside its kernel runs whatever the RAM holds there.
@@ -177,6 +191,7 @@ Result<std::vector<OpenImage>> open_images(const ZoneFile& zone, const FileTable
             check_form(zone.config, images.back(), problems);
         }
     }
+    add_cmdline(zone.config, images);
     const bool makes_tree = zone.start.dtb == DtbSource::patch || zone.start.dtb == DtbSource::generate;
     if (makes_tree && problems.empty()) {
         if (auto made = make_tree(zone, images); !made) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <format>
+#include <optional>
 #include <ranges>
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
@@ -146,14 +147,65 @@ const JsonValue* find_step(const JsonValue& value, std::string_view step) {
     return in_other_case;
 }
 
-/// RapidJSON's sentence as the end of ours.
-std::string describe(rapidjson::ParseErrorCode code) {
-    std::string text = rapidjson::GetParseError_En(code);
-    text.front() = lower(text.front());
-    if (text.ends_with('.')) {
-        text.pop_back();
+/// The value that a JSON pointer leads to, or the last one on its way; and whether it is the whole way.
+std::pair<const JsonValue*, bool> follow(const JsonValue& root, std::string_view pointer) {
+    const JsonValue* value = &root;
+    for (const auto step : pointer | std::views::drop(1) | std::views::split('/')) {
+        const std::string_view name(step);
+        const JsonValue* next = nullptr;
+        if (value->kind == JsonValue::Kind::array) {
+            std::size_t index = 0;
+            const bool is_index = std::from_chars(name.begin(), name.end(), index).ptr == name.end();
+            next = is_index && index < value->elements.size() ? &value->elements[index] : nullptr;
+        } else {
+            next = find_step(*value, name);
+        }
+        if (next == nullptr) {
+            return {value, false};
+        }
+        value = next;
     }
-    return text;
+    return {value, true};
+}
+
+/// What is wrong at `offset`: in our words where RapidJSON's lead astray, else in its own.
+std::string describe(rapidjson::ParseErrorCode code, std::string_view text, std::size_t offset) {
+    const char here = offset < text.size() ? text[offset] : '\0';
+    if ((here == 'x' || here == 'X') && offset > 0 && text[offset - 1] == '0') {
+        return R"(JSON has no hexadecimal numbers; expected a string such as "0x1000")";
+    }
+    if (code == rapidjson::kParseErrorStringEscapeInvalid && (here == '\n' || here == '\r')) {
+        return "a string does not end on its line; expected a closing double quote";
+    }
+    if (code == rapidjson::kParseErrorValueInvalid) {
+        return "there is no value here; expected a string in double quotes, a number, true, false, null, an "
+               "array or an object";
+    }
+    std::string sentence = rapidjson::GetParseError_En(code);
+    sentence.front() = lower(sentence.front());
+    if (sentence.ends_with('.')) {
+        sentence.pop_back();
+    }
+    return "not valid JSON: " + sentence;
+}
+
+/// Editors of other systems put a mark before UTF-8, and upstream's parser skips it.
+ConfigText without_byte_order_mark(const ConfigText& config) {
+    constexpr std::string_view mark = "\xef\xbb\xbf";
+    return config.text.starts_with(mark) ? ConfigText{config.name, config.text.substr(mark.size())} : config;
+}
+
+/// What the text is, where it is none that can be parsed, and the offset at which that shows.
+std::optional<std::pair<std::string_view, std::size_t>> refuse_encoding(std::string_view text) {
+    if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
+        return std::pair(std::string_view("this is UTF-16; save it as UTF-8"), std::size_t{0});
+    }
+    // A parser that takes it for the end would not see what stands behind.
+    if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+        return std::pair(
+            std::string_view("there is a NUL byte, so this is no text or a damaged one; write it anew"), nul);
+    }
+    return std::nullopt;
 }
 
 } // namespace
@@ -169,11 +221,16 @@ const JsonMember* JsonValue::find_exactly(std::string_view name) const {
     return found == members.end() ? nullptr : &*found;
 }
 
-Result<JsonDocument> JsonDocument::parse(const ConfigText& config) {
+Result<JsonDocument> JsonDocument::parse(const ConfigText& given) {
+    const ConfigText config = without_byte_order_mark(given);
     if (config.text.size() > max_text_size) {
         return fail(ErrorCode::invalid_config,
                     "{}: the file is {} bytes large; a configuration has at most {}", config.name,
                     config.text.size(), max_text_size);
+    }
+    if (const auto refusal = refuse_encoding(config.text)) {
+        return fail(ErrorCode::invalid_config, "{}:{}: {}", config.name,
+                    line_and_column(config.text, refusal->second), refusal->first);
     }
     constexpr unsigned flags = rapidjson::kParseCommentsFlag | rapidjson::kParseTrailingCommasFlag |
                                rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseStopWhenDoneFlag |
@@ -184,32 +241,21 @@ Result<JsonDocument> JsonDocument::parse(const ConfigText& config) {
     rapidjson::Reader reader;
     const rapidjson::ParseResult result = reader.Parse<flags>(stream, builder);
     if (result.IsError()) {
-        const std::string what =
-            builder.refusal() != nullptr ? builder.refusal() : "not valid JSON: " + describe(result.Code());
-        return fail(ErrorCode::invalid_config, "{}:{}: {}", config.name,
-                    line_and_column(config.text, std::min(result.Offset(), config.text.size())), what);
+        const std::size_t offset = std::min(result.Offset(), config.text.size());
+        return fail(ErrorCode::invalid_config, "{}:{}: {}", config.name, line_and_column(config.text, offset),
+                    builder.refusal() != nullptr ? builder.refusal()
+                                                 : describe(result.Code(), config.text, offset));
     }
     return JsonDocument(config, builder.take_root(), stream.Tell());
 }
 
 std::string JsonDocument::locate(std::string_view pointer) const {
-    const JsonValue* value = root_.get();
-    for (const auto step : pointer | std::views::drop(1) | std::views::split('/')) {
-        const std::string_view name(step);
-        const JsonValue* next = nullptr;
-        if (value->kind == JsonValue::Kind::array) {
-            std::size_t index = 0;
-            const bool is_index = std::from_chars(name.begin(), name.end(), index).ptr == name.end();
-            next = is_index && index < value->elements.size() ? &value->elements[index] : nullptr;
-        } else {
-            next = find_step(*value, name);
-        }
-        if (next == nullptr) {
-            break;
-        }
-        value = next;
-    }
-    return locate(*value, pointer);
+    return locate(*follow(*root_, pointer).first, pointer);
+}
+
+const JsonValue* JsonDocument::find(std::string_view pointer) const {
+    const auto [value, is_whole] = follow(*root_, pointer);
+    return is_whole ? value : nullptr;
 }
 
 std::string JsonDocument::locate(const JsonValue& value, std::string_view pointer) const {

@@ -46,7 +46,7 @@ struct JsonMember {
 /// what follows the document is ignored. Copies share the tree.
 class JsonDocument {
   public:
-    [[nodiscard]] static Result<JsonDocument> parse(const ConfigText& config);
+    [[nodiscard]] static Result<JsonDocument> parse(const ConfigText& given);
 
     [[nodiscard]] const JsonValue& root() const { return *root_; }
     /// Of the file, not of those merged into it.
@@ -64,6 +64,9 @@ class JsonDocument {
 
     /// The same of a value that `pointer` does not lead to, because its key is repeated.
     [[nodiscard]] std::string locate(const JsonValue& value, std::string_view pointer) const;
+
+    /// The value at `pointer`; null where there is none.
+    [[nodiscard]] const JsonValue* find(std::string_view pointer) const;
 
     /// Whether anything but blanks and comments follows the document, and where it begins.
     [[nodiscard]] bool has_trailing_text() const;

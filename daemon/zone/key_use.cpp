@@ -50,6 +50,16 @@ std::size_t distance(std::string_view a, std::string_view b) {
     return steps[a.size()][b.size()];
 }
 
+/// Whether the letters of `part` stand in `whole` in their order: "img" in "image", "addr" in "address".
+bool is_shortened(std::string_view part, std::string_view whole) {
+    for (const char letter : whole) {
+        if (!part.empty() && part.front() == letter) {
+            part.remove_prefix(1);
+        }
+    }
+    return part.empty();
+}
+
 } // namespace
 
 KeyUse::Object& KeyUse::entry(const JsonValue& object) {
@@ -122,7 +132,14 @@ std::string similar_name(std::string_view name, const std::vector<std::string>& 
             similar = candidate;
         }
     }
-    return similar;
+    if (!similar.empty() || name.size() < letters_a_step) {
+        return similar;
+    }
+    const auto related = std::ranges::find_if(names, [name](const std::string& candidate) {
+        return candidate.size() >= letters_a_step && candidate.front() == name.front() &&
+               (is_shortened(candidate, name) || is_shortened(name, candidate));
+    });
+    return related == names.end() ? "" : *related;
 }
 
 } // namespace hvisor::zone

@@ -2,6 +2,7 @@
 #include "zone/load_images.hpp"
 
 #include "base/mapping.hpp"
+#include "zone/check_zone.hpp"
 #include "zone/image_source.hpp"
 
 #include <algorithm>
@@ -106,7 +107,7 @@ Result<void> load_images(const ZoneFile& zone, const std::vector<OpenImage>& ima
     }
     std::vector<const MemoryRegion*> cleared;
     for (const MemoryRegion& region : zone.config.memory_regions) {
-        if (zone.start.clear_ram && region.type == RegionType::ram) {
+        if (zone.start.clear_ram && region.type == RegionType::ram && !is_firmware(zone.config, region)) {
             cleared.push_back(&region);
             total += region.size;
         }
@@ -122,15 +123,6 @@ Result<void> load_images(const ZoneFile& zone, const std::vector<OpenImage>& ima
             return std::unexpected(std::move(loaded).error().with_context(
                 std::format("{}: loading {} to {:#x}", zone.document.locate(image.file.address_key),
                             image.file.path, image.file.load_paddr)));
-        }
-    }
-    const auto* x86_64 = std::get_if<X8664Config>(&zone.config.arch);
-    if (x86_64 != nullptr && x86_64->cmdline) {
-        // With its terminating NUL.
-        const std::span<const char> text(x86_64->cmdline->c_str(), x86_64->cmdline->size() + 1);
-        if (auto loaded = hypervisor.load(x86_64->cmdline_load_hpa, std::as_bytes(text)); !loaded) {
-            return std::unexpected(std::move(loaded).error().with_context(
-                zone.document.locate("/arch_config/cmdline_load_hpa")));
         }
     }
     return {};

@@ -16,8 +16,8 @@ namespace hvisor::zone {
 /// error ends it.
 using LoadProgress = std::function<Result<void>(std::uint64_t done, std::uint64_t total)>;
 
-/// Clear guest RAM where the zone wants that, and copy the images, and x86_64's
-/// command line, to it. Packed kernels are unpacked on the way.
+/// Clear guest RAM where the zone wants that, and copy the images to it. Packed kernels are unpacked on the
+/// way.
 [[nodiscard]] Result<void> load_images(const ZoneFile& zone, const std::vector<OpenImage>& images,
                                        hypervisor::Hypervisor& hypervisor, const LoadProgress& progress = {});
 

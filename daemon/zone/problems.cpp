@@ -11,6 +11,18 @@ void Problems::add(std::string_view pointer, std::string_view what, ErrorCode co
         code_ = code;
     }
     lines_.push_back({std::format("{}: {}", document_.locate(pointer), what), {}});
+    spoil(pointer);
+}
+
+void Problems::spoil(std::string_view pointer) {
+    const std::string_view key = pointer.substr(std::min<std::size_t>(pointer.size(), 1));
+    spoiled_.emplace(key.substr(0, key.find('/')));
+}
+
+bool Problems::are_sound(std::initializer_list<std::string_view> keys) const {
+    return !spoiled_.contains("") && std::ranges::none_of(keys, [this](std::string_view key) {
+        return spoiled_.contains(key.substr(0, key.find('/')));
+    });
 }
 
 void Problems::add_missing(const std::string& object, std::string_view name, std::string_view expected) {

@@ -5,6 +5,9 @@
 #include "zone/json_document.hpp"
 #include "zone/key_use.hpp"
 
+#include <functional>
+#include <initializer_list>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +45,11 @@ class Problems {
 
     [[nodiscard]] bool empty() const { return lines_.empty(); }
 
+    /// Whether nothing is wrong at or below these keys at the top of the file, so
+    /// that what was read from them can be judged further. Of a pointer, without
+    /// its first slash, the key at the top counts.
+    [[nodiscard]] bool are_sound(std::initializer_list<std::string_view> keys) const;
+
     /// All problems, a line each; the code is the first one's.
     [[nodiscard]] Result<void> result() const;
 
@@ -60,7 +68,10 @@ class Problems {
     const JsonDocument& document_;
     Form form_;
     KeyUse keys_;
+    void spoil(std::string_view pointer);
+
     std::vector<Line> lines_;
+    std::set<std::string, std::less<>> spoiled_; ///< keys at the top with a problem; "" is the whole file
     std::vector<std::string> warnings_;
     ErrorCode code_ = ErrorCode::invalid_config;
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "zone/check_zone.hpp"
 #include "zone/config_reader.hpp"
 #include "zone/read_arch_config.hpp"
 #include "zone/read_start_options.hpp"
@@ -196,6 +197,10 @@ Result<ZoneFile> read_zone_file(JsonDocument document) {
         read_one_file(zone, file);
     }
     problems.check_keys();
+    if (!problems.empty()) { // else whoever uses the zone checks it whole
+        check_zone(file, problems);
+        check_own_devices(file, problems);
+    }
     if (auto read = problems.result(); !read) {
         return std::unexpected(std::move(read).error());
     }

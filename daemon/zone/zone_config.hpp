@@ -113,8 +113,8 @@ struct PciDevice {
     std::uint32_t dev_type = 0;
 };
 
-/// What a file that goes into the zone's RAM is to the zone.
-enum class ImageRole { kernel, dtb, module, boot, setup, initrd };
+/// What goes into the zone's RAM, and is to the zone.
+enum class ImageRole { kernel, dtb, module, boot, setup, initrd, cmdline };
 
 /// A file that is loaded before the zone starts.
 struct ImageFile {

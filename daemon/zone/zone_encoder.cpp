@@ -88,11 +88,14 @@ void put_arch(StructWriter& out, const Riscv64Config& arch) {
     out.put64({arch.plic_base, arch.plic_size, arch.aplic_base, arch.aplic_size});
 }
 
-void put_arch(StructWriter& out, const X8664Config& arch, const ImageSizes& sizes) {
+void put_arch(StructWriter& out, const X8664Config& arch, const ImageSizes& sizes, Layout layout) {
     out.put64({arch.ioapic_base, arch.ioapic_size, arch.kernel_entry_gpa, arch.cmdline_load_gpa,
                arch.setup_load_gpa, arch.initrd_load_gpa, page_rounded(sizes.initrd),
-               arch.rsdp_memory_region_id, arch.acpi_memory_region_id, arch.uefi_memory_region_id,
-               arch.screen_base});
+               arch.rsdp_memory_region_id, arch.acpi_memory_region_id});
+    if (layout != Layout::v5a_before_uefi_id) {
+        out.put(arch.uefi_memory_region_id);
+    }
+    out.put(arch.screen_base);
 }
 
 void put_arch_config(StructWriter& out, const ArchConfig& arch, const ImageSizes& sizes, Layout layout) {
@@ -101,7 +104,7 @@ void put_arch_config(StructWriter& out, const ArchConfig& arch, const ImageSizes
     } else if (const auto* riscv64 = std::get_if<Riscv64Config>(&arch)) {
         put_arch(out, *riscv64);
     } else if (const auto* x86_64 = std::get_if<X8664Config>(&arch)) {
-        put_arch(out, *x86_64, sizes);
+        put_arch(out, *x86_64, sizes, layout);
     } else {
         out.put(std::uint64_t{0}); // loongarch64 has a dummy that nobody reads
     }
@@ -116,7 +119,7 @@ void put_pci(StructWriter& out, const ZoneConfig& config, Layout layout) {
         out.put32({bus.bus_range_begin, bus.bus_range_end});
         out.put(bus.domain);
     });
-    const bool has_virtual_address = layout != Layout::v5a;
+    const bool has_virtual_address = layout == Layout::v5b || layout == Layout::v6;
     out.put(std::uint64_t{config.alloc_pci_devs.size()});
     put_array(out, config.alloc_pci_devs, max_pci_devices, has_virtual_address ? 12 : 8,
               [&](const PciDevice& device) {
@@ -136,9 +139,12 @@ void put_pci(StructWriter& out, const ZoneConfig& config, Layout layout) {
 
 } // namespace
 
-Result<std::vector<Layout>> layouts_for_magic(std::uint64_t magic) {
+Result<std::vector<Layout>> layouts_for_magic(std::uint64_t magic, const ArchConfig& arch) {
     if (magic == 6) {
         return std::vector{Layout::v6};
+    }
+    if (magic == 5 && std::holds_alternative<X8664Config>(arch)) {
+        return std::vector{Layout::v5a, Layout::v5b, Layout::v5a_before_uefi_id};
     }
     if (magic == 5) {
         return std::vector{Layout::v5a, Layout::v5b};

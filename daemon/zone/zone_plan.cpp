@@ -99,7 +99,7 @@ std::vector<MemoryRange> memory_ranges(const ZonePlan& plan) {
     }
     const auto& regions = plan.zone.config.memory_regions;
     for (std::size_t i = 0; i < regions.size(); ++i) {
-        if (regions[i].type == RegionType::ram) {
+        if (regions[i].type == RegionType::ram && !is_firmware(plan.zone.config, regions[i])) {
             ranges.push_back({{regions[i].physical_start, regions[i].virtual_start, regions[i].size,
                                std::format("/memory_regions/{}/physical_start", i)},
                               &plan.zone.document});
@@ -119,7 +119,7 @@ ZoneClaims claims_of(const ZonePlan& plan) {
 
 Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> virtio, const FileTable& files,
                            const Machine& machine, std::uint64_t magic) {
-    auto layouts = layouts_for_magic(magic);
+    auto layouts = layouts_for_magic(magic, zone.config.arch);
     if (!layouts) {
         return std::unexpected(std::move(layouts).error());
     }

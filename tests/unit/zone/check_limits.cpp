@@ -45,7 +45,7 @@ std::string x86_64(const std::string& last) {
 }
 
 constexpr const char* setup = R"("setup_filepath": "s", "setup_load_hpa": "0x5000d000", )";
-constexpr const char* good_setup = R"("setup_load_gpa": "0xd000", )";
+constexpr const char* good_setup = R"("setup_load_gpa": "0x5000d000", )";
 constexpr const char* regions =
     R"("rsdp_memory_region_id": 1, "acpi_memory_region_id": 0, "uefi_memory_region_id": 0, )";
 constexpr const char* screen = R"("screen_base": 0)";
@@ -136,6 +136,9 @@ TEST_CASE("the boot parameters of x86_64 have their place") {
         CHECK(problems(std::string(good).replace(at, 1, "2"))
                   .contains("/arch_config/" + name + ": there is no memory region 2; expected 0 to 1"));
     }
+    CHECK(problems(changed(good, R"("setup_load_gpa": "0x5000d000")", R"("setup_load_gpa": "0xd000")"))
+              .contains("/arch_config/setup_load_gpa: 0xd000 is not where the guest sees "
+                        "/arch_config/setup_load_hpa, 0x5000d000; expected 0x5000d000"));
     CHECK(problems(changed(good, screen, R"("screen_base": "0x100000000")"))
               .contains("/arch_config/screen_base: 0x100000000 is not below 4 GiB"));
 }

@@ -5,6 +5,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 
 using namespace hvisor::zone;
@@ -205,4 +207,35 @@ TEST_CASE("a device tree is generated for CPUs whose hardware ids are known") {
         "device tree has 0x0, 0x100; expected the BOARD_MPIDR_MAPPINGS of the hypervisor's board");
     machine.root.cpu_ids.clear(); // no device tree says anything
     CHECK(problems(machine, text).message.empty());
+}
+
+TEST_CASE("registers that are the root zone's memory are not for zones") {
+    Machine machine = board();
+    machine.root.system_ram = {{"System RAM", 0x40000000, 0x10000000}};
+    const std::string text = changed(
+        good_zone, R"("memory_regions": [)",
+        R"("memory_regions": [ { "type": "io", "physical_start": "0x40000000", "virtual_start": "0x9000000", "size": "0x1000" },)");
+    CHECK(problems(machine, text).message ==
+          "z.json:4:57: /memory_regions/0/physical_start: the registers at 0x40000000, size 0x1000, overlaps "
+          "0x40000000 to 0x4fffffff, which the root zone's Linux uses; expected those of a device");
+    machine.root.system_ram.clear();
+    CHECK(problems(machine, text).message.empty());
+}
+
+TEST_CASE("memory of loongarch64's firmware need not be reserved for zones") {
+    std::ifstream file(std::string(CONFIGS) + "/loongarch64/ls3a5000/linux2.json");
+    const auto zone = read_zone_file(ConfigText{"z.json", {std::istreambuf_iterator<char>(file), {}}});
+    REQUIRE(zone);
+    Machine machine{.zones = {{0, 0x1, "root-linux", false}},
+                    .claims = {},
+                    .reserved = {{{"zones@c0000000", 0xc0000000, 0x20000000}}}};
+    CHECK(check_machine(*zone, nullptr, machine));
+    machine.root.system_ram = {{"System RAM", 0x1000, 0x1000}};
+    CHECK_FALSE(check_machine(*zone, nullptr, machine));
+    machine.root.system_ram.clear();
+    machine.reserved->front().address += 0x1000;
+    const auto fits = check_machine(*zone, nullptr, machine);
+    REQUIRE_FALSE(fits);
+    CHECK(fits.error().message.contains("/memory_regions/0/physical_start: RAM 0xc0000000"));
+    CHECK_FALSE(fits.error().message.contains("/memory_regions/1/"));
 }

@@ -4,10 +4,12 @@
 #include "hypervisor/simulated.hpp"
 
 #include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 
 namespace hvisor::zone::test {
@@ -23,7 +25,9 @@ class GatedHypervisor final : public hypervisor::Hypervisor {
     std::optional<Error> fail_load;
     std::optional<Error> fail_start;
     std::optional<Error> fail_shutdown;
-    std::function<void()> before_load; ///< called by each load(), if set
+    std::optional<std::size_t> fail_at; ///< the call, counted from 0, that fails whatever it is
+    std::string failed_call;            ///< what it was; "" when it has not come
+    std::function<void()> before_load;  ///< called by each load(), if set
 
     /// From now on start_zone() and shutdown_zone() wait for open_gate().
     void close_gate() { set_gate(false); }
@@ -34,21 +38,32 @@ class GatedHypervisor final : public hypervisor::Hypervisor {
         changed_.wait(guard, [this] { return is_waiting_; });
     }
 
-    [[nodiscard]] Result<std::uint64_t> config_magic() override { return real_.config_magic(); }
+    [[nodiscard]] Result<std::uint64_t> config_magic() override {
+        return fails("config_magic") ? refusal() : real_.config_magic();
+    }
     [[nodiscard]] Result<std::vector<hypervisor::ZoneInfo>> list_zones() override {
-        return real_.list_zones();
+        return fails("list_zones") ? refusal() : real_.list_zones();
     }
     [[nodiscard]] Result<void> load(std::uint64_t address, std::span<const std::byte> bytes) override {
         if (before_load) {
             before_load();
         }
+        if (fails("load")) {
+            return refusal();
+        }
         return fail_load ? std::unexpected(*fail_load) : real_.load(address, bytes);
     }
     [[nodiscard]] Result<void> clear(std::uint64_t address, std::uint64_t size) override {
+        if (fails("clear")) {
+            return refusal();
+        }
         return fail_load ? std::unexpected(*fail_load) : real_.clear(address, size);
     }
     [[nodiscard]] Result<void> start_zone(std::span<const std::byte> config) override {
         pass_gate();
+        if (fails("start_zone")) {
+            return refusal();
+        }
         return fail_start ? std::unexpected(*fail_start) : real_.start_zone(config);
     }
     [[nodiscard]] Result<void> shutdown_zone(std::uint32_t id) override {
@@ -56,6 +71,9 @@ class GatedHypervisor final : public hypervisor::Hypervisor {
         return fail_shutdown ? std::unexpected(*fail_shutdown) : real_.shutdown_zone(id);
     }
     [[nodiscard]] Result<Mapping> map_ram(std::uint64_t address, std::uint64_t size) override {
+        if (fails("map_ram")) {
+            return refusal();
+        }
         return fail_map ? std::unexpected(*fail_map) : real_.map_ram(address, size);
     }
     [[nodiscard]] hypervisor::BridgePage& bridge_page() override { return real_.bridge_page(); }
@@ -63,6 +81,17 @@ class GatedHypervisor final : public hypervisor::Hypervisor {
     void finish_requests() override { real_.finish_requests(); }
 
   private:
+    bool fails(const char* call) {
+        if (!fail_at || (*fail_at)-- != 0) {
+            return false;
+        }
+        fail_at.reset();
+        failed_call = call;
+        return true;
+    }
+    static std::unexpected<Error> refusal() {
+        return std::unexpected(Error{ErrorCode::io_error, "the call failed"});
+    }
     void set_gate(bool is_open) {
         const std::scoped_lock guard(lock_);
         is_open_ = is_open;

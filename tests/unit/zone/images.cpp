@@ -7,6 +7,8 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <fcntl.h>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -202,4 +204,29 @@ TEST_CASE("memory that the hypervisor does not give is named by file and key") {
     const auto loaded = load_images(zone, *images, hypervisor);
     REQUIRE_FALSE(loaded);
     CHECK(loaded.error().message.contains("z.json:11:24: /kernel_load_paddr: loading Image to 0x50400000: "));
+}
+
+TEST_CASE("the command line of x86_64 has its place beside the images") {
+    std::ifstream file(std::string(CONFIGS) + "/x86_64/qemu/linux2.json");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    Directory directory;
+    for (const char* name : {"vmlinux.bin", "boot.bin", "setup.bin"}) {
+        directory.directory.write(name, "image");
+    }
+    const auto images = open_images(directory.zone(text), directory.files);
+    INFO((images ? "" : images.error().message));
+    REQUIRE(images);
+    REQUIRE(images->size() == 4);
+    CHECK(images->back().file.role == ImageRole::cmdline);
+    CHECK(images->back().made.back() == std::byte{0});
+
+    const auto at = [&](const char* address) {
+        return directory.problems(changed(text, R"("cmdline_load_hpa": "0x4030c000")",
+                                          std::string(R"("cmdline_load_hpa": ")") + address + "\""));
+    };
+    CHECK(
+        at("0x40400000").contains("/arch_config/cmdline_load_hpa: the command line at 0x40400000, size 0x"));
+    CHECK(at("0x40400000").contains("overlaps vmlinux.bin at 0x40400000, size 0x5; load them apart"));
+    CHECK(at("0x80000000")
+              .contains("/arch_config/cmdline_load_hpa: the command line at 0x80000000 lies in no RAM"));
 }

@@ -81,7 +81,10 @@ TEST_CASE("a text that is no configuration is refused with its place") {
     CHECK(refusal("{\n \"a\": 1\n \"b\": 2}") ==
           "f:3:2: not valid JSON: missing a comma or '}' after an object member");
     CHECK(refusal(R"({"a": "x)") == "f:1:9: not valid JSON: missing a closing quotation mark in string");
-    CHECK(refusal(R"({"a": nul})") == "f:1:10: not valid JSON: invalid value");
+    CHECK(
+        refusal(R"({"a": nul})") ==
+        "f:1:10: there is no value here; expected a string in double quotes, a number, true, false, null, an "
+        "array or an object");
     CHECK(refusal("[\"\xff\"]") == "f:1:3: not valid JSON: invalid encoding in string");
     CHECK(refusal(R"(["a\u0000b"])") == R"(f:1:12: a string contains the character \u0000)");
     CHECK(refusal(R"({"a\u0000b": 1})") == R"(f:1:12: a string contains the character \u0000)");
@@ -89,6 +92,25 @@ TEST_CASE("a text that is no configuration is refused with its place") {
           "f:1:34: arrays and objects are nested too deep for a configuration");
     CHECK(refusal(std::string((1024 * 1024) + 1, ' ')) ==
           "f: the file is 1048577 bytes large; a configuration has at most 1048576");
+}
+
+TEST_CASE("what people write instead of JSON is called by its name") {
+    CHECK(refusal("{\"a\":\n 0x5000}") ==
+          R"(f:2:3: JSON has no hexadecimal numbers; expected a string such as "0x1000")");
+    CHECK(refusal("{ \"a\": \"text,\n \"b\": 1 }") ==
+          "f:1:14: a string does not end on its line; expected a closing double quote");
+    CHECK(refusal("{ \"a\": \"text,\r\n \"b\": 1 }").starts_with("f:1:14: a string does not end"));
+    CHECK(refusal("{ 'a': 1 }").starts_with("f:1:3: not valid JSON: missing a name"));
+    CHECK(refusal("\xff\xfe{\0}\0") == "f:1:1: this is UTF-16; save it as UTF-8");
+    const std::string damaged("{ \"a\": 1,\n \0\0 }", 15);
+    CHECK(refusal(damaged) ==
+          "f:2:2: there is a NUL byte, so this is no text or a damaged one; write it anew");
+    CHECK(refusal(std::string("{}\0", 3)).starts_with("f:1:3: there is a NUL byte"));
+
+    // Places count from behind the mark, which editors do not show.
+    const auto marked = JsonDocument::parse(ConfigText{"f", "\xef\xbb\xbf{ \"a\": 1 }"});
+    REQUIRE(marked);
+    CHECK(marked->locate("/a") == "f:1:8: /a");
 }
 
 TEST_CASE("no prefix of a text makes the parser read outside of it") {

@@ -208,3 +208,39 @@ TEST_CASE("what upstream's tool ignores in its own files is a warning") {
     CHECK(zone.warnings[3] ==
           "z.json:16:34: /modules_: this key is ignored, as upstream's tool does; did you mean modules?");
 }
+
+TEST_CASE("what a wrong key leaves to judge is judged with it") {
+    // A CPU, an interrupt and an id that cannot be, and a misspelt key of the controller.
+    std::string text = changed(good_one_file, R"("zone_id": 1)", R"("zone_id": 0)");
+    text = changed(text, R"("irq": 78)", R"("irq": 46)");
+    text = changed(text, R"("kernel_load_paddr": "0x50400000")", R"("kernel_load_paddr": "50400000")");
+    const auto with_cpu = read_zone_file(ConfigText{"z.json", changed(text, "[2, 3]", "[2, 77]")});
+    REQUIRE_FALSE(with_cpu);
+    CHECK(with_cpu.error().message ==
+          "z.json:3:15: /cpus/1: 77 is no CPU number; expected 0 to 63\n"
+          "z.json:8:52: /kernel_load_paddr: 0x3010b00, written in decimal, is not in the zone's RAM; "
+          "expected a "
+          "physical address in a region of the type \"ram\"\n"
+          "z.json:2:14: /zone_id: zone 0 is the root zone, which runs already; expected 1 to 31\n"
+          "z.json:17:66: /devices/1/irq: interrupt 46 is not in the list \"interrupts\" of zone linux2, "
+          "which has "
+          "78; expected that for SPI 46");
+    // Nothing is said of what the wrong key is part of.
+    const auto with_controller =
+        read_zone_file(ConfigText{"z.json", changed(text, R"("gicd_base")", R"("gicd_bas")")});
+    REQUIRE_FALSE(with_controller);
+    CHECK(with_controller.error().message ==
+          "z.json:14:32: /arch_config/gicd_bas: there is no such key; did you mean gicd_base?\n"
+          "z.json:2:14: /zone_id: zone 0 is the root zone, which runs already; expected 1 to 31");
+}
+
+TEST_CASE("a key that is a long or a short form of another is taken for it") {
+    const auto problem = [](const char* from, const char* to) {
+        const auto zone = read_zone_file(ConfigText{"z.json", changed(good_one_file, from, to)});
+        return zone ? "" : zone.error().message;
+    };
+    CHECK(problem(R"("img")", R"("image")") ==
+          "z.json:17:79: /devices/1/image: there is no such key; did you mean img?");
+    CHECK(problem(R"("addr": "0xa003c00")", R"("address": "0xa003c00")").contains("did you mean addr?"));
+    CHECK(problem(R"("kernel_filepath")", R"("kernel_path")").contains("did you mean kernel_filepath?"));
+}

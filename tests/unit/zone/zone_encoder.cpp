@@ -66,7 +66,7 @@ TEST_CASE("the structure equals the test vectors of the interface byte for byte"
         ImageSizes sizes;
         sizes.kernel = zone->config.image(ImageRole::kernel) ? number(at(input, "kernel_file_bytes")) : 0;
         sizes.dtb = zone->config.image(ImageRole::dtb) ? number(at(input, "dtb_file_bytes")) : 0;
-        const auto layouts = layouts_for_magic(number(at(vector, "magic")));
+        const auto layouts = layouts_for_magic(number(at(vector, "magic")), zone->config.arch);
         REQUIRE(layouts);
         const auto bytes = encode(zone->config, sizes, layouts->front());
         const auto expected = expected_bytes(vector);
@@ -101,10 +101,32 @@ TEST_CASE("layout v5b has the sizes of the interface's table, and the PCI device
     }
 }
 
+TEST_CASE("the structure of x86_64 from before 2026-02 lacks the region of UEFI") {
+    CHECK(layouts_for_magic(5, X8664Config{}).value() ==
+          std::vector{Layout::v5a, Layout::v5b, Layout::v5a_before_uefi_id});
+    X8664Config arch;
+    arch.acpi_memory_region_id = 0x21;
+    arch.uefi_memory_region_id = 0x22;
+    arch.screen_base = 0x23;
+    ZoneConfig config;
+    config.arch = arch;
+    config.alloc_pci_devs = {{1, 2, 3, 4, 5, 6, 7, 0x08090a0b}};
+    const auto bytes = encode(config, {}, Layout::v5a_before_uefi_id);
+    // The sizes and offsets of the interface's table (5.2); all sizes of magic 5 differ.
+    REQUIRE(bytes.size() == 3128);
+    CHECK(bytes[2360 + 64] == std::byte{0x21});
+    CHECK(bytes[2360 + 72] == std::byte{0x23});
+    CHECK(bytes[2864] == std::byte{1});
+    CHECK(bytes[2872 + 3] == std::byte{4});
+    CHECK(bytes[2872 + 4] == std::byte{0x0b});
+    CHECK(encode(config, {}, Layout::v5a).size() == 3136);
+    CHECK(encode(config, {}, Layout::v5b).size() == 3264);
+}
+
 TEST_CASE("a magic names its layouts, an unknown one both versions") {
-    CHECK(layouts_for_magic(6).value() == std::vector{Layout::v6});
-    CHECK(layouts_for_magic(5).value() == std::vector{Layout::v5a, Layout::v5b});
-    const auto unknown = layouts_for_magic(4);
+    CHECK(layouts_for_magic(6, X8664Config{}).value() == std::vector{Layout::v6});
+    CHECK(layouts_for_magic(5, Aarch64Config{}).value() == std::vector{Layout::v5a, Layout::v5b});
+    const auto unknown = layouts_for_magic(4, Aarch64Config{});
     REQUIRE_FALSE(unknown);
     CHECK(unknown.error().code == hvisor::ErrorCode::incompatible);
     CHECK(unknown.error().message.starts_with(

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <vector>
 
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
@@ -165,6 +166,51 @@ TEST_CASE("a start that fails leaves nothing behind, whatever step it fails at")
     // No route: a zone of that number gets no answer from devices that are gone.
     bench.hypervisor.real().add_zone(1, "foreign", 0xc, {{0xa003c00, 0x200}});
     CHECK(bench.read_magic() == 0);
+}
+
+TEST_CASE("a start leaves nothing behind whichever call of the hypervisor fails") {
+    Bench bench;
+    constexpr std::size_t chunk = 256UL * 1024;
+    bench.directory.write("Image", test::arm64_image(3 * chunk).append((2 * chunk) - 64, 'k'));
+    bench.directory.write("initrd.gz", std::string(chunk + 1, 'i'));
+    // All that a start can do: RAM is cleared, a device tree made, a disk and a console served.
+    const std::string zone =
+        changed(changed(test::good_one_file, R"("size": "0x30000000")", R"("size": "0x2000000")"),
+                R"("0x58000000")", R"("0x51000000")");
+    REQUIRE(bench.start(zone, ""));
+    REQUIRE(bench.manager.shutdown("linux2"));
+    bench.hypervisor.fail_at = 2;
+    REQUIRE_FALSE(bench.start(zone, "")); // once, so that what is kept for ever is there already
+    const Holdings before;
+
+    std::vector<std::string> failed;
+    for (std::size_t call = 0;; ++call) {
+        bench.hypervisor.fail_at = call;
+        bench.hypervisor.failed_call.clear();
+        const auto started = bench.start(zone, "");
+        if (bench.hypervisor.failed_call.empty()) {
+            INFO(message(started));
+            REQUIRE(started);
+            bench.hypervisor.fail_at.reset();
+            break;
+        }
+        failed.push_back(bench.hypervisor.failed_call);
+        INFO(call << ": " << failed.back());
+        REQUIRE_FALSE(started);
+        CHECK(started.error().message.contains("the call failed"));
+        CHECK(Holdings() == before);
+        CHECK(bench.zone("linux2").name.empty());
+        bench.hypervisor.fail_at.reset();
+        CHECK(bench.hypervisor.list_zones()->size() == 1);
+    }
+    // Every kind of call has failed; 32 MiB are cleared by 16 MiB.
+    CHECK(std::ranges::contains(failed, "config_magic"));
+    CHECK(std::ranges::contains(failed, "list_zones"));
+    CHECK(std::ranges::count(failed, "map_ram") == 1);
+    CHECK(std::ranges::count(failed, "clear") == 2);
+    CHECK(std::ranges::count(failed, "load") == 2 + 2 + 1);
+    CHECK(std::ranges::count(failed, "start_zone") == 1);
+    CHECK(bench.zone("linux2").state == State::running);
 }
 
 TEST_CASE("a failed start does not take the stopped zone's place before it has checked everything") {
