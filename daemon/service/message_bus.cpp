@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/message_bus.hpp"
 
+#include "service/machine_id.hpp"
+
 namespace hvisor::service {
 namespace {
 
@@ -28,6 +30,7 @@ MessageBus MessageBus::open(const std::string& bus) {
     result.handle.reset(handle);
     // Until the bus has let this process in.
     error = error < 0 ? error : sd_bus_flush(handle);
+    error = error < 0 ? error : refuse_missing_machine_id(handle);
     if (error < 0) {
         throw sdbus::createError(-error, "failed to connect");
     }

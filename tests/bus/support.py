@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An hvisord with a simulated hypervisor and one configured zone."""
 
+import os
 import subprocess
 import tempfile
 import time
@@ -35,17 +36,18 @@ class Daemon:
 
     zone = "guest1"
 
-    def __init__(self, hvisord):
-        self._hvisord = hvisord
+    def __init__(self, hvisord, *options, environment=None, zone=ZONE, virtio=VIRTIO, prefix=()):
+        self._command = [*prefix, hvisord, "--simulated", "--bus=session", *options]
+        self._environment = os.environ | (environment or {})
+        self._files = {f"{self.zone}.json": zone, f"{self.zone}.virtio.json": virtio, "disk.img": "\0" * 65536}
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory()
-        files = {f"{self.zone}.json": ZONE, f"{self.zone}.virtio.json": VIRTIO, "disk.img": "\0" * 65536}
-        for name, text in files.items():
+        for name, text in self._files.items():
             with open(f"{self._folder.name}/{name}", "w", encoding="utf-8") as file:
                 file.write(text)
-        self._process = subprocess.Popen(
-            [self._hvisord, "--simulated", "--bus=session", f"--config-dir={self._folder.name}"])
+        self._process = subprocess.Popen([*self._command, f"--config-dir={self._folder.name}"], env=self._environment)
+        self.pid = self._process.pid
         wait_until(self._has_name, "hvisord did not take its name")
         return self
 
@@ -54,9 +56,13 @@ class Daemon:
         names = subprocess.run(["busctl", "--user", "list", "--acquired"], check=True, capture_output=True, text=True)
         return "org.syswonder.hvisor1" in names.stdout
 
+    def wait(self):
+        """Until it has ended."""
+        return self._process.wait(60)
+
     def __exit__(self, *_):
         self._process.terminate()
-        status = self._process.wait(20)
+        status = self.wait()
         self._folder.cleanup()
         if status != 0:
             raise RuntimeError(f"hvisord ended with status {status}")
