@@ -101,6 +101,25 @@ Result<void> MainLoop::every(std::chrono::milliseconds period, Task task) {
     return {};
 }
 
+Result<void> MainLoop::on_readable(int fd, Task task) {
+    on_readable_ = std::move(task);
+    const auto on_event = [](sd_event_source*, int, std::uint32_t, void* self) {
+        run_fenced(static_cast<MainLoop*>(self)->on_readable_);
+        return 0;
+    };
+    sd_event_source* source = nullptr;
+    if (const int result = sd_event_add_io(event_.get(), &source, fd, EPOLLIN, on_event, this); result < 0) {
+        return fail_event(result);
+    }
+    readable_.reset(source);
+    await_readable();
+    return {};
+}
+
+void MainLoop::await_readable() {
+    sd_event_source_set_enabled(readable_.get(), SD_EVENT_ONESHOT);
+}
+
 Result<void> MainLoop::on_terminate(Task task) {
     terminate_ = std::move(task);
     const auto on_signal = [](sd_event_source*, const signalfd_siginfo*, void* self) {

@@ -36,6 +36,11 @@ class MainLoop {
     /// Run `task` again and again from one period from now on. Once a loop.
     [[nodiscard]] Result<void> every(std::chrono::milliseconds period, Task task);
 
+    /// Run `task` when `fd`, which stays the caller's, can be read; not again
+    /// before await_readable(), so that another thread may read it. Once a loop.
+    [[nodiscard]] Result<void> on_readable(int fd, Task task);
+    void await_readable();
+
     /// Run `task` at SIGTERM and SIGINT, which end the process no more. The
     /// caller's thread blocks them; the daemon's others block all signals.
     [[nodiscard]] Result<void> on_terminate(Task task);
@@ -50,6 +55,7 @@ class MainLoop {
   private:
     struct Unref {
         void operator()(sd_event* event) const { sd_event_unref(event); }
+        void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
     };
 
     MainLoop() = default;
@@ -59,6 +65,8 @@ class MainLoop {
     UniqueFd wakeup_;
     std::chrono::microseconds period_{};
     Task periodic_;
+    std::unique_ptr<sd_event_source, Unref> readable_;
+    Task on_readable_;
     Task terminate_;
     std::mutex lock_;
     std::vector<Task> posted_; ///< under lock_

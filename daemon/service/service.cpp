@@ -78,6 +78,12 @@ Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, zone::ZoneManag
                     options.bus.empty() ? "system" : options.bus, error.getMessage());
     }
     zones.on_change([self = service.get()] { self->update_soon(); });
+    if (const int fd = zones.definitions_fd(); fd >= 0) {
+        auto watched = loop.on_readable(fd, [self = service.get()] { self->refresh_definitions(); });
+        if (!watched) {
+            return std::unexpected(std::move(watched.error()));
+        }
+    }
     return loop.every(refresh_period, [self = service.get()] { self->refresh(); }).transform([&] {
         return std::move(service);
     });
@@ -183,6 +189,15 @@ void Service::refresh() {
             jobs_.forget_old();
             update();
         });
+}
+
+void Service::refresh_definitions() {
+    control_.submit<void>(
+        [this]() -> Result<void> {
+            zones_.refresh_definitions();
+            return {};
+        },
+        [this](const Result<void>&) { loop_.await_readable(); });
 }
 
 void Service::stop() {

@@ -64,6 +64,7 @@ class Service {
     void update();
     void update_soon();
     void refresh();
+    void refresh_definitions();
     static void warn_of_served_zones(const std::vector<zone::ZoneState>& zones);
 
     MainLoop& loop_;

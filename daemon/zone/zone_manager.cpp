@@ -71,8 +71,9 @@ bool ZoneManager::Impl::is_defined(const std::string& name) {
     return std::ranges::any_of(defined, [&](const DefinedZone& zone) { return zone.state.name == name; });
 }
 
-/// Look at the files of configured zones; whether another one is there, or another content.
+/// Read the files of configured zones where they have changed; whether they say anything else now.
 bool ZoneManager::Impl::refresh_defined() {
+    const std::scoped_lock files(reading);
     if (!definitions.refresh()) {
         return false;
     }
@@ -262,9 +263,23 @@ void ZoneManager::refresh() {
     impl_->seen = std::move(*list);
     has_changed |= impl_->await_restarts();
     has_changed |= impl_->restart_due();
-    has_changed |= impl_->refresh_defined();
     impl_->forget_ended();
     if (is_other_list || has_changed) {
+        impl_->notify();
+    }
+}
+
+int ZoneManager::definitions_fd() const {
+    return impl_->watch.fd();
+}
+
+void ZoneManager::refresh_definitions() {
+    bool may_differ = false;
+    {
+        const std::scoped_lock guard(impl_->reading);
+        may_differ = impl_->watch.renew();
+    }
+    if (may_differ && impl_->refresh_defined()) {
         impl_->notify();
     }
 }

@@ -85,11 +85,17 @@ class ZoneManager {
     /// look (zones(), devices()) but not start or shut down.
     void on_change(std::function<void()> callback);
 
-    /// Look whether zones vanished or failed by themselves, and which ones are
-    /// configured; call it about once a second. It waits for the back ends of a
-    /// zone that vanished, so it belongs on the control thread; it does nothing
-    /// while another call runs.
+    /// Look whether zones vanished or failed by themselves; call it about once a second. It waits for the
+    /// back ends of a zone that vanished, so it belongs on the control thread; it does nothing while another
+    /// call runs.
     void refresh();
+
+    /// Readable when the files of configured zones may have changed, until
+    /// refresh_definitions(); -1 where the kernel cannot tell.
+    [[nodiscard]] int definitions_fd() const;
+
+    /// Read the files of configured zones again where they have changed. It may wait for a disk.
+    void refresh_definitions();
 
     struct Impl;
 

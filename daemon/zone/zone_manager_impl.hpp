@@ -2,6 +2,7 @@
 #pragma once
 
 #include "zone/check_machine.hpp"
+#include "zone/config_watch.hpp"
 #include "zone/defined_zones.hpp"
 #include "zone/restarts.hpp"
 #include "zone/zone.hpp"
@@ -37,6 +38,7 @@ struct ZoneManager::Impl {
           trap_loop(trap_loop_),
           config_dirs(std::move(dirs)),
           device_tree(std::move(tree)),
+          watch(config_dirs),
           definitions(config_dirs),
           defined(definitions.zones()) {}
 
@@ -71,7 +73,11 @@ struct ZoneManager::Impl {
     std::vector<hypervisor::ZoneInfo> seen; ///< the hypervisor's list at the last refresh; under `control`
     Restarts restarts;                      ///< under `control`
     std::map<std::string, Origin> origins;  ///< of the zones that run; under `control`
-    DefinedZones definitions;               ///< under `control`
+
+    /// Under `reading`: the files are read while a zone starts, too.
+    std::mutex reading;
+    ConfigWatch watch; ///< from before they are read first
+    DefinedZones definitions;
 
     /// Held for a moment only, never while anything is called.
     std::mutex lock;

@@ -96,14 +96,14 @@ TEST_CASE("a zone whose file cannot be read is defined, and says why") {
 
 TEST_CASE("a manager lists zones that are only configured behind all others") {
     Bench bench;
-    bench.manager.refresh();
+    bench.manager.refresh_definitions();
     CHECK(bench.manager.zones().size() == 1);
     bench.directory.write("camera.json", good_zone);
     bench.directory.write("camera.virtio.json", good_virtio);
     bench.directory.write("other.json", changed(good_zone, R"("linux2")", R"("linux3")"));
     unsigned changes = 0;
     bench.manager.on_change([&changes] { ++changes; });
-    bench.manager.refresh();
+    bench.manager.refresh_definitions();
     CHECK(changes == 1);
     CHECK(bench.manager.zones().size() == 3);
     CHECK(bench.zone("camera").state == State::defined);
