@@ -27,7 +27,12 @@ def of_manager(member):
     return lambda zone: method(ROOT, MANAGER, member, "sa{sv}", (zone, {}))
 
 
-start, shut_down, restart = (of_manager(member) for member in ("StartZone", "ShutdownZone", "RestartZone"))
+start, shut_down = (of_manager(member) for member in ("StartZone", "ShutdownZone"))
+
+
+def restart(zone):
+    """A call that restarts a zone, whose name is one that paths have as it is."""
+    return method(f"{ROOT}/zone/{zone}", f"{NAME}.Zone", "Restart", "a{sv}", ({},))
 
 
 def terminated(hvisord):
