@@ -38,8 +38,9 @@ class Shell:
     """Completes command lines after "hvisorctl": an answer is the set of words offered."""
 
     def __init__(self, hvisorctl, file):
-        self._hvisorctl = Path(hvisorctl)
-        self.file = Path(file)
+        # The shells run elsewhere.
+        self._hvisorctl = Path(hvisorctl).absolute()
+        self.file = Path(file).absolute()
 
     def environment(self, home):
         """hvisorctl by its name, and no settings of whoever runs this."""

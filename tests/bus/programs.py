@@ -23,6 +23,7 @@ echo "ssh $1 $2" >&2; shift 2; exec sh -c "$*"
 
 
 def main(hvisord, hvisorctl):
+    hvisorctl = os.path.abspath(hvisorctl)
     with support.Daemon(hvisord) as daemon, tempfile.TemporaryDirectory() as folder:
         for name, text in ("ssh", SSH), ("systemctl", SAY), ("journalctl", SAY):
             with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
