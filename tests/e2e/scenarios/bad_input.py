@@ -63,8 +63,9 @@ def refused(board, name, command, words, statuses):
 def holdings(board):
     """What hvisord could leave behind: zones, open files, mappings of guest RAM.
 
-    Not the bad zone as it is listed because there is a file of it.
+    Not the bad zone as it is listed because there is a file of it, nor the jobs of
+    the last ten seconds.
     """
     return board.check("pid=$(systemctl show -P MainPID hvisord); hvisorctl zone list | grep -v ' bad  *defined'; "
                        "ls /proc/$pid/fd | wc -l; grep -c /dev/hvisor /proc/$pid/maps; "
-                       "busctl tree --list org.syswonder.hvisor1 | grep -v '/zone/bad$'")
+                       "busctl tree --list org.syswonder.hvisor1 | grep -v -e '/zone/bad$' -e '/job$' -e '/job/'")
