@@ -181,6 +181,7 @@ TEST_CASE("entropy: no byte of the daemon's memory reaches a guest") {
     const auto at = watch.room(1000);
     ChainBuilder chain(queue);
     chain.at(at, 1000, kit::desc_write);
+    rig.settle(); // it writes to the ring as it begins
     watch.begin();
     chain.add();
     rig.driver.kick(0);

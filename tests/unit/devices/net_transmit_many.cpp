@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/net/backend_tap.hpp"
+#include "kit/sanitizer.hpp"
 #include "net_namespace.hpp"
 #include "net_rig.hpp"
 
@@ -191,6 +192,9 @@ TEST_CASE("a guest that changes frames while they are sent sends none that was n
 }
 
 TEST_CASE("where the kernel forbids io_uring, frames are sent all the same") {
+    if (kit::has_thread_sanitizer) {
+        SKIP("TSan allows no threads after a fork");
+    }
     const auto child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
