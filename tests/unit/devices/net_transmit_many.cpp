@@ -159,6 +159,9 @@ TEST_CASE("many frames to a host's end that is gone are dropped, each once") {
 }
 
 TEST_CASE("a guest that changes frames while they are sent sends none that was not judged") {
+    if (kit::has_thread_sanitizer) {
+        SKIP("a race by intent");
+    }
     NetRig rig(NetRig::basic, std::make_shared<FakeBackend>(), {}, {}, long_queue);
     const auto at = rig.ram.allocate(sizeof(Header) + 60);
     rig.ram.write(at + sizeof(Header), make_frame(host_mac, guest_mac, 60, 1));
