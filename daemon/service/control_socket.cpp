@@ -22,7 +22,7 @@ constexpr std::size_t max_peers = 256;
 // When a connection cannot be taken it stays in the backlog and would be
 // reported again and again.
 constexpr std::chrono::microseconds accept_window = std::chrono::seconds(1);
-constexpr unsigned accepts_in_window = 100;
+constexpr unsigned accepts_in_window = 1000;
 
 } // namespace
 

@@ -17,7 +17,8 @@
 namespace hvisor::service {
 namespace {
 
-constexpr int backlog = 16;
+// As many as the kernel allows: who finds it full and does not wait, as sd-bus, fails.
+constexpr int backlog = SOMAXCONN;
 constexpr mode_t socket_mode = 0660;
 
 /// What a program that ended without a word left behind must not stop the next.

@@ -12,8 +12,8 @@ namespace hvisor::service {
 namespace {
 
 // Signals and replies that wait for the other side to read, beyond the 8 MB that
-// sd-bus lets the socket take.
-constexpr std::uint64_t max_unread = 1024;
+// sd-bus lets the socket take. sd-bus itself would keep 384 thousand.
+constexpr std::uint64_t max_unread = 256;
 
 constexpr const char* local = "org.freedesktop.DBus.Local";
 constexpr const char* local_path = "/org/freedesktop/DBus/Local";
@@ -53,6 +53,7 @@ Result<void> Peer::start(MainLoop& loop, UniqueFd socket) {
     then([&] { return sd_bus_set_connected_signal(bus, 1); });
     // The end of the loop does not wait for others to read.
     then([&] { return sd_bus_set_close_on_exit(bus, 0); });
+    then([&] { return sd_bus_add_filter(bus, nullptr, on_message, this); });
     then([&] {
         return sd_bus_match_signal(bus, nullptr, local, local_path, local, "Connected", on_connected, this);
     });
@@ -74,6 +75,10 @@ int Peer::on_connected(sd_bus_message* /*message*/, void* data, sd_bus_error* /*
     try {
         self->connection_ = sdbus::createBusConnection(sd_bus_ref(self->bus_.get()));
         self->objects_ = self->make_objects_(*self->connection_);
+        sd_event_source* source = nullptr;
+        if (sd_event_add_defer(sd_bus_get_event(self->bus_.get()), &source, on_deferred, self) >= 0) {
+            self->deferred_.reset(source);
+        }
     } catch (const std::exception& error) {
         log::warning("control socket: {}", error.what());
         self->leave();
@@ -84,6 +89,34 @@ int Peer::on_connected(sd_bus_message* /*message*/, void* data, sd_bus_error* /*
 int Peer::on_disconnected(sd_bus_message* /*message*/, void* data, sd_bus_error* /*error*/) {
     static_cast<Peer*>(data)->leave();
     return 0;
+}
+
+// What came together with the last word of the authentication is in sd-bus's
+// buffer, where it stays until the socket has more.
+int Peer::on_deferred(sd_event_source* source, void* data) {
+    auto* self = static_cast<Peer*>(data);
+    if (sd_bus_process(self->bus_.get(), nullptr) > 0) {
+        sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    }
+    return 0;
+}
+
+// Each call makes an answer: one that comes from who does not read is not taken.
+int Peer::on_message(sd_bus_message* /*message*/, void* data, sd_bus_error* /*error*/) {
+    return static_cast<Peer*>(data)->leave_if_deaf() ? 1 : 0;
+}
+
+bool Peer::leave_if_deaf() {
+    std::uint64_t unread = 0;
+    if (sd_bus_get_n_queued_write(bus_.get(), &unread) < 0 || unread <= max_unread) {
+        return false;
+    }
+    log::warning("control socket: a program does not read what it is sent: {} messages wait; it is left",
+                 unread);
+    // At once, and with all that waits: leave() has its turn after the jobs before it.
+    sd_bus_close(bus_.get());
+    leave();
+    return true;
 }
 
 void Peer::leave() {
@@ -102,12 +135,7 @@ void Peer::update(const std::vector<zone::ZoneState>& zones) {
         leave(); // the others must not miss what it can't be told
         return;
     }
-    std::uint64_t unread = 0;
-    if (sd_bus_get_n_queued_write(bus_.get(), &unread) >= 0 && unread > max_unread) {
-        log::warning("control socket: a program does not read what it is sent: {} messages wait; it is left",
-                     unread);
-        leave();
-    }
+    static_cast<void>(leave_if_deaf());
 }
 
 } // namespace hvisor::service

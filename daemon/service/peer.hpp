@@ -36,23 +36,28 @@ class Peer {
     ~Peer();
 
     /// Make its objects show these zones. One that does not read what it is sent is
-    /// left alone from then on.
+    /// left, as it is when it goes on asking.
     void update(const std::vector<zone::ZoneState>& zones);
 
   private:
     struct Unref {
         void operator()(sd_bus* bus) const { sd_bus_unref(bus); }
+        void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
     };
 
     Peer(MakeObjects make_objects, Gone gone);
     Result<void> start(MainLoop& loop, UniqueFd socket);
+    static int on_message(sd_bus_message* message, void* data, sd_bus_error* error);
     static int on_connected(sd_bus_message* message, void* data, sd_bus_error* error);
+    static int on_deferred(sd_event_source* source, void* data);
     static int on_disconnected(sd_bus_message* message, void* data, sd_bus_error* error);
+    [[nodiscard]] bool leave_if_deaf();
     void leave();
 
     MakeObjects make_objects_;
     Gone gone_;
     std::unique_ptr<sd_bus, Unref> bus_;
+    std::unique_ptr<sd_event_source, Unref> deferred_;
     std::unique_ptr<sdbus::IConnection> connection_; ///< the same, once authenticated
     std::unique_ptr<Objects> objects_;
 };

@@ -56,6 +56,10 @@ class Daemon:
         names = subprocess.run(["busctl", "--user", "list", "--acquired"], check=True, capture_output=True, text=True)
         return "org.syswonder.hvisor1" in names.stdout
 
+    def files(self):
+        """Names of what is in the folder of its configuration."""
+        return set(os.listdir(self._folder.name))
+
     def wait(self):
         """Until it has ended."""
         return self._process.wait(60)
