@@ -18,6 +18,9 @@ from xml.etree import ElementTree
 
 NAME = "org.syswonder.hvisor1"
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
+EXAMPLES = ("Programs to copy from are in /usr/share/doc/hvisord/examples: zones.sh (by busctl), zones.py (jeepney) and "
+            "zones.cpp (sdbus-c++). Each lists zones, starts one and follows the job, reads the counters of devices, "
+            "attaches to a console, and tells of changes as they happen.")
 # What the values of that annotation mean to a client.
 EMITTED = {
     "true": "changes are signalled",
@@ -166,7 +169,8 @@ class Markdown:
 
     def page(self, version, interfaces):
         """The whole text."""
-        lines = ["<!-- SPDX-License-Identifier: Apache-2.0 -->", f"# {NAME}, the D-Bus API of hvisord {version}", ""]
+        lines = ["<!-- SPDX-License-Identifier: Apache-2.0 -->", f"# {NAME}, the D-Bus API of hvisord {version}", "",
+                 self.text(EXAMPLES), ""]
         for interface in interfaces:
             lines += [f"## {interface.name}", "", self.text(interface.fields.get("short_description", "")) + ".", ""]
             lines += [line for paragraph in interface.paragraphs for line in (self.text(paragraph), "")]
@@ -207,6 +211,7 @@ class Man:
                 lines.append(f".SS {title}")
                 for member in members:
                     lines += self.member(member)
+        lines += [".SH EXAMPLES", self.text(EXAMPLES)]
         return "\n".join([*lines, ".SH SEE ALSO", ".BR hvisord (8),", ".BR hvisorctl (1),", ".BR busctl (1)", ""])
 
     def paragraphs(self, paragraphs):
