@@ -2,7 +2,6 @@
 #include "command.hpp"
 #include "files.hpp"
 #include "schema.hpp"
-#include "zone/check_files.hpp"
 #include "zone/config_files.hpp"
 #include "zone/print_json.hpp"
 #include "zone/write_zone_file.hpp"
@@ -28,35 +27,6 @@ struct ImportArguments {
     std::string output; ///< "" for stdout
 };
 
-void print_lines(const std::vector<std::string>& lines, std::string_view begin) {
-    for (const std::string& line : lines) {
-        std::println(stderr, "{}{}", begin, line);
-    }
-}
-
-Outcome<void> check(const std::vector<std::string>& paths) {
-    std::vector<zone::ConfigText> texts;
-    for (const std::string& path : paths) {
-        auto text = read_config(path);
-        if (!text) {
-            return std::unexpected(std::move(text.error()));
-        }
-        texts.push_back(std::move(*text));
-    }
-    const zone::FilesReport report = zone::check_files(texts);
-    print_lines(report.problems, "");
-    print_lines(report.warnings, "warning: ");
-    print_lines(report.left_out, "not looked at: ");
-    std::println(stderr, "not looked at: this machine, with its CPUs, memory, interrupts and hypervisor; "
-                         "hvisorctl zone start does");
-    if (!report.problems.empty()) {
-        return fail(Error{ErrorCode::invalid_config, "a configuration is wrong, see above"});
-    }
-    std::println("no problem in {} file{}, {} zone{}", texts.size(), texts.size() == 1 ? "" : "s",
-                 report.zones.size(), report.zones.size() == 1 ? "" : "s");
-    return {};
-}
-
 /// The devices of the zone in upstream's virtio JSON.
 Outcome<std::vector<zone::VirtioDevice>> read_devices(const std::string& path, const zone::ZoneConfig& zone) {
     const auto text = read_config(path);
@@ -67,7 +37,7 @@ Outcome<std::vector<zone::VirtioDevice>> read_devices(const std::string& path, c
     if (!file) {
         return fail(std::move(file.error()));
     }
-    print_lines(file->warnings, "warning: ");
+    print_lines("warning: ", file->warnings);
     const zone::VirtioZone* mine = file->config.zone(zone.zone_id);
     if (mine == nullptr) {
         return fail(
@@ -108,7 +78,7 @@ Outcome<void> import(const ImportArguments& arguments) {
         return fail(Error{ErrorCode::invalid_config,
                           std::format("{}: this is a whole zone in one file already", arguments.zone)});
     }
-    print_lines(file->warnings, "warning: ");
+    print_lines("warning: ", file->warnings);
     std::vector<zone::VirtioDevice> devices;
     if (!arguments.virtio.empty()) {
         auto read = read_devices(arguments.virtio, file->config);
@@ -136,18 +106,10 @@ Outcome<void> cat(const std::string& name) {
 } // namespace
 
 void add_config_commands(CLI::App& app, Command& command) {
-    auto* config = app.add_subcommand(
-        "config", "Files that describe zones, without a daemon: check, import, cat, dtb, schema");
+    auto* config = app.add_subcommand("config", "Files that describe zones: check, import, cat, dtb, schema");
     config->require_subcommand(1);
 
-    auto paths = std::make_shared<std::vector<std::string>>();
-    auto* check_verb =
-        config->add_subcommand("check", "Say what is wrong with files whose zones run together");
-    check_verb->add_option("files", *paths, "Zone files and virtio JSON files")
-        ->type_name("FILE")
-        ->required();
-    check_verb->callback([&command, paths] { command = [paths](Client&) { return check(*paths); }; });
-
+    add_config_check(*config, command);
     auto arguments = std::make_shared<ImportArguments>();
     auto* import_verb = config->add_subcommand("import", "Make one file of upstream's two");
     import_verb->add_option("zone", arguments->zone, "Upstream's zone JSON file")

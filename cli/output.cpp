@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstddef>
+#include <cstdio>
 #include <print>
 #include <string>
 #include <sys/ioctl.h>
@@ -22,6 +23,12 @@ std::size_t terminal_width() {
 
 void Output::print(const Table& table) const {
     std::print("{}", table.text({.titles = legend, .width = terminal_width()}));
+}
+
+void print_lines(std::string_view begin, const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+        std::println(stderr, "{}{}", begin, line);
+    }
 }
 
 void add_output_options(CLI::App& app, Output& output) {

@@ -5,6 +5,10 @@
 
 #include <CLI/App.hpp>
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 namespace hvisor::cli {
 
 /// How to print what a command found; set by options before any command runs.
@@ -17,6 +21,9 @@ struct Output {
     /// On a terminal no line is longer than its width.
     void print(const Table& table) const;
 };
+
+/// Lines of what is no result, each behind `begin`, to standard error.
+void print_lines(std::string_view begin, const std::vector<std::string>& lines);
 
 /// The options, which may stand before or after a command.
 void add_output_options(CLI::App& app, Output& output);

@@ -33,7 +33,7 @@ version          |                       |
 log              | zone                  | --device=device -n=number --lines=number -f --follow
 monitor          |                       |
 virtio start     | json                  | --device=text
-config check     | json...               |
+config check     | json...               | --no-machine
 config import    | json json             | --to=file
 config cat       | configured            |
 config dtb       | startable             |

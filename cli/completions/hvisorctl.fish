@@ -168,9 +168,10 @@ __hvisorctl_command virtio "Virtio devices, in upstream's spelling"
 __hvisorctl_command 'virtio start' 'Set the devices that zones get when they are started next' $json
 __hvisorctl_option 'virtio start' -l device -x -d "A device in upstream's spelling of 2024"
 
-__hvisorctl_command config 'Files that describe zones, without a daemon'
+__hvisorctl_command config 'Files that describe zones'
 __hvisorctl_command 'config check' 'Say what is wrong with files whose zones run together'
 __hvisorctl_option 'config check' -ka $json
+__hvisorctl_option 'config check' -l no-machine -d 'Do not ask hvisord: they are for another machine'
 __hvisorctl_command 'config import' "Make one file of upstream's two" $json $json
 __hvisorctl_option 'config import' -l to -rF -d 'Write it there'
 __hvisorctl_command 'config cat' 'Print a configured zone with its drop-ins' $configured

@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "service/object_path.hpp"
+#include "zone/check_fit.hpp"
 
 #include <format>
 #include <memory>
@@ -11,6 +12,9 @@
 
 namespace hvisor::service {
 namespace {
+
+/// Far more than people run at once, and no more memory than a small board has.
+constexpr std::size_t most_checks = 8;
 
 /// The caller's files become the daemon's; it opens nothing by itself, because
 /// its rights are not the caller's.
@@ -53,9 +57,13 @@ Dictionary results(std::uint32_t job, const std::string& zone) {
 
 } // namespace
 
-Actions::Actions(zone::ZoneManager& zones, ControlThread& control, Jobs& jobs,
+Actions::Actions(zone::ZoneManager& zones, ControlThread& control, ControlThread& files, Jobs& jobs,
                  std::function<void()> update_objects)
-    : zones_(zones), control_(control), jobs_(jobs), update_objects_(std::move(update_objects)) {}
+    : zones_(zones),
+      control_(control),
+      files_(files),
+      jobs_(jobs),
+      update_objects_(std::move(update_objects)) {}
 
 void Actions::run(Task task, bool waits, sdbus::Result<Dictionary>&& reply) {
     const auto added = jobs_.add(task.operation, task.action, std::move(task.zone));
@@ -89,10 +97,10 @@ void Actions::run(Task task, bool waits, sdbus::Result<Dictionary>&& reply) {
 }
 
 template <class T, class... Values>
-void Actions::call(std::string failure, std::move_only_function<Result<T>()> work,
+void Actions::call(ControlThread& thread, std::string failure, std::move_only_function<Result<T>()> work,
                    sdbus::Result<Values...>&& reply) {
-    control_.submit<T>(std::move(work), [this, failure = std::move(failure),
-                                         reply = std::move(reply)](Result<T> result) mutable {
+    thread.submit<T>(std::move(work), [this, failure = std::move(failure),
+                                       reply = std::move(reply)](Result<T> result) mutable {
         update_objects_();
         if (!result) {
             log::warning("{}: {}", failure, result.error().message);
@@ -146,7 +154,7 @@ void Actions::define(std::string name, sdbus::UnixFd file, zone::StoreOptions op
                      sdbus::Result<std::string>&& reply) {
     auto failure = std::format("cannot define zone {}", name);
     call<std::string>(
-        std::move(failure),
+        files_, std::move(failure),
         [this, name = std::move(name), file = std::move(file), options] {
             return zones_.define(name, file.get(), options);
         },
@@ -156,15 +164,41 @@ void Actions::define(std::string name, sdbus::UnixFd file, zone::StoreOptions op
 void Actions::undefine(std::string name, sdbus::Result<>&& reply) {
     auto failure = std::format("cannot undefine zone {}", name);
     call<void>(
-        std::move(failure), [this, name = std::move(name)] { return zones_.undefine(name); },
+        files_, std::move(failure), [this, name = std::move(name)] { return zones_.undefine(name); },
         std::move(reply));
+}
+
+// Everybody may ask, so what waits is bounded here, before anything is looked at.
+void Actions::check(std::vector<zone::ConfigText> files, std::string folder,
+                    sdbus::Result<Dictionary>&& reply) {
+    auto allowed = zone::check_amount(files);
+    if (allowed && checks_ >= most_checks) {
+        allowed =
+            fail(ErrorCode::resource_busy, "{} checks wait or run; try again when some have ended", checks_);
+    }
+    if (!allowed) {
+        send<Dictionary, Dictionary>(std::unexpected(allowed.error()), reply);
+        return;
+    }
+    ++checks_;
+    files_.submit<zone::Findings>(
+        [this, files = std::move(files), folder = std::move(folder)] { return zones_.check(files, folder); },
+        [this, reply = std::move(reply)](Result<zone::Findings> found) mutable {
+            --checks_;
+            send<Dictionary, Dictionary>(std::move(found).transform([](const zone::Findings& findings) {
+                return Dictionary{{"Problems", sdbus::Variant(findings.problems)},
+                                  {"Warnings", sdbus::Variant(findings.warnings)},
+                                  {"NotChecked", sdbus::Variant(findings.left_out)}};
+            }),
+                                         reply);
+        });
 }
 
 void Actions::configure_virtio(zone::ConfigText config, BusFiles files,
                                sdbus::Result<std::vector<std::uint32_t>>&& reply) {
     auto failure = std::format("cannot set the devices of {}", config.name);
     call<std::vector<std::uint32_t>>(
-        std::move(failure),
+        control_, std::move(failure),
         [this, config = std::move(config), files = adopt(std::move(files))]() mutable {
             return zones_.configure_virtio(config, std::move(files));
         },
@@ -175,7 +209,7 @@ void Actions::resize_disk(std::string zone, std::string device, std::uint64_t by
                           sdbus::Result<std::uint64_t>&& reply) {
     auto failure = std::format("cannot resize {} of zone {}", device, zone);
     call<std::uint64_t>(
-        std::move(failure),
+        control_, std::move(failure),
         [this, zone = std::move(zone), device = std::move(device), bytes] {
             return zones_.devices(zone).and_then(
                 [&](const auto& devices) { return devices->resize_disk(device, bytes); });

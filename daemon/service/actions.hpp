@@ -8,6 +8,7 @@
 
 #include <sdbus-c++/sdbus-c++.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,9 +19,9 @@ namespace hvisor::service {
 
 using BusFiles = std::map<std::string, sdbus::UnixFd>;
 
-/// The methods that take their time: each runs on the control thread, and is
-/// answered on the main loop after the objects have been brought up to date,
-/// so that a caller finds in them what the reply says.
+/// The methods that take their time: each runs on the control thread, or on the
+/// one for files when it starts and ends no zone, and is answered on the main loop after the objects have
+/// been brought up to date, so that a caller finds in them what the reply says.
 ///
 /// What starts or ends a zone is a job. Its reply is a dictionary with "Job",
 /// the job's path, and "Zone", the path of the zone that it has started; it
@@ -29,7 +30,7 @@ using BusFiles = std::map<std::string, sdbus::UnixFd>;
 class Actions {
   public:
     /// `update_objects` runs on the main loop before each reply.
-    Actions(zone::ZoneManager& zones, ControlThread& control, Jobs& jobs,
+    Actions(zone::ZoneManager& zones, ControlThread& control, ControlThread& files, Jobs& jobs,
             std::function<void()> update_objects);
 
     void start_configured(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
@@ -42,6 +43,8 @@ class Actions {
     void define(std::string name, sdbus::UnixFd file, zone::StoreOptions options,
                 sdbus::Result<std::string>&& reply);
     void undefine(std::string name, sdbus::Result<>&& reply);
+    /// Replies with what was found, see the XML.
+    void check(std::vector<zone::ConfigText> files, std::string folder, sdbus::Result<Dictionary>&& reply);
     void configure_virtio(zone::ConfigText config, BusFiles files,
                           sdbus::Result<std::vector<std::uint32_t>>&& reply);
     /// Replies with the bytes the disk has; 0 bytes only looks.
@@ -62,11 +65,13 @@ class Actions {
 
     void run(Task task, bool waits, sdbus::Result<Dictionary>&& reply);
     template <class T, class... Values>
-    void call(std::string failure, std::move_only_function<Result<T>()> work,
+    void call(ControlThread& thread, std::string failure, std::move_only_function<Result<T>()> work,
               sdbus::Result<Values...>&& reply);
 
     zone::ZoneManager& zones_;
     ControlThread& control_;
+    ControlThread& files_;
+    std::size_t checks_ = 0; ///< that have not been answered
     Jobs& jobs_;
     std::function<void()> update_objects_;
 };

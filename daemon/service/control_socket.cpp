@@ -26,19 +26,19 @@ constexpr unsigned accepts_in_window = 1000;
 
 } // namespace
 
-ControlSocket::ControlSocket(MainLoop& loop, ControlThread& control, ListeningSocket socket,
-                             MakeObjects make_objects)
+ControlSocket::ControlSocket(MainLoop& loop, ListeningSocket socket, MakeObjects make_objects,
+                             BehindCalls behind_calls)
     : loop_(loop),
-      control_(control),
       socket_(std::move(socket)),
       make_objects_(std::move(make_objects)),
+      behind_calls_(std::move(behind_calls)),
       group_(control_group()) {}
 
-Result<std::unique_ptr<ControlSocket>> ControlSocket::create(MainLoop& loop, ControlThread& control,
-                                                             ListeningSocket socket,
-                                                             MakeObjects make_objects) {
+Result<std::unique_ptr<ControlSocket>> ControlSocket::create(MainLoop& loop, ListeningSocket socket,
+                                                             MakeObjects make_objects,
+                                                             BehindCalls behind_calls) {
     std::unique_ptr<ControlSocket> created(
-        new ControlSocket(loop, control, std::move(socket), std::move(make_objects)));
+        new ControlSocket(loop, std::move(socket), std::move(make_objects), std::move(behind_calls)));
     const auto on_connection = [](sd_event_source*, int, std::uint32_t, void* self) {
         static_cast<ControlSocket*>(self)->accept();
         return 0;
@@ -109,15 +109,13 @@ ControlSocket::Rank ControlSocket::rank_of(int fd) {
     return Rank::stranger;
 }
 
-// Answers to its calls hold on to its connection. They come through the control
-// thread one after the other, so behind them all it can go.
+// Answers to its calls hold on to its connection; behind them all it can go.
 void ControlSocket::retire(const Peer* peer) {
     const auto found = std::ranges::find(peers_, peer, [](const auto& each) { return each.get(); });
     if (found == peers_.end()) {
         return;
     }
-    control_.submit<void>([]() -> Result<void> { return {}; },
-                          [gone = std::move(*found)](const Result<void>&) mutable { gone.reset(); });
+    behind_calls_([gone = std::move(*found)]() mutable { gone.reset(); });
     peers_.erase(found);
 }
 

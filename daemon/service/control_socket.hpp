@@ -3,7 +3,6 @@
 
 #include "base/error.hpp"
 #include "base/rate_limit.hpp"
-#include "service/control_thread.hpp"
 #include "service/listening_socket.hpp"
 #include "service/main_loop.hpp"
 #include "service/peer.hpp"
@@ -25,8 +24,11 @@ class ControlSocket {
     /// Makes the objects of a program's connection; `is_root`: it is root's or of the daemon's own user.
     using MakeObjects = std::function<std::unique_ptr<Objects>(sdbus::IConnection&, bool is_root)>;
 
+    /// Runs what it gets on the main loop once all calls that are being handled have been answered.
+    using BehindCalls = std::function<void(MainLoop::Task)>;
+
     [[nodiscard]] static Result<std::unique_ptr<ControlSocket>>
-    create(MainLoop& loop, ControlThread& control, ListeningSocket socket, MakeObjects make_objects);
+    create(MainLoop& loop, ListeningSocket socket, MakeObjects make_objects, BehindCalls behind_calls);
     ControlSocket(const ControlSocket&) = delete;
     ControlSocket& operator=(const ControlSocket&) = delete;
     ControlSocket(ControlSocket&&) = delete;
@@ -43,15 +45,15 @@ class ControlSocket {
 
     enum class Rank { stranger, member, root };
 
-    ControlSocket(MainLoop& loop, ControlThread& control, ListeningSocket socket, MakeObjects make_objects);
+    ControlSocket(MainLoop& loop, ListeningSocket socket, MakeObjects make_objects, BehindCalls behind_calls);
     void accept();
     [[nodiscard]] Rank rank_of(int fd);
     void retire(const Peer* peer);
 
     MainLoop& loop_;
-    ControlThread& control_;
     ListeningSocket socket_;
     MakeObjects make_objects_;
+    BehindCalls behind_calls_;
     std::optional<gid_t> group_;
     RateLimit complaints_;
     std::vector<std::unique_ptr<Peer>> peers_;

@@ -5,9 +5,8 @@
 
 namespace hvisor::service {
 
-ControlThread::ControlThread(MainLoop& loop)
-    : loop_(loop),
-      thread_(spawn_thread({.name = "control", .cpus = {}, .on_crash = {}}, [this] { run(); })) {}
+ControlThread::ControlThread(MainLoop& loop, const char* name)
+    : loop_(loop), thread_(spawn_thread({.name = name, .cpus = {}, .on_crash = {}}, [this] { run(); })) {}
 
 ControlThread::~ControlThread() {
     join();

@@ -13,12 +13,12 @@
 
 namespace hvisor::service {
 
-/// The thread for what may block: starting and shutting down zones. One job
-/// at a time, in the order of the requests, so that no two of them meet in the
-/// hypervisor.
+/// A thread for what may block. One job at a time, in the order of the requests,
+/// so that no two zones that start or shut down meet in the hypervisor.
 class ControlThread {
   public:
-    explicit ControlThread(MainLoop& loop);
+    /// `name` is the thread's.
+    ControlThread(MainLoop& loop, const char* name);
     ControlThread(const ControlThread&) = delete;
     ControlThread& operator=(const ControlThread&) = delete;
     ControlThread(ControlThread&&) = delete;

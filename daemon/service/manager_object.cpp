@@ -48,6 +48,20 @@ void ManagerObject::DefineZone(sdbus::Result<std::string>&& result, std::string 
               });
 }
 
+// Reading is open to everybody, and nothing that the texts name is opened.
+void ManagerObject::CheckZones(sdbus::Result<Dictionary>&& result,
+                               std::vector<sdbus::Struct<std::string, std::string>> files,
+                               Dictionary options) {
+    check_options(options, {"folder"});
+    std::vector<zone::ConfigText> texts;
+    texts.reserve(files.size());
+    for (auto& file : files) {
+        texts.push_back({std::move(std::get<0>(file)), std::move(std::get<1>(file))});
+    }
+    context_.actions.check(std::move(texts), option<std::string>(options, "folder", "s").value_or(""),
+                           std::move(result));
+}
+
 void ManagerObject::UndefineZone(sdbus::Result<>&& result, std::string name, Dictionary options) {
     check_options(options, {});
     authorise(

@@ -34,6 +34,8 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
                              Dictionary options) override;
     void DefineZone(sdbus::Result<std::string>&& result, std::string name, sdbus::UnixFd config,
                     Dictionary options) override;
+    void CheckZones(sdbus::Result<Dictionary>&& result,
+                    std::vector<sdbus::Struct<std::string, std::string>> files, Dictionary options) override;
     void UndefineZone(sdbus::Result<>&& result, std::string name, Dictionary options) override;
     void ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& result, std::string name,
                          std::string config, BusFiles files, Dictionary options) override;

@@ -52,15 +52,18 @@ Service::Service(MainLoop& loop, zone::ZoneManager& zones, std::optional<Listeni
       zones_(zones),
       hypervisor_magic_(options.hypervisor_magic),
       listening_(std::move(socket)),
-      control_(loop),
+      control_(loop, "control"),
+      files_(loop, "files"),
       jobs_([this] { update_soon(); }),
-      actions_(zones, control_, jobs_, [this] { update(); }) {}
+      actions_(zones, control_, files_, jobs_, [this] { update(); }) {}
 
 Service::~Service() {
     zones_.on_change({});
     // A call that came in while the loop was quitting holds a message of its
     // connection until it is answered.
     control_.join();
+    loop_.run_posted(); // which may ask the other thread for something
+    files_.join();
     loop_.run_posted();
 }
 
@@ -138,9 +141,11 @@ Result<void> Service::serve_socket() {
         return {};
     }
     auto socket = ControlSocket::create(
-        loop_, control_, *std::exchange(listening_, std::nullopt), [this](auto& connection, bool is_root) {
+        loop_, *std::exchange(listening_, std::nullopt),
+        [this](auto& connection, bool is_root) {
             return make_objects(connection, is_root ? root_peers_ : other_peers_);
-        });
+        },
+        [this](MainLoop::Task task) { behind_calls(std::move(task)); });
     if (!socket) {
         return std::unexpected(std::move(socket.error()));
     }
@@ -192,12 +197,20 @@ void Service::refresh() {
 }
 
 void Service::refresh_definitions() {
-    control_.submit<void>(
+    files_.submit<void>(
         [this]() -> Result<void> {
             zones_.refresh_definitions();
             return {};
         },
         [this](const Result<void>&) { loop_.await_readable(); });
+}
+
+// Each thread answers the calls that it gets one after the other.
+void Service::behind_calls(MainLoop::Task task) {
+    const auto nothing = []() -> Result<void> { return {}; };
+    control_.submit<void>(nothing, [this, nothing, task = std::move(task)](const Result<void>&) mutable {
+        files_.submit<void>(nothing, [task = std::move(task)](const Result<void>&) mutable { task(); });
+    });
 }
 
 void Service::stop() {
@@ -206,12 +219,14 @@ void Service::stop() {
     }
     sd_notify(0, "STOPPING=1\nSTATUS=Finishing what has begun");
     log::info("stopping");
-    control_.stop([this] {
-        const auto zones = zones_.zones();
-        update_objects(zones);
-        warn_of_served_zones(zones);
-        loop_.quit();
-    });
+    control_.stop([this] { files_.stop([this] { finish(); }); });
+}
+
+void Service::finish() {
+    const auto zones = zones_.zones();
+    update_objects(zones);
+    warn_of_served_zones(zones);
+    loop_.quit();
 }
 
 void Service::warn_of_served_zones(const std::vector<zone::ZoneState>& zones) {

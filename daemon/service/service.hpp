@@ -65,6 +65,8 @@ class Service {
     void update_soon();
     void refresh();
     void refresh_definitions();
+    void behind_calls(MainLoop::Task task);
+    void finish();
     static void warn_of_served_zones(const std::vector<zone::ZoneState>& zones);
 
     MainLoop& loop_;
@@ -75,7 +77,8 @@ class Service {
     std::optional<Polkit> polkit_;   ///< of the bus
     PeerAuthority root_peers_{true}; ///< of the socket
     PeerAuthority other_peers_{false};
-    ControlThread control_;
+    ControlThread control_; ///< starts and ends zones
+    ControlThread files_;   ///< reads and writes configurations
     Jobs jobs_;
     Actions actions_;
     std::unique_ptr<Objects> bus_objects_;

@@ -149,7 +149,8 @@ void check_hardware_ids(const ZoneFile& zone, const Machine& machine, Problems& 
 
 } // namespace
 
-Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio, const Machine& machine) {
+Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio, const Machine& machine,
+                           const std::filesystem::path& here) {
     Problems problems(zone.document);
     check_identity(zone.config, machine, problems);
     if (!problems.empty()) {
@@ -161,7 +162,7 @@ Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio, const
     const JsonDocument& document = virtio != nullptr ? virtio->document : zone.document;
     const auto devices =
         virtio != nullptr ? virtio->config.devices_of(zone.config.zone_id) : std::span<const VirtioDevice>{};
-    const std::string folder = folder_of(document);
+    const std::string folder = (here / document.name()).parent_path();
     check_root_interrupts(zone.config, claims_of(zone.config, devices, folder), machine, problems);
     Problems device_problems(document);
     for (const ZoneClaims& other : machine.claims) {

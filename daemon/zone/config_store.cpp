@@ -61,12 +61,12 @@ Result<void> check_text(const fs::path& path, const std::string& text) {
                     "import makes one",
                     config.name);
     }
-    const auto report = check_files({&config, 1});
-    if (report.problems.empty()) {
+    const auto problems = check_files({&config, 1}).findings.problems;
+    if (problems.empty()) {
         return {};
     }
     std::string all;
-    for (const std::string& problem : report.problems) {
+    for (const std::string& problem : problems) {
         all += (all.empty() ? "" : "\n") + problem;
     }
     return fail(ErrorCode::invalid_config, "{}", all);

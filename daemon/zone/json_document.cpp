@@ -17,6 +17,8 @@ namespace {
 /// Configuration comes over the bus too: what it may cost is bounded.
 constexpr std::size_t max_text_size = 1024UL * 1024;
 constexpr std::size_t max_depth = 32;
+// Twice of what 32 zones with all that they may have need; each may be a line of its own in an error.
+constexpr std::size_t max_values = 16384;
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -46,15 +48,15 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
     // NOLINTBEGIN(readability-identifier-naming)
     bool Null() {
         place(JsonValue::Kind::null, position() - 4);
-        return true;
+        return refusal_ == nullptr;
     }
     bool Bool(bool value) {
         place(JsonValue::Kind::boolean, position() - (value ? 4 : 5)).boolean = value;
-        return true;
+        return refusal_ == nullptr;
     }
     bool RawNumber(const char* digits, rapidjson::SizeType length, bool /*copy*/) {
         place(JsonValue::Kind::number, position() - length).text.assign(digits, length);
-        return true;
+        return refusal_ == nullptr;
     }
     bool String(const char* characters, rapidjson::SizeType length, bool /*copy*/) {
         JsonValue& value = place(JsonValue::Kind::string, opening_quote());
@@ -75,6 +77,9 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
     /// Pointers to the open containers stay valid: a vector grows only while
     /// it belongs to the innermost one.
     JsonValue& place(JsonValue::Kind kind, std::size_t offset) {
+        if (++values_ > max_values) {
+            refusal_ = "there are more values than a configuration can have";
+        }
         JsonValue* value = &root_;
         if (!open_.empty()) {
             JsonValue& container = *open_.back();
@@ -129,6 +134,7 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
     JsonValue root_;
     std::vector<JsonValue*> open_;
     std::string key_;
+    std::size_t values_ = 0;
     const char* refusal_ = nullptr;
 };
 

@@ -66,23 +66,6 @@ void ZoneManager::Impl::forget_ended() {
     });
 }
 
-bool ZoneManager::Impl::is_defined(const std::string& name) {
-    const std::scoped_lock guard(lock);
-    return std::ranges::any_of(defined, [&](const DefinedZone& zone) { return zone.state.name == name; });
-}
-
-/// Read the files of configured zones where they have changed; whether they say anything else now.
-bool ZoneManager::Impl::refresh_defined() {
-    const std::scoped_lock files(reading);
-    if (!definitions.refresh()) {
-        return false;
-    }
-    auto now = definitions.zones();
-    const std::scoped_lock guard(lock);
-    defined = std::move(now);
-    return true;
-}
-
 Result<void> ZoneManager::Impl::shutdown_foreign(const std::string& name) {
     const auto list = hypervisor.list_zones();
     if (!list) {
@@ -156,25 +139,6 @@ Result<std::string> ZoneManager::start_configured(const std::string& name, const
     const std::scoped_lock guard(impl_->control);
     return impl_->read_configured(name).and_then(
         [&](auto&& run) { return impl_->start(std::move(run), name, control); });
-}
-
-Result<std::string> ZoneManager::define(const std::string& name, int file, const StoreOptions& options) {
-    const std::scoped_lock guard(impl_->control);
-    auto path = read_config_file(file).and_then(
-        [&](const std::string& text) { return define_config(impl_->config_dirs, name, text, options); });
-    if (path && impl_->refresh_defined()) {
-        impl_->notify();
-    }
-    return std::move(path).transform([](const auto& made) { return made.string(); });
-}
-
-Result<void> ZoneManager::undefine(const std::string& name) {
-    const std::scoped_lock guard(impl_->control);
-    auto removed = undefine_config(impl_->config_dirs, name);
-    if (removed && impl_->refresh_defined()) {
-        impl_->notify();
-    }
-    return removed;
 }
 
 Result<void> ZoneManager::shutdown(const std::string& name) {
@@ -265,21 +229,6 @@ void ZoneManager::refresh() {
     has_changed |= impl_->restart_due();
     impl_->forget_ended();
     if (is_other_list || has_changed) {
-        impl_->notify();
-    }
-}
-
-int ZoneManager::definitions_fd() const {
-    return impl_->watch.fd();
-}
-
-void ZoneManager::refresh_definitions() {
-    bool may_differ = false;
-    {
-        const std::scoped_lock guard(impl_->reading);
-        may_differ = impl_->watch.renew();
-    }
-    if (may_differ && impl_->refresh_defined()) {
         impl_->notify();
     }
 }

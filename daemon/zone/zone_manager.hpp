@@ -5,6 +5,7 @@
 #include "base/unique_fd.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/trap_loop.hpp"
+#include "zone/candidates.hpp"
 #include "zone/config_store.hpp"
 #include "zone/config_text.hpp"
 #include "zone/file_table.hpp"
@@ -15,6 +16,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -63,9 +65,15 @@ class ZoneManager {
 
     /// Keep the configuration in an open file as NAME.json, see define_config();
     /// returns its path. Remove the one that is there, see undefine_config().
-    /// Whether the zone runs is all the same.
+    /// Whether the zone runs is all the same, and so is what start() and the like do meanwhile.
     [[nodiscard]] Result<std::string> define(const std::string& name, int file, const StoreOptions& options);
     [[nodiscard]] Result<void> undefine(const std::string& name);
+
+    /// Whether the zones of these files, that are to run together, fit this
+    /// machine as it is now, see check_fit(). Opens none of the files that they
+    /// name. It does not wait for start() and the like.
+    [[nodiscard]] Result<Findings> check(std::span<const ConfigText> files,
+                                         const std::filesystem::path& here);
 
     /// Shut a zone down by name.
     [[nodiscard]] Result<void> shutdown(const std::string& name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "zone/check_machine.hpp"
+#include "zone/check_fit.hpp"
 #include "zone/config_watch.hpp"
 #include "zone/defined_zones.hpp"
 #include "zone/restarts.hpp"
@@ -22,7 +22,8 @@
 
 namespace hvisor::zone {
 
-/// Starting is in zone_manager_start.cpp, taking over what runs already in zone_manager_adopt.cpp.
+/// Starting is in zone_manager_start.cpp, files in zone_manager_files.cpp, taking over what runs already in
+/// zone_manager_adopt.cpp.
 struct ZoneManager::Impl {
     using Zones = std::map<std::string, std::shared_ptr<Zone>>;
 
@@ -43,7 +44,8 @@ struct ZoneManager::Impl {
           defined(definitions.zones()) {}
 
     bool observe(const std::vector<hypervisor::ZoneInfo>& list);
-    Result<Machine> machine();
+    Machine machine(std::vector<hypervisor::ZoneInfo> list);
+    Result<Surroundings> surroundings();
     Result<Restarts::Run> read(Result<JsonDocument> document, const ConfigText& virtio, FileTable files);
     Result<Restarts::Run> read_configured(const std::string& name);
     Result<std::string> start(Restarts::Run run, const std::string& configured, const StartControl& how,
@@ -73,6 +75,9 @@ struct ZoneManager::Impl {
     std::vector<hypervisor::ZoneInfo> seen; ///< the hypervisor's list at the last refresh; under `control`
     Restarts restarts;                      ///< under `control`
     std::map<std::string, Origin> origins;  ///< of the zones that run; under `control`
+
+    /// Held while a configuration is written or removed: nothing that runs is waited for.
+    std::mutex storing;
 
     /// Under `reading`: the files are read while a zone starts, too.
     std::mutex reading;

@@ -25,16 +25,15 @@ void log_warnings(const std::vector<std::string>& warnings) {
 
 } // namespace
 
-Result<Machine> ZoneManager::Impl::machine() {
-    auto list = hypervisor.list_zones();
-    if (!list) {
-        return std::unexpected(std::move(list).error());
-    }
-    observe(*list); // what a zone that has just gone had is free
-    Machine machine{.zones = std::move(*list), .claims = {}, .reserved = reserved_memory(device_tree)};
+Machine ZoneManager::Impl::machine(std::vector<hypervisor::ZoneInfo> list) {
     std::error_code error;
-    // Where there is none, as on x86_64, the root zone's addresses are not the machine's.
-    if (std::filesystem::is_directory(device_tree, error)) {
+    Machine machine{.zones = std::move(list),
+                    .claims = {},
+                    .reserved = reserved_memory(device_tree),
+                    .root = {},
+                    // Where there is none, as on x86_64, the root zone's addresses are not the machine's.
+                    .is_described = std::filesystem::is_directory(device_tree, error)};
+    if (machine.is_described) {
         machine.root = look_at_root_linux("/proc", device_tree);
     }
     for (const auto& [name, zone] : zones_now()) {
@@ -52,12 +51,14 @@ Result<std::string> ZoneManager::Impl::start(Restarts::Run run, const std::strin
     if (!magic) {
         return std::unexpected(magic.error());
     }
-    const auto now = machine();
-    if (!now) {
-        return std::unexpected(now.error());
+    auto list = hypervisor.list_zones();
+    if (!list) {
+        return std::unexpected(std::move(list).error());
     }
+    observe(*list); // what a zone that has just gone had is free
+    const Machine now = machine(std::move(*list));
     const RestartPolicy policy = run.file.start.restart;
-    auto plan = make_plan(run.file, run.virtio, *run.files, *now, *magic);
+    auto plan = make_plan(run.file, run.virtio, *run.files, now, *magic);
     if (!plan) {
         return std::unexpected(std::move(plan).error());
     }

@@ -62,6 +62,8 @@ READS = [
     (["zone", "show", "root-linux"], 0),
     (["job", "list"], 0),
     (["status"], 0),
+    # The CPU is the root zone's, which only the daemon knows.
+    (["config", "check", "{folder}/zone.json"], 8),
     (["device", "resize", "root-linux", "block-0"], 3),
 ]
 NOT_PERMITTED = 4

@@ -216,6 +216,7 @@ TEST_CASE("devices are set in upstream's spelling of 2024", "[hvisorctl]") {
     const auto device = [&](const std::string& text) {
         return daemon.ctl({"virtio", "start", "--device", text});
     };
+    check_success(device("net,addr=0xa003600,len=0x200,irq=75,zone_id=1,tap=tap0"));
     check_failure(device("gpu,addr=1"), 8, {"\"gpu\" is no type of device"});
     check_failure(device("blk,addr=1,len=200,irq=1,zone_id=1,tap=x"), 8, {"\"tap=x\" is no option of it"});
     check_failure(device("blk,len=200,irq=1,zone_id=1"), 8,

@@ -68,11 +68,11 @@ std::vector<std::vector<ConfigText>> sets_of(const fs::path& folder) {
 }
 
 void check_set(const std::vector<ConfigText>& set) {
-    const FilesReport report = check_files(set);
-    for (const std::string& problem : report.problems) {
+    const Candidates report = check_files(set);
+    for (const std::string& problem : report.findings.problems) {
         UNSCOPED_INFO(problem);
     }
-    CHECK(report.problems.empty());
+    CHECK(report.findings.problems.empty());
     CHECK(report.zones.empty() == set.empty());
 }
 

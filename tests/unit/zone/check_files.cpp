@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/check_files.hpp"
 
+#include "reading.hpp"
 #include "temporary_directory.hpp"
 #include "zone_files.hpp"
 
@@ -11,6 +12,7 @@
 #include <vector>
 
 using namespace hvisor::zone;
+using test::Change;
 using test::changed;
 using test::good_one_file;
 using test::good_virtio;
@@ -30,7 +32,7 @@ std::string second_zone() {
     return changed(text, "disk.img", "disk2.img");
 }
 
-FilesReport check(const std::vector<std::string>& texts) {
+Candidates check(const std::vector<std::string>& texts) {
     std::vector<ConfigText> files;
     for (const std::string& text : texts) {
         files.push_back({std::string(1, static_cast<char>('a' + files.size())) + ".json", text});
@@ -38,33 +40,32 @@ FilesReport check(const std::vector<std::string>& texts) {
     return check_files(files);
 }
 
-struct Change {
-    const char* from;
-    const char* to;
-    const char* message;
-};
-
 } // namespace
 
 TEST_CASE("zones that can run together have no problem, though their windows and interrupts are the same") {
-    const FilesReport report = check({std::string(good_one_file), second_zone()});
-    for (const std::string& problem : report.problems) {
+    const Candidates report = check({std::string(good_one_file), second_zone()});
+    for (const std::string& problem : report.findings.problems) {
         UNSCOPED_INFO(problem);
     }
-    CHECK(report.problems.empty());
-    REQUIRE(report.left_out.size() == 8);
-    CHECK(report.left_out[0] ==
+    CHECK(report.findings.problems.empty());
+    REQUIRE(report.findings.left_out.size() == 6);
+    CHECK(report.findings.left_out[0] == "a.json:8:22: /kernel_filepath: Image, which cannot be opened");
+    CHECK(report.findings.left_out[1].ends_with("/initrd_filepath: initrd.gz, which cannot be opened"));
+    CHECK(report.findings.left_out[2].ends_with("/devices/1/img: disk.img, which cannot be opened"));
+    REQUIRE(report.zones.size() == 2);
+    CHECK(report.zones[0].zone.config.name == "linux2");
+    CHECK(report.zones[1].zone.config.name == "linux3");
+    const auto left = left_to_machine(report.zones);
+    REQUIRE(left.size() == 2);
+    CHECK(left[0] ==
           "a.json:10:10: /dtb: whether the ids (MPIDR) of the board's CPUs are their numbers, which the "
           "generated device tree has; \"mpidr_mappings\" in arch_config says others");
-    CHECK(report.left_out[1] == "a.json:8:22: /kernel_filepath: Image, which cannot be opened");
-    CHECK(report.left_out[2].ends_with("/initrd_filepath: initrd.gz, which cannot be opened"));
-    CHECK(report.left_out[3].ends_with("/devices/1/img: disk.img, which cannot be opened"));
-    CHECK(report.zones == std::vector<std::string>{"linux2", "linux3"});
     // Two devices in one region of the type "virtio".
-    REQUIRE(report.warnings.size() == 4);
-    CHECK(report.warnings[0] == "a.json:16:34: /devices/0/addr: no region of the type \"virtio\" starts at "
-                                "0xa003800, so the guest waits "
-                                "each time it notifies this device; give the device a region of its own");
+    REQUIRE(report.findings.warnings.size() == 4);
+    CHECK(report.findings.warnings[0] ==
+          "a.json:16:34: /devices/0/addr: no region of the type \"virtio\" starts at "
+          "0xa003800, so the guest waits "
+          "each time it notifies this device; give the device a region of its own");
 }
 
 TEST_CASE("what two zones cannot both have is named in the second one's file") {
@@ -85,11 +86,11 @@ TEST_CASE("what two zones cannot both have is named in the second one's file") {
          "\"readonly\": true in both"},
     };
     for (const Change& change : changes) {
-        const FilesReport report =
+        const Candidates report =
             check({std::string(good_one_file), changed(second_zone(), change.from, change.to)});
         INFO(change.from << " -> " << change.to);
-        REQUIRE(report.problems.size() == 1);
-        CHECK(report.problems[0] == change.message);
+        REQUIRE(report.findings.problems.size() == 1);
+        CHECK(report.findings.problems[0] == change.message);
     }
 }
 
@@ -103,9 +104,9 @@ TEST_CASE("registers, interrupts and taps of the machine belong to one zone") {
             text, R"("devices": [)",
             R"("devices": [ { "type": "vsock", "addr": "0xa003000", "len": "0x200", "irq": 78, "cid": 5 }, { "type": "net", "addr": "0xa003200", "len": "0x200", "irq": 78, "tap": "tap0", "mac": [2,0,0,0,0,1] },)");
     };
-    const FilesReport report = check({with_parts(std::string(good_one_file)), with_parts(second_zone())});
-    REQUIRE(report.problems.size() == 1);
-    const std::string& text = report.problems[0];
+    const Candidates report = check({with_parts(std::string(good_one_file)), with_parts(second_zone())});
+    REQUIRE(report.findings.problems.size() == 1);
+    const std::string& text = report.findings.problems[0];
     INFO(text);
     CHECK(
         text.contains("/memory_regions/0/physical_start: the registers at 0x9000000, size 0x1000, overlaps"));
@@ -122,7 +123,7 @@ TEST_CASE("a disk that both zones only read can be theirs") {
     };
     CHECK(check({changed(good_one_file, R"("disk.img")", R"("disk.img", "readonly": true)"),
                  read_only(second_zone())})
-              .problems.empty());
+              .findings.problems.empty());
 }
 
 TEST_CASE("loongarch64 zones repeat the regions that upstream's files repeat, but no RAM with an image") {
@@ -137,30 +138,32 @@ TEST_CASE("loongarch64 zones repeat the regions that upstream's files repeat, bu
                { "type": "ram", "physical_start": "0x1000", "virtual_start": "0x0", "size": "0x10000" },
                { "type": "io", "physical_start": "0x1fe00000", "virtual_start": "0x1fe00000", "size": "0x1000" } ] })";
     };
-    CHECK(check({zone("1", "0xc0000000"), zone("2", "0xa0000000")}).problems.empty());
-    CHECK(check({zone("1", "0xc0000000"), zone("2", "0xc0000000")}).problems.size() == 1);
-    CHECK(check({zone("1", "0xc0000000"), zone("2", "0xc8000000")}).problems.size() == 1);
+    CHECK(check({zone("1", "0xc0000000"), zone("2", "0xa0000000")}).findings.problems.empty());
+    CHECK(check({zone("1", "0xc0000000"), zone("2", "0xc0000000")}).findings.problems.size() == 1);
+    CHECK(check({zone("1", "0xc0000000"), zone("2", "0xc8000000")}).findings.problems.size() == 1);
 }
 
 TEST_CASE("upstream's two files are checked together, and what is not there is said") {
-    FilesReport report = check({std::string(good_zone), std::string(good_virtio)});
-    CHECK(report.problems.empty());
-    REQUIRE(report.left_out.size() == 3);
-    CHECK(report.left_out[0].ends_with("/kernel_filepath: Image, which cannot be opened"));
-    CHECK(report.left_out[1] == "a.json:12:19: /dtb_filepath: zone1.dtb, which cannot be opened");
-    CHECK(report.left_out[2].starts_with("b.json:5:77: /zones/0/devices/1/img: disk.img, which"));
+    Candidates report = check({std::string(good_zone), std::string(good_virtio)});
+    CHECK(report.findings.problems.empty());
+    REQUIRE(report.findings.left_out.size() == 3);
+    CHECK(report.findings.left_out[0].ends_with("/kernel_filepath: Image, which cannot be opened"));
+    CHECK(report.findings.left_out[1] == "a.json:12:19: /dtb_filepath: zone1.dtb, which cannot be opened");
+    CHECK(report.findings.left_out[2].starts_with("b.json:5:77: /zones/0/devices/1/img: disk.img, which"));
     report = check({std::string(good_zone)});
-    REQUIRE(report.left_out.size() == 3);
-    CHECK(report.left_out[0] == "a.json: the devices of zone linux2, which are in no file that was given");
+    REQUIRE(report.findings.left_out.size() == 3);
+    CHECK(report.findings.left_out[0] ==
+          "a.json: the devices of zone linux2, which are in no file that was given");
     report = check({std::string(good_zone), changed(good_virtio, R"("irq": 76)", R"("irq": 77)")});
-    REQUIRE(report.problems.size() == 1);
-    CHECK(report.problems[0].starts_with("b.json:"));
+    REQUIRE(report.findings.problems.size() == 1);
+    CHECK(report.findings.problems[0].starts_with("b.json:"));
 }
 
 TEST_CASE("problems of all files are told at once") {
-    const FilesReport report = check({"{", "[]", R"({ "zones": 1 })", std::string(good_one_file)});
-    CHECK(report.problems.size() == 3);
+    const Candidates report = check({"{", "[]", R"({ "zones": 1 })", std::string(good_one_file)});
+    CHECK(report.findings.problems.size() == 3);
     CHECK(report.zones.size() == 1);
+    CHECK(report.unread == std::vector<std::string>{"a.json", "b.json", "c.json"});
 }
 
 TEST_CASE("a device tree that is no device tree is a problem of the zone's file") {
@@ -168,18 +171,18 @@ TEST_CASE("a device tree that is no device tree is a problem of the zone's file"
     folder.write("zone1.dtb", "no device tree");
     const std::string name = folder.path() / "z.json";
     const ConfigText files[] = {{name, std::string(good_zone)}, {"v.json", std::string(good_virtio)}};
-    const FilesReport report = check_files(files);
-    REQUIRE(report.problems.size() == 1);
-    CHECK(report.problems[0].starts_with(name + ":12:19: /dtb_filepath: zone1.dtb: "));
+    const Candidates report = check_files(files);
+    REQUIRE(report.findings.problems.size() == 1);
+    CHECK(report.findings.problems[0].starts_with(name + ":12:19: /dtb_filepath: zone1.dtb: "));
 }
 
 TEST_CASE("images and disks that are there are looked at as hvisord does") {
     const test::TemporaryDirectory folder;
     const std::string name = folder.path() / "z.json";
     const auto problems = [&name](const std::string& text) {
-        const FilesReport report = check_files(std::vector<ConfigText>{{name, text}});
+        const Candidates report = check_files(std::vector<ConfigText>{{name, text}});
         std::string lines;
-        for (const std::string& problem : report.problems) {
+        for (const std::string& problem : report.findings.problems) {
             lines += problem + "\n";
         }
         return lines;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/check_zone.hpp"
+#include "reading.hpp"
 #include "zone_text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -7,21 +8,16 @@
 #include <string>
 
 using namespace hvisor::zone;
+using test::Change;
 using test::changed;
 using test::good_virtio;
 using test::good_zone;
+using test::read_zone;
 
 namespace {
 
-ZoneFile zone_file(const std::string& text) {
-    auto zone = read_zone_file(ConfigText{"z.json", text});
-    INFO((zone ? "" : zone.error().message));
-    REQUIRE(zone);
-    return std::move(*zone);
-}
-
 std::string zone_problems(const std::string& text) {
-    const auto checked = check_zone(zone_file(text));
+    const auto checked = check_zone(read_zone(text));
     return checked ? "" : checked.error().message;
 }
 
@@ -29,15 +25,9 @@ std::string device_problems(const std::string& zone, const std::string& virtio) 
     const auto file = read_virtio_config(ConfigText{"v.json", virtio});
     INFO((file ? "" : file.error().message));
     REQUIRE(file);
-    const auto checked = check_devices(zone_file(zone), *file);
+    const auto checked = check_devices(read_zone(zone), *file);
     return checked ? "" : checked.error().message;
 }
-
-struct Change {
-    const char* from;
-    const char* to;
-    const char* message;
-};
 
 } // namespace
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <poll.h>
+#include <string>
 
 using hvisor::zone::ConfigWatch;
 using hvisor::zone::test::TemporaryDirectory;
@@ -28,6 +29,12 @@ struct Watched {
         return ::poll(&poll, 1, 0) == 1;
     }
 
+    /// Write a file, and whether that is told.
+    bool tells_of(const std::string& name, const std::string& text = "{}") {
+        root.write(name, text);
+        return tells();
+    }
+
     /// Whether what has just been done is told, and told once.
     bool tells() {
         const bool told = is_readable() && watch.renew();
@@ -45,36 +52,29 @@ struct Watched {
 TEST_CASE("directories of zones are waited for, and then their files") {
     Watched zones;
     CHECK_FALSE(zones.is_readable());
-    zones.root.write("other.json", "{}");
-    CHECK_FALSE(zones.tells()); // a neighbour of what is waited for
+    CHECK_FALSE(zones.tells_of("other.json")); // a neighbour of what is waited for
     fs::create_directory(zones.root.path() / "etc");
     CHECK(zones.tells());
     // What comes in one go is not missed between two looks.
     fs::create_directories(zones.etc);
     CHECK(zones.tells());
-    zones.root.write("etc/hvisor/zones/a.json", "{}");
-    CHECK(zones.tells());
-    zones.root.write("run/hvisor/zones/b.json", "{}");
-    CHECK(zones.tells());
-    zones.root.write("run/hvisor/zones/b.json", "{ }");
-    CHECK(zones.tells());
+    CHECK(zones.tells_of("etc/hvisor/zones/a.json"));
+    CHECK(zones.tells_of("run/hvisor/zones/b.json"));
+    CHECK(zones.tells_of("run/hvisor/zones/b.json", "{ }"));
     fs::remove(zones.run / "b.json");
     CHECK(zones.tells());
 
     // Gone, and back.
     fs::remove_all(zones.root.path() / "etc");
     CHECK(zones.tells());
-    zones.root.write("etc/hvisor/zones/a.json", "{}");
-    CHECK(zones.tells());
-    zones.root.write("etc/hvisor/zones/c.json", "{}");
-    CHECK(zones.tells());
+    CHECK(zones.tells_of("etc/hvisor/zones/a.json"));
+    CHECK(zones.tells_of("etc/hvisor/zones/c.json"));
     // Another folder in its place.
     fs::rename(zones.etc, zones.root.path() / "old");
     CHECK(zones.tells());
     fs::create_directory(zones.etc);
     CHECK(zones.tells());
-    zones.root.write("etc/hvisor/zones/d.json", "{}");
-    CHECK(zones.tells());
+    CHECK(zones.tells_of("etc/hvisor/zones/d.json"));
 }
 
 TEST_CASE("drop-ins and files behind links are watched") {
@@ -83,19 +83,15 @@ TEST_CASE("drop-ins and files behind links are watched") {
     fs::create_directories(zones.etc);
     fs::create_symlink(zones.root.path() / "srv/far.json", zones.etc / "far.json");
     CHECK(zones.tells());
-    zones.root.write("srv/far.json", "{ }");
-    CHECK(zones.tells());
+    CHECK(zones.tells_of("srv/far.json", "{ }"));
     // As editors save: another file under the same name.
     zones.root.write("srv/new.json", "{  }");
     fs::rename(zones.root.path() / "srv/new.json", zones.root.path() / "srv/far.json");
     CHECK(zones.tells());
-    zones.root.write("srv/far.json", "{   }");
-    CHECK(zones.tells());
+    CHECK(zones.tells_of("srv/far.json", "{   }"));
 
-    zones.root.write("etc/hvisor/zones/far.json.d/10-cpus.json", "{}");
-    CHECK(zones.tells());
-    zones.root.write("etc/hvisor/zones/far.json.d/10-cpus.json", "{ }");
-    CHECK(zones.tells());
+    CHECK(zones.tells_of("etc/hvisor/zones/far.json.d/10-cpus.json"));
+    CHECK(zones.tells_of("etc/hvisor/zones/far.json.d/10-cpus.json", "{ }"));
     fs::remove_all(zones.etc / "far.json.d");
     CHECK(zones.tells());
 }

@@ -90,6 +90,12 @@ TEST_CASE("a text that is no configuration is refused with its place") {
     CHECK(refusal(R"({"a\u0000b": 1})") == R"(f:1:12: a string contains the character \u0000)");
     CHECK(refusal(std::string(100, '[')) ==
           "f:1:34: arrays and objects are nested too deep for a configuration");
+    std::string values = "[";
+    for (int i = 0; i < 16383; ++i) {
+        values += "1,";
+    }
+    CHECK(JsonDocument::parse(ConfigText{"f", values + "]"}));
+    CHECK(refusal(values + "1]") == "f:1:32768: there are more values than a configuration can have");
     CHECK(refusal(std::string((1024 * 1024) + 1, ' ')) ==
           "f: the file is 1048577 bytes large; a configuration has at most 1048576");
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "reading.hpp"
 #include "zone/check_zone.hpp"
 #include "zone/file_references.hpp"
 #include "zone/zone_file.hpp"
-#include "zone_refusal.hpp"
 #include "zone_text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -14,21 +14,11 @@ using test::Change;
 using test::changed;
 using test::good_one_file;
 using test::good_zone;
+using test::read_zone;
 using test::refusal;
 
-namespace {
-
-ZoneFile read(const std::string& text) {
-    auto zone = read_zone_file(ConfigText{"z.json", text});
-    INFO((zone ? "" : zone.error().message));
-    REQUIRE(zone);
-    return std::move(*zone);
-}
-
-} // namespace
-
 TEST_CASE("a zone of one file has its devices and how it is started") {
-    const ZoneFile zone = read(std::string(good_one_file));
+    const ZoneFile zone = read_zone(std::string(good_one_file));
     CHECK(zone.form == Form::one_file);
     CHECK(zone.warnings.empty());
     CHECK(zone.start.dtb == DtbSource::generate);
@@ -60,12 +50,12 @@ TEST_CASE("the files of a one-file zone are those of its images and of its disks
 }
 
 TEST_CASE("a zone JSON of upstream's form has no devices and no options, but a device tree") {
-    const ZoneFile zone = read(std::string(good_zone));
+    const ZoneFile zone = read_zone(std::string(good_zone));
     CHECK(zone.form == Form::upstream);
     CHECK(zone.devices.empty());
     CHECK(zone.start.dtb == DtbSource::file);
     CHECK(zone.start.restart == RestartPolicy::never);
-    CHECK(read(changed(good_zone, R"("zone1.dtb")", R"("null")")).start.dtb == DtbSource::none);
+    CHECK(read_zone(changed(good_zone, R"("zone1.dtb")", R"("null")")).start.dtb == DtbSource::none);
 }
 
 TEST_CASE("what a one-file zone can leave out has a default") {
@@ -73,13 +63,13 @@ TEST_CASE("what a one-file zone can leave out has a default") {
     text = changed(text, R"("dtb": "generate",)", R"("dtb_filepath": "zone1.dtb",)");
     text = changed(text, R"("cmdline": "console=hvc0 root=/dev/vda",)", "");
     text = changed(text, R"("initrd_filepath": "initrd.gz", "initrd_load_paddr": "0x58000000",)", "");
-    const ZoneFile zone = read(text);
+    const ZoneFile zone = read_zone(text);
     CHECK(zone.start.dtb == DtbSource::file);
     CHECK(zone.start.restart == RestartPolicy::never);
     CHECK_FALSE(zone.start.clear_ram);
     text = changed(text, R"("dtb_filepath": "zone1.dtb",)", "");
     text = changed(text, R"("dtb_load_paddr": "0x50000000",)", "");
-    CHECK(read(text).start.dtb == DtbSource::none);
+    CHECK(read_zone(text).start.dtb == DtbSource::none);
 }
 
 TEST_CASE("what is wrong with a one-file zone is said with its place, key and what belongs there") {
@@ -154,13 +144,13 @@ TEST_CASE("command line and initial RAM disk need a device tree that can tell th
 
 TEST_CASE("numbers of a one-file zone are numbers, decimal strings or hexadecimal strings") {
     const auto size = [](const std::string& written) {
-        return read(changed(good_one_file, R"("0x30000000")", written)).config.memory_regions[0].size;
+        return read_zone(changed(good_one_file, R"("0x30000000")", written)).config.memory_regions[0].size;
     };
     CHECK(size("805306368") == 0x30000000);
     CHECK(size(R"("805306368")") == 0x30000000);
     CHECK(size("4294967296") == 0x100000000);
     CHECK(size(R"("0xffffffffffffffff")") == UINT64_MAX);
-    CHECK(read(changed(good_one_file, R"("zone_id": 1)", R"("zone_id": "0x1")")).config.zone_id == 1);
+    CHECK(read_zone(changed(good_one_file, R"("zone_id": 1)", R"("zone_id": "0x1")")).config.zone_id == 1);
     for (const char* written : {R"("")", R"(" 1")", R"("1 ")", R"("+1")", R"("010")", R"("0X10")", R"("0x")",
                                 "1e3", "-1", "1.0", R"("0x10000000000000000")"}) {
         INFO(written);
@@ -183,11 +173,11 @@ TEST_CASE("a guest on x86_64 has no device tree") {
 }
 
 TEST_CASE("a disabled device of a one-file zone is left out, but has to be right") {
-    CHECK(read(changed(good_one_file, R"("irq": 76)", R"("irq": 76, "status": "disable")")).devices.size() ==
-          1);
+    CHECK(read_zone(changed(good_one_file, R"("irq": 76)", R"("irq": 76, "status": "disable")"))
+              .devices.size() == 1);
     CHECK(refusal(changed(good_one_file, R"("irq": 76)", R"("status": "disable")"))
               .contains("/devices/0/irq: this key is missing"));
-    CHECK(read(changed(good_one_file, R"("console")", R"("gpu", "width": 1280, "status": "disable")"))
+    CHECK(read_zone(changed(good_one_file, R"("console")", R"("gpu", "width": 1280, "status": "disable")"))
               .devices.size() == 1);
 }
 
@@ -195,7 +185,7 @@ TEST_CASE("what upstream's tool ignores in its own files is a warning") {
     std::string text = changed(good_zone, R"("zone_id": 1)", R"("zone_id": 1, "ZONE_ID": 2)");
     text = changed(text, R"("pci_config": [])", R"("kernel_args": "", "modules_": [])");
     text = changed(text, R"("size": "0x200" },)", R"("size": "512" },)");
-    const ZoneFile zone = read(text);
+    const ZoneFile zone = read_zone(text);
     CHECK(zone.config.zone_id == 1);
     CHECK(zone.config.memory_regions[1].size == 512);
     REQUIRE(zone.warnings.size() == 4);

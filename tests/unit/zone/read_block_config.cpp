@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "reading.hpp"
 #include "zone/virtio_config.hpp"
 #include "zone_text.hpp"
 
@@ -7,6 +8,8 @@
 
 using namespace hvisor::zone;
 using test::changed;
+using test::read_virtio;
+using test::virtio_refusal;
 
 namespace {
 
@@ -19,17 +22,11 @@ std::string with(std::string_view keys) {
 }
 
 BlockConfig read(const std::string& text) {
-    const auto virtio = read_virtio_config(ConfigText{"v.json", text});
-    INFO((virtio ? "" : virtio.error().message));
-    REQUIRE(virtio);
-    return virtio->config.zones.at(0).devices.at(0).block;
+    return read_virtio(text).zones.at(0).devices.at(0).block;
 }
 
 std::string refusal(std::string_view keys) {
-    const auto virtio = read_virtio_config(ConfigText{"v.json", with(keys)});
-    REQUIRE_FALSE(virtio);
-    CHECK(virtio.error().code == hvisor::ErrorCode::invalid_config);
-    return virtio.error().message;
+    return virtio_refusal(with(keys));
 }
 
 } // namespace

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "reading.hpp"
 #include "zone/virtio_config.hpp"
 #include "zone_text.hpp"
 
@@ -7,6 +8,8 @@
 
 using namespace hvisor::zone;
 using test::changed;
+using test::read_virtio;
+using test::virtio_refusal;
 
 namespace {
 
@@ -15,24 +18,15 @@ constexpr std::string_view good = R"({ "zones": [ { "id": 1, "memory_region": []
   "mac": ["0x00", "0x16", 62, "0x10", "0x10", "0xff"], "status": "enable" } ] } ] })";
 
 NetConfig read(const std::string& text) {
-    const auto virtio = read_virtio_config(ConfigText{"v.json", text});
-    INFO((virtio ? "" : virtio.error().message));
-    REQUIRE(virtio);
-    REQUIRE(virtio->config.zones.at(0).devices.size() == 1);
-    CHECK(virtio->config.zones[0].devices[0].type == DeviceType::net);
-    return virtio->config.zones[0].devices[0].net;
+    const VirtioConfig virtio = read_virtio(text);
+    REQUIRE(virtio.zones.at(0).devices.size() == 1);
+    CHECK(virtio.zones[0].devices[0].type == DeviceType::net);
+    return virtio.zones[0].devices[0].net;
 }
 
 /// The file with more keys.
 std::string with(std::string_view keys) {
     return changed(good, R"("tap0",)", std::string(R"("tap0", )").append(keys).append(","));
-}
-
-std::string refusal(const std::string& text) {
-    const auto virtio = read_virtio_config(ConfigText{"v.json", text});
-    REQUIRE_FALSE(virtio);
-    CHECK(virtio.error().code == hvisor::ErrorCode::invalid_config);
-    return virtio.error().message;
 }
 
 } // namespace
@@ -68,7 +62,9 @@ TEST_CASE("the ends of what a network device takes are taken") {
 }
 
 TEST_CASE("what is wrong with a network device is said with its place, key and what belongs there") {
-    const auto replaced = [](const char* from, const char* to) { return refusal(changed(good, from, to)); };
+    const auto replaced = [](const char* from, const char* to) {
+        return virtio_refusal(changed(good, from, to));
+    };
     CHECK(
         replaced(R"("tap": "tap0",)", "") ==
         "v.json:2:1: /zones/0/devices/0/tap: this key is missing; expected the name of a tap, which is made "
@@ -95,15 +91,18 @@ TEST_CASE("what is wrong with a network device is said with its place, key and w
     CHECK(replaced(R"(["0x00", "0x16", 62, "0x10", "0x10", "0xff"])", "[0,0,0,0,0,0]")
               .contains("/mac: the address is all zeroes"));
 
-    CHECK(refusal(with(R"("bridge": "")")).contains("/bridge: \"\" cannot name a network interface"));
-    CHECK(refusal(with(R"("mtu": 67)")).contains("/mtu: 67 is too small; expected at least 68"));
-    CHECK(refusal(with(R"("mtu": 65522)")).contains("/mtu: 65522 is too large; expected at most 65521"));
-    CHECK(refusal(with(R"("queue_pairs": 0)")).contains("/queue_pairs: 0 is too small; expected at least 1"));
-    CHECK(refusal(with(R"("queue_pairs": 8)")).contains("/queue_pairs: 8 is too large; expected at most 7"));
-    CHECK(refusal(with(R"("rate_limit": 5)")).contains("/rate_limit: expected an object with"));
-    CHECK(refusal(with(R"("rate_limit": {"transmit": {}})"))
+    CHECK(virtio_refusal(with(R"("bridge": "")")).contains("/bridge: \"\" cannot name a network interface"));
+    CHECK(virtio_refusal(with(R"("mtu": 67)")).contains("/mtu: 67 is too small; expected at least 68"));
+    CHECK(
+        virtio_refusal(with(R"("mtu": 65522)")).contains("/mtu: 65522 is too large; expected at most 65521"));
+    CHECK(virtio_refusal(with(R"("queue_pairs": 0)"))
+              .contains("/queue_pairs: 0 is too small; expected at least 1"));
+    CHECK(virtio_refusal(with(R"("queue_pairs": 8)"))
+              .contains("/queue_pairs: 8 is too large; expected at most 7"));
+    CHECK(virtio_refusal(with(R"("rate_limit": 5)")).contains("/rate_limit: expected an object with"));
+    CHECK(virtio_refusal(with(R"("rate_limit": {"transmit": {}})"))
               .contains("/rate_limit/transmit: nothing is limited"));
-    CHECK(refusal(with(R"("rate_limit": {"receive": {"bytes_per_second": -1}})"))
+    CHECK(virtio_refusal(with(R"("rate_limit": {"receive": {"bytes_per_second": -1}})"))
               .contains("/rate_limit/receive/bytes_per_second: -1 is negative"));
 }
 

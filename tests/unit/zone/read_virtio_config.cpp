@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "reading.hpp"
 #include "zone/file_references.hpp"
 #include "zone/virtio_config.hpp"
 #include "zone_text.hpp"
@@ -11,27 +12,11 @@ using namespace hvisor::zone;
 using test::changed;
 using test::good_virtio;
 using test::good_zone;
-
-namespace {
-
-VirtioConfig read(const std::string& text) {
-    const auto virtio = read_virtio_config(ConfigText{"v.json", text});
-    INFO((virtio ? "" : virtio.error().message));
-    REQUIRE(virtio);
-    return virtio->config;
-}
-
-std::string refusal(const std::string& text) {
-    const auto virtio = read_virtio_config(ConfigText{"v.json", text});
-    REQUIRE_FALSE(virtio);
-    CHECK(virtio.error().code == hvisor::ErrorCode::invalid_config);
-    return virtio.error().message;
-}
-
-} // namespace
+using test::read_virtio;
+using test::virtio_refusal;
 
 TEST_CASE("a good virtio file becomes the model") {
-    const VirtioConfig config = read(std::string(good_virtio));
+    const VirtioConfig config = read_virtio(std::string(good_virtio));
     REQUIRE(config.zones.size() == 1);
     const VirtioZone& zone = config.zones[0];
     CHECK(config.zone(1) == &zone);
@@ -93,12 +78,12 @@ TEST_CASE("what is wrong with a virtio file is said with its place, key and what
     };
     for (const Change& change : changes) {
         INFO(change.from << " -> " << change.to);
-        CHECK(refusal(changed(good_virtio, change.from, change.to)) == change.message);
+        CHECK(virtio_refusal(changed(good_virtio, change.from, change.to)) == change.message);
     }
 }
 
 TEST_CASE("an entropy device needs no more than what all have") {
-    const VirtioConfig config = read(changed(good_virtio, R"("console")", R"("rng")"));
+    const VirtioConfig config = read_virtio(changed(good_virtio, R"("console")", R"("rng")"));
     CHECK(config.zones[0].devices[0].type == DeviceType::entropy);
     CHECK(config.zones[0].devices[0].interrupt == 76);
     CHECK(config.zones[0].devices[0].entropy_limit == hvisor::Throttle::Settings{});
@@ -108,27 +93,28 @@ TEST_CASE("an entropy device may have a rate limit") {
     const auto limited = [](const char* limit) {
         return changed(good_virtio, R"("console")", std::format(R"("rng", "rate_limit": {})", limit));
     };
-    const auto config = read(limited(R"({ "bytes_per_second": 4096, "requests_per_second": 10 })"));
+    const auto config = read_virtio(limited(R"({ "bytes_per_second": 4096, "requests_per_second": 10 })"));
     const auto& limit = config.zones[0].devices[0].entropy_limit;
     CHECK(limit.bytes.rate == 4096);
     CHECK(limit.operations.rate == 10);
-    CHECK(refusal(limited("{}")).contains("/rate_limit: nothing is limited here"));
+    CHECK(virtio_refusal(limited("{}")).contains("/rate_limit: nothing is limited here"));
 }
 
 TEST_CASE("a socket device has a cid of its own") {
     const auto with_cid = [](const char* cid) {
         return changed(good_virtio, R"("console")", std::format(R"("vsock", "cid": {})", cid));
     };
-    const auto config = read(with_cid("3"));
+    const auto config = read_virtio(with_cid("3"));
     CHECK(config.zones[0].devices[0].type == DeviceType::vsock);
     CHECK(config.zones[0].devices[0].cid == 3);
-    CHECK(read(with_cid(R"("0xfffffffe")")).zones[0].devices[0].cid == 0xfffffffe);
-    CHECK(refusal(changed(good_virtio, R"("console")", R"("vsock")"))
+    CHECK(read_virtio(with_cid(R"("0xfffffffe")")).zones[0].devices[0].cid == 0xfffffffe);
+    CHECK(virtio_refusal(changed(good_virtio, R"("console")", R"("vsock")"))
               .contains(
                   "/zones/0/devices/0/cid: this key is missing; expected the zone's address for sockets, 3 "
                   "to 4294967294"));
-    CHECK(refusal(with_cid("2")).contains("/cid: the cid 2 is not for guests; expected 3 to 4294967294"));
-    CHECK(refusal(with_cid(R"("0xffffffff")"))
+    CHECK(virtio_refusal(with_cid("2"))
+              .contains("/cid: the cid 2 is not for guests; expected 3 to 4294967294"));
+    CHECK(virtio_refusal(with_cid(R"("0xffffffff")"))
               .contains("/cid: 0xffffffff is too large; expected at most 4294967294"));
 }
 
@@ -141,12 +127,12 @@ TEST_CASE("two zones have different cids, and no zone has two") {
     constexpr auto four =
         R"({ "type": "vsock", "addr": 8192, "len": 512, "irq": 41, "cid": 4, "status": "enable" })";
     const auto file = [](const std::string& zones) { return std::format(R"({{ "zones": [ {} ] }})", zones); };
-    CHECK(read(file(zone(1, three) + "," + zone(2, four))).zones.size() == 2);
-    CHECK(refusal(file(zone(1, three) + "," + zone(2, three)))
+    CHECK(read_virtio(file(zone(1, three) + "," + zone(2, four))).zones.size() == 2);
+    CHECK(virtio_refusal(file(zone(1, three) + "," + zone(2, three)))
               .ends_with(
                   "/zones/1/devices/0/cid: the cid 3 is zone 1's already; expected one of its own for every "
                   "zone"));
-    CHECK(refusal(file(zone(1, (std::string(three) + "," + four).c_str())))
+    CHECK(virtio_refusal(file(zone(1, (std::string(three) + "," + four).c_str())))
               .ends_with("/zones/0/devices: there are several vsock devices; expected at most one a zone"));
 }
 
@@ -154,36 +140,37 @@ TEST_CASE("a console may have further ports") {
     const auto with_ports = [](const char* ports) {
         return changed(good_virtio, R"("irq": 76,)", std::string(R"("irq": 76, "ports": )") + ports + ",");
     };
-    CHECK(read(std::string(good_virtio)).zones[0].devices[0].ports.empty());
+    CHECK(read_virtio(std::string(good_virtio)).zones[0].devices[0].ports.empty());
     const auto config =
-        read(with_ports(R"([ { "name": "org.example.agent" }, { "name": "log", "console": true } ])"));
+        read_virtio(with_ports(R"([ { "name": "org.example.agent" }, { "name": "log", "console": true } ])"));
     const auto& ports = config.zones[0].devices[0].ports;
     REQUIRE(ports.size() == 2);
     CHECK(ports[0].name == "org.example.agent");
     CHECK_FALSE(ports[0].is_console);
     CHECK(ports[1].is_console);
 
-    CHECK(refusal(with_ports("3")).contains("/ports: expected an array of ports"));
-    CHECK(refusal(with_ports("[ 3 ]")).contains("/ports/0: expected an object with name"));
-    CHECK(refusal(with_ports("[ {} ]")).contains("/ports/0/name: this key is missing"));
+    CHECK(virtio_refusal(with_ports("3")).contains("/ports: expected an array of ports"));
+    CHECK(virtio_refusal(with_ports("[ 3 ]")).contains("/ports/0: expected an object with name"));
+    CHECK(virtio_refusal(with_ports("[ {} ]")).contains("/ports/0/name: this key is missing"));
     for (const auto* name : {"", ".", "..", "a/b", "a b", "a\\u0001b"}) {
         INFO(name);
-        CHECK(refusal(with_ports(std::format(R"([ {{ "name": "{}" }} ])", name).c_str()))
+        CHECK(virtio_refusal(with_ports(std::format(R"([ {{ "name": "{}" }} ])", name).c_str()))
                   .contains("/ports/0/name: expected 1 to 64 printable characters"));
     }
-    CHECK(refusal(with_ports(R"([ { "name": "a" }, { "name": "a" } ])"))
+    CHECK(virtio_refusal(with_ports(R"([ { "name": "a" }, { "name": "a" } ])"))
               .contains("/ports/1/name: a port called a is there already"));
-    CHECK(refusal(with_ports(R"([ { "name": "a", "console": "yes" } ])"))
+    CHECK(virtio_refusal(with_ports(R"([ { "name": "a", "console": "yes" } ])"))
               .contains("/ports/0/console: expected true or false"));
     std::string many = R"([ { "name": "1" })";
     for (int i = 2; i <= 7; ++i) {
         many += std::format(R"(, {{ "name": "{}" }})", i);
     }
-    CHECK(refusal(with_ports((many + "]").c_str())).contains("there are 7 elements; expected at most 6"));
+    CHECK(virtio_refusal(with_ports((many + "]").c_str()))
+              .contains("there are 7 elements; expected at most 6"));
 }
 
 TEST_CASE("a disabled device is not looked at") {
-    const VirtioConfig config = read(changed(
+    const VirtioConfig config = read_virtio(changed(
         good_virtio, R"("console", "addr": "0xa003800", "len": "0x200", "irq": 76, "status": "enable")",
         R"("gpu", "status": "disable")"));
     REQUIRE(config.zones[0].devices.size() == 1);
@@ -191,7 +178,7 @@ TEST_CASE("a disabled device is not looked at") {
 }
 
 TEST_CASE("a memory region of size 0 is skipped, as upstream does") {
-    CHECK(read(changed(good_virtio, R"("0x30000000")", "0")).zones[0].memory.empty());
+    CHECK(read_virtio(changed(good_virtio, R"("0x30000000")", "0")).zones[0].memory.empty());
 }
 
 TEST_CASE("the files a configuration names are listed for hvisorctl") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/write_zone_file.hpp"
 
+#include "reading.hpp"
 #include "zone/print_json.hpp"
 #include "zone_text.hpp"
 
@@ -13,25 +14,14 @@ using test::changed;
 using test::good_one_file;
 using test::good_virtio;
 using test::good_zone;
-
-namespace {
-
-ZoneFile read(const std::string& text) {
-    auto zone = read_zone_file(ConfigText{"z.json", text});
-    INFO(text);
-    INFO((zone ? "" : zone.error().message));
-    REQUIRE(zone);
-    return std::move(*zone);
-}
-
-} // namespace
+using test::read_zone;
 
 TEST_CASE("upstream's two files become one that says the same") {
     const auto virtio = read_virtio_config(ConfigText{"v.json", std::string(good_virtio)});
     REQUIRE(virtio);
     const std::string text =
-        write_zone_file(read(std::string(good_zone)), virtio->config.zones.at(0).devices);
-    const ZoneFile zone = read(text);
+        write_zone_file(read_zone(std::string(good_zone)), virtio->config.zones.at(0).devices);
+    const ZoneFile zone = read_zone(text);
     CHECK(zone.form == Form::one_file);
     CHECK(zone.start.dtb == DtbSource::file);
     CHECK(zone.config.memory_regions.size() == 3);
@@ -59,9 +49,9 @@ TEST_CASE("writing a zone and reading it again changes nothing") {
                    R"("zone_id": 1, "modules": [ { "filepath": "m", "load_paddr": "0x59000000" } ],
                       "ivc_configs": [ { "ivc_id": 3, "peer_id": 1, "control_table_ipa": "0xd0000000",
                         "shared_mem_ipa": "0xd0001000", "rw_sec_size": 0, "out_sec_size": "0x1000", "interrupt_num": 66, "max_peers": 2 } ],)");
-    const ZoneFile zone = read(text);
+    const ZoneFile zone = read_zone(text);
     const std::string once = write_zone_file(zone, zone.devices);
-    const ZoneFile again = read(once);
+    const ZoneFile again = read_zone(once);
     CHECK(write_zone_file(again, again.devices) == once);
     CHECK(again.start.cmdline == zone.start.cmdline);
     CHECK(again.start.restart == RestartPolicy::on_failure);
