@@ -227,8 +227,11 @@ void refuse_multiboot(const ConfigReader& zone) {
     if (zone.form() == Form::one_file) {
         return;
     }
+    // Hypercall 8 tells the hypervisor where Multiboot2's information is; what has to be in it,
+    // and who writes it, is in none of its public sources (section 2.3).
     constexpr std::string_view refusal =
-        "this version starts no Multiboot2 guests; remove this key for a normal boot";
+        "this hvisord starts no Multiboot2 guests, because what the hypervisor has to be told of one is not "
+        "published; remove this key for a normal boot";
     if (const auto protocol = zone.find("boot_protocol")) {
         if (protocol->string("the name of a boot protocol") == "multiboot2") {
             protocol->problem(refusal);

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/check_limits.hpp"
 
+#include "reading.hpp"
 #include "zone/check_zone.hpp"
 #include "zone_text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <cstddef>
+#include <format>
 #include <string>
+#include <string_view>
 
 using namespace hvisor::zone;
+using test::Change;
 using test::changed;
 using test::good_one_file;
+using test::good_zone;
 
 namespace {
 
 std::string problems(const std::string& text) {
-    const auto zone = read_zone_file(ConfigText{"z.json", text});
-    INFO((zone ? "" : zone.error().message));
-    REQUIRE(zone);
-    const auto checked = check_zone(*zone);
+    const auto checked = check_zone(test::read_zone(text));
     return checked ? "" : checked.error().message;
 }
 
@@ -50,12 +53,6 @@ constexpr const char* regions =
     R"("rsdp_memory_region_id": 1, "acpi_memory_region_id": 0, "uefi_memory_region_id": 0, )";
 constexpr const char* screen = R"("screen_base": 0)";
 
-struct Change {
-    const char* from;
-    const char* to;
-    const char* message;
-};
-
 } // namespace
 
 TEST_CASE("what the hypervisor panics at is found in a zone file") {
@@ -85,6 +82,53 @@ TEST_CASE("what the hypervisor panics at is found in a zone file") {
     for (const Change& change : changes) {
         INFO(change.from << " -> " << change.to);
         CHECK(problems(changed(good_one_file, change.from, change.to)) == change.message);
+    }
+}
+
+TEST_CASE("counts that the hypervisor takes without a look are limited: the most is read, one more is not") {
+    struct Limit {
+        const char* place; ///< where the array goes
+        const char* key;
+        std::size_t most;
+        std::string element;
+    };
+    const std::string bus =
+        R"({ "ecam_base": 0, "ecam_size": 0, "io_base": 0, "io_size": 0, "pci_io_base": 0, "mem32_base": 0,
+             "mem32_size": 0, "pci_mem32_base": 0, "mem64_base": 0, "mem64_size": 0, "pci_mem64_base": 0,
+             "bus_range_begin": 0, "bus_range_end": 1, "domain": 0 })";
+    const Limit limits[] = {
+        {R"("memory_regions": [)", "memory_regions", 64,
+         R"({ "type": "ram", "physical_start": 0, "virtual_start": 0, "size": 4096 })"},
+        {R"("ivc_configs": [)", "ivc_configs", 2,
+         R"({ "ivc_id": 0, "peer_id": 0, "control_table_ipa": 0, "shared_mem_ipa": 0, "rw_sec_size": 0,
+              "out_sec_size": 0, "interrupt_num": 76, "max_peers": 2 })"},
+        {R"("pci_config": [)", "pci_config", 4, bus},
+        {R"("alloc_pci_devs": [)", "alloc_pci_devs", 32,
+         R"({ "domain": 0, "bus": 0, "device": 1, "function": 0, "dev_type": 0 })"},
+        {R"("interrupts": [)", "interrupts", 1024, "76"},
+        {R"("cpus": [)", "cpus", 64, "2"},
+    };
+    for (const Limit& limit : limits) {
+        for (const std::string_view form : {good_zone, good_one_file}) {
+            const auto read_with = [&](std::size_t count) {
+                std::string text(form);
+                if (const std::size_t old = text.find(limit.place); old != std::string::npos) {
+                    text.replace(old + 1, 1, "x-"); // a key that nobody reads in its place
+                }
+                std::string elements;
+                for (std::size_t i = 0; i < count; ++i) {
+                    elements += (i == 0 ? "" : ",") + limit.element;
+                }
+                text.insert(1, limit.place + elements + "],");
+                const auto zone = read_zone_file(ConfigText{"z.json", text});
+                return zone ? "" : zone.error().message;
+            };
+            INFO(limit.key);
+            const std::string refusal = std::format("/{}: there are {} elements; expected at most {}",
+                                                    limit.key, limit.most + 1, limit.most);
+            CHECK(read_with(limit.most + 1).contains(refusal));
+            CHECK_FALSE(read_with(limit.most).contains("elements; expected at most"));
+        }
     }
 }
 
