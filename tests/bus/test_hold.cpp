@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <csignal>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,32 +16,68 @@
 namespace hvisor::test {
 namespace {
 
-/// A daemon without zones that never answers who wants one started.
-class StuckDaemon {
+/// A daemon with one zone, guest1, of which the test says what it does.
+class ScriptedDaemon {
   public:
-    StuckDaemon() {
+    /// `state` is the zone's; "" for a daemon without zones, which never answers who wants one started.
+    explicit ScriptedDaemon(std::string state) : state_(std::move(state)) {
         object_
-            ->addVTable(
-                sdbus::registerMethod("ListZones").implementedAs([] { return std::vector<Dictionary>{}; }),
-                sdbus::registerMethod("StartZone")
-                    .implementedAs(
-                        [this](sdbus::Result<Dictionary>&& reply, const std::string&, const Dictionary&) {
-                            reply_ = std::move(reply);
-                            is_asked_ = true;
-                        }))
+            ->addVTable(sdbus::registerMethod("ListZones").implementedAs([this] { return zones(); }),
+                        sdbus::registerMethod("StartZone")
+                            .implementedAs([this](sdbus::Result<Dictionary>&& reply, const std::string&,
+                                                  const Dictionary&) {
+                                reply_ = std::move(reply);
+                                is_asked_ = true;
+                            }),
+                        sdbus::registerMethod("ShutdownZone")
+                            .implementedAs([this](const std::string&, const Dictionary&) {
+                                const std::lock_guard guard(lock_);
+                                state_ = "stopped";
+                                return Dictionary{};
+                            }),
+                        sdbus::registerSignal("Told"))
             .forInterface("org.syswonder.hvisor1.Manager");
         connection_->enterEventLoopAsync();
     }
-    StuckDaemon(const StuckDaemon&) = delete;
-    StuckDaemon& operator=(const StuckDaemon&) = delete;
-    StuckDaemon(StuckDaemon&&) = delete;
-    StuckDaemon& operator=(StuckDaemon&&) = delete;
-    ~StuckDaemon() { connection_->leaveEventLoop(); }
+    ScriptedDaemon(const ScriptedDaemon&) = delete;
+    ScriptedDaemon& operator=(const ScriptedDaemon&) = delete;
+    ScriptedDaemon(ScriptedDaemon&&) = delete;
+    ScriptedDaemon& operator=(ScriptedDaemon&&) = delete;
+    ~ScriptedDaemon() { connection_->leaveEventLoop(); }
 
     [[nodiscard]] bool is_asked() const { return is_asked_; }
+    /// How often somebody has looked at the zones.
+    [[nodiscard]] int looks() const { return looks_; }
+    [[nodiscard]] std::string state() {
+        const std::lock_guard guard(lock_);
+        return state_;
+    }
+    /// The zone changes, and a signal says that something has.
+    void change(const std::string& state) {
+        {
+            const std::lock_guard guard(lock_);
+            state_ = state;
+        }
+        object_->emitSignal("Told").onInterface("org.syswonder.hvisor1.Manager");
+    }
 
   private:
+    std::vector<Dictionary> zones() {
+        ++looks_;
+        const std::lock_guard guard(lock_);
+        if (state_.empty()) {
+            return {};
+        }
+        return {{{"Name", sdbus::Variant("guest1")},
+                 {"State", sdbus::Variant(state_)},
+                 {"Reason", sdbus::Variant(state_ == "failed" ? "the hypervisor says so" : "")},
+                 {"Path", sdbus::Variant(guest_path)}}};
+    }
+
+    std::mutex lock_;
+    std::string state_; ///< under lock_
     std::atomic<bool> is_asked_{false};
+    std::atomic<int> looks_{0};
     std::unique_ptr<sdbus::IConnection> connection_ =
         sdbus::createSessionBusConnection(sdbus::ServiceName("org.syswonder.hvisor1"));
     std::unique_ptr<sdbus::IObject> object_ =
@@ -134,7 +172,7 @@ TEST_CASE("who holds a zone starts it anew when the daemon went before it had", 
     Held held;
     held.stop_daemon();
     {
-        const StuckDaemon stuck;
+        const ScriptedDaemon stuck("");
         held.hold();
         REQUIRE(eventually([&] { return stuck.is_asked(); }));
     }
@@ -142,6 +180,40 @@ TEST_CASE("who holds a zone starts it anew when the daemon went before it had", 
     REQUIRE(held.comes_to("running  2-3"));
     held.holder().signal(SIGTERM);
     CHECK(held.holder().wait() == 0);
+    CHECK(held.errors().empty());
+}
+
+TEST_CASE("who holds a zone fails when the zone does, and says why", "[hold]") {
+    Held held;
+    held.stop_daemon();
+    ScriptedDaemon daemon("running");
+    held.hold();
+    REQUIRE(eventually([&] { return daemon.looks() >= 2; }));
+    daemon.change("failed");
+    CHECK(held.holder().wait() == 1);
+    CHECK(held.errors() == "hvisorctl: zone guest1 has failed: the hypervisor says so\n");
+}
+
+TEST_CASE("who holds a zone that outlives its daemon holds it by the next one", "[hold]") {
+    Held held;
+    held.stop_daemon();
+    {
+        const ScriptedDaemon first("running");
+        held.hold();
+        REQUIRE(eventually([&] { return first.looks() >= 2; }));
+    }
+    CHECK(held.holder().wait(std::chrono::milliseconds(300)) == -1);
+    ScriptedDaemon second("running");
+    REQUIRE(eventually([&] { return second.looks() >= 1; }));
+    SECTION("which shuts it down") {
+        held.holder().signal(SIGTERM);
+        CHECK(held.holder().wait() == 0);
+        CHECK(second.state() == "stopped");
+    }
+    SECTION("which tells its end") {
+        second.change("stopped");
+        CHECK(held.holder().wait() == 0);
+    }
     CHECK(held.errors().empty());
 }
 
