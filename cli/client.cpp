@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client.hpp"
 
+#include "exec.hpp"
+
 #include "base/error_table.hpp"
 
 #include <algorithm>
@@ -49,9 +51,9 @@ sdbus::ObjectPath job_path(std::uint32_t id) {
     return sdbus::ObjectPath(std::format("{}/job/{}", std::string(manager_path), id));
 }
 
-std::string match_signals() {
+std::string match_signals(const sdbus::ObjectPath& path) {
     return std::format("type='signal',sender='{}',path_namespace='{}'", std::string(service_name),
-                       std::string(manager_path));
+                       std::string(path));
 }
 
 std::string match_owner() {
@@ -70,15 +72,15 @@ void Client::tell(const sdbus::ObjectPath& path, std::string_view interface, std
     }
     std::string line = "busctl";
     if (!address_.direct.empty()) {
-        line += " --address=" + address_.direct;
+        line += " --address=" + shell_word(address_.direct);
     } else if (address_.bus == "session") {
         line += " --user";
     } else if (!address_.bus.empty() && address_.bus != "system") {
-        line += " --address=" + address_.bus;
+        line += " --address=" + shell_word(address_.bus);
     }
     line += std::format(" call {} {} {} {}", std::string(service_name), std::string(path), interface, member);
     for (const std::string& word : words) {
-        line += ' ' + (word.empty() ? "''" : word);
+        line += ' ' + shell_word(word);
     }
     std::println(stderr, "{}", line);
 }
@@ -103,7 +105,6 @@ Outcome<std::vector<ZoneRow>> Client::zones() {
                         .name = value_of<std::string>(zone, "Name"),
                         .state = value_of<std::string>(zone, "State"),
                         .cpus = value_of<std::vector<std::uint32_t>>(zone, "Cpus"),
-                        .progress = value_of<std::uint32_t>(zone, "Progress"),
                         .path = value_of<sdbus::ObjectPath>(zone, "Path")});
     }
     return rows;
@@ -127,6 +128,25 @@ Outcome<ZoneRow> Client::find_zone(const std::string& name_or_id) {
     return std::move(*found);
 }
 
+Outcome<Dictionary> Client::job_properties(const sdbus::ObjectPath& path) {
+    try {
+        Dictionary properties;
+        JobProxy proxy(connection(), path);
+        for (auto& [name, value] :
+             proxy.getProxy().getAllProperties().onInterface(JobProxy::INTERFACE_NAME)) {
+            properties.emplace(std::string(name), std::move(value));
+        }
+        return properties;
+    } catch (const sdbus::Error& error) {
+        if (error.getName() != "org.freedesktop.DBus.Error.UnknownObject") {
+            return fail(error);
+        }
+        return fail(error_row(ErrorCode::no_such_device).exit_status,
+                    std::format("there is no job {}: it ended more than ten seconds ago, or never was",
+                                path.substr(path.rfind('/') + 1)));
+    }
+}
+
 Outcome<ManagedObjects> Client::objects() {
     tell(manager_path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
     return manager([](ManagerProxy& proxy) {
@@ -143,7 +163,7 @@ Outcome<void> Client::watch(const std::function<void(sdbus::Message&)>& event) {
     try {
         auto& bus = connection();
         const auto handler = [&event](sdbus::Message message) { event(message); };
-        bus.addMatch(match_signals(), handler);
+        bus.addMatch(match_signals(manager_path), handler);
         bus.addMatch(match_owner(), handler);
         bus.enterEventLoop();
         return {};

@@ -42,7 +42,6 @@ struct ZoneRow {
     std::string name;
     std::string state;
     std::vector<std::uint32_t> cpus;
-    std::uint32_t progress = 0; ///< percent, while it is starting
     sdbus::ObjectPath path;
 };
 
@@ -52,9 +51,9 @@ inline const sdbus::ObjectPath manager_path{"/org/syswonder/hvisor1"};
 /// Path of the job with that number.
 [[nodiscard]] sdbus::ObjectPath job_path(std::uint32_t id);
 
-/// Match rules: for every signal of the daemon, and for NameOwnerChanged when
-/// it comes or goes.
-[[nodiscard]] std::string match_signals();
+/// Match rules: for every signal of the object at `path` and those below it, and
+/// for NameOwnerChanged when the daemon comes or goes.
+[[nodiscard]] std::string match_signals(const sdbus::ObjectPath& path);
 [[nodiscard]] std::string match_owner();
 /// The same for the end of the connection itself.
 [[nodiscard]] std::string match_disconnected();
@@ -131,12 +130,14 @@ class Client {
     /// The connection, for who waits for what happens there; connects like the others.
     [[nodiscard]] sdbus::IConnection& connection();
 
+    /// The properties of the job at `path`; exit status 3 when there is none.
+    [[nodiscard]] Outcome<Dictionary> job_properties(const sdbus::ObjectPath& path);
+
     /// Every object with every property, in one call.
     [[nodiscard]] Outcome<ManagedObjects> objects();
 
     /// Hand every signal of the daemon to `event`, and NameOwnerChanged when it
-    /// comes or goes, as long as the connection
-    /// is there.
+    /// comes or goes, as long as the connection is there.
     [[nodiscard]] Outcome<void> watch(const std::function<void(sdbus::Message&)>& event);
 
   private:

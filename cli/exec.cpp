@@ -3,24 +3,28 @@
 
 #include "base/errno_text.hpp"
 
+#include <algorithm>
 #include <format>
-#include <string_view>
 #include <unistd.h>
 #include <utility>
 
 namespace hvisor::cli {
-namespace {
 
-/// ssh joins its arguments and hands them to a shell.
 std::string shell_word(std::string_view word) {
+    // Braces without a comma are themselves in every shell, and signatures are full of them.
+    const auto is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("%+-./:@_{}").contains(c);
+    };
+    if (!word.empty() && std::ranges::all_of(word, is_plain)) {
+        return std::string(word);
+    }
     std::string result = "'";
     for (const char c : word) {
         result += c == '\'' ? std::string("'\\''") : std::string(1, c);
     }
     return result + "'";
 }
-
-} // namespace
 
 Outcome<void> become(std::vector<std::string> words) {
     std::vector<char*> argv;
@@ -39,6 +43,7 @@ Outcome<void> become_remote(const std::string& host, const std::vector<std::stri
     }
     const bool has_terminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
     std::vector<std::string> words{"ssh", has_terminal ? "-t" : "-T", host, "hvisorctl"};
+    // ssh joins its arguments and hands them to a shell.
     for (const auto& argument : arguments) {
         words.push_back(shell_word(argument));
     }

@@ -4,9 +4,13 @@
 #include "failure.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hvisor::cli {
+
+/// `word` as a shell has to be given it; quoted only where that is needed.
+[[nodiscard]] std::string shell_word(std::string_view word);
 
 /// Become another program, found by PATH; `words` starts with its name. Returns
 /// only when that did not work.

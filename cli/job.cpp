@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.hpp"
 #include "format.hpp"
+#include "job_run.hpp"
 #include "json.hpp"
-#include "progress.hpp"
 #include "waiting.hpp"
-
-#include "base/error_table.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <format>
 #include <memory>
-#include <optional>
 #include <print>
 #include <string>
-#include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace hvisor::cli {
@@ -82,60 +78,26 @@ Outcome<void> list(Client& client, const Output& output) {
     return {};
 }
 
-std::unexpected<Failure> no_such_job(std::uint32_t id) {
-    return fail(error_row(ErrorCode::no_such_device).exit_status,
-                std::format("there is no job {}: it ended more than ten seconds ago, or never was", id));
-}
-
-Outcome<JsonObject> find_job(Client& client, std::uint32_t id) {
-    const auto jobs = all_jobs(client);
-    if (!jobs) {
-        return std::unexpected(jobs.error());
-    }
-    const auto job =
-        std::ranges::find(*jobs, id, [](const auto& each) { return value_of<std::uint32_t>(each, "Id"); });
-    return job == jobs->end() ? Outcome<JsonObject>(no_such_job(id)) : *job;
-}
-
-/// How a job has ended, as the method that began it would have said.
-Outcome<void> result_of(const JsonObject& job) {
-    if (value_of<std::string>(job, "State") == "done") {
-        return {};
-    }
-    const auto error = value_of<JobError>(job, "Error");
-    const auto* row = error_row(std::string_view(std::get<0>(error)));
-    return fail(row != nullptr ? row->exit_status : 1, std::get<1>(error));
-}
-
 Outcome<void> wait(Client& client, const Arguments& arguments, const Output& output) {
-    auto job = find_job(client, arguments.id);
+    const auto path = job_path(arguments.id);
+    client.tell(path, "org.freedesktop.DBus.Properties", "GetAll", {"s", JobProxy::INTERFACE_NAME});
+    const auto job = client.job_properties(path);
     if (!job) {
         return std::unexpected(job.error());
     }
-    std::atomic<unsigned> percent = value_of<std::uint32_t>(*job, "Progress");
     auto text = std::format("{} of {}", value_of<std::string>(*job, "Operation"),
                             value_of<std::string>(*job, "Zone"));
-    const Progress progress(std::move(text), output.quiet,
-                            [&percent] { return std::optional<unsigned>(percent); });
-    const auto is_over = [&]() -> Outcome<bool> {
-        auto now = find_job(client, arguments.id);
-        if (!now) {
-            return std::unexpected(now.error());
-        }
-        job = std::move(now);
-        percent = value_of<std::uint32_t>(*job, "Progress");
-        const auto state = value_of<std::string>(*job, "State");
-        return state != "waiting" && state != "running";
-    };
-    return wait_until(client, arguments.patience, is_over).and_then([&] { return result_of(*job); });
+    return follow_job(client, path, arguments.patience, std::move(text), output.quiet)
+        .transform([](const Dictionary&) {});
 }
 
 Outcome<void> cancel(Client& client, std::uint32_t id) {
-    if (const auto job = find_job(client, id); !job) {
+    const auto path = job_path(id);
+    if (const auto job = client.job_properties(path); !job) {
         return std::unexpected(job.error());
     }
-    client.tell(job_path(id), JobProxy::INTERFACE_NAME, "Cancel", {"a{sv}", "0"});
-    return client.job(job_path(id), [](JobProxy& proxy) { proxy.Cancel({}); });
+    client.tell(path, JobProxy::INTERFACE_NAME, "Cancel", {"a{sv}", "0"});
+    return client.job(path, [](JobProxy& proxy) { proxy.Cancel({}); });
 }
 
 void add_id(CLI::App& verb, Arguments& arguments) {

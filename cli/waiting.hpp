@@ -18,9 +18,9 @@ using Patience = std::optional<std::chrono::duration<double>>;
 /// The option --timeout of verbs that wait.
 void add_timeout(CLI::App& verb, Patience& patience);
 
-/// Look until `is_over` says so: now, and whenever something has changed there.
-/// Exit status 6 when the time is up.
-[[nodiscard]] Outcome<void> wait_until(Client& client, Patience patience,
+/// Look until `is_over` says so: now, and whenever something has changed at
+/// `path` or below it. Exit status 6 when the time is up.
+[[nodiscard]] Outcome<void> wait_until(const Client& client, const sdbus::ObjectPath& path, Patience patience,
                                        const std::function<Outcome<bool>()>& is_over);
 
 } // namespace hvisor::cli

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.hpp"
-#include "job_reply.hpp"
-#include "progress.hpp"
-#include "zone_percent.hpp"
+#include "job_run.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -26,10 +24,10 @@ Outcome<void> shut_down(Client& client, const std::string& zone, bool no_wait, c
         return std::unexpected(row.error());
     }
     client.tell(row->path, ZoneProxy::INTERFACE_NAME, "Shutdown", words_of(no_wait));
-    const Progress progress(std::format("shutting {} down", row->name), output.quiet);
-    return report_job(
-        client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Shutdown(job_options(no_wait)); }),
-        no_wait, output);
+    const BeginJob begin = [&](const Dictionary& options) {
+        return client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Shutdown(options); });
+    };
+    return run_job(client, begin, std::format("shutting {} down", row->name), no_wait, output);
 }
 
 Outcome<void> restart(Client& client, const std::string& zone, bool no_wait, const Output& output) {
@@ -38,10 +36,10 @@ Outcome<void> restart(Client& client, const std::string& zone, bool no_wait, con
         return std::unexpected(row.error());
     }
     client.tell(row->path, ZoneProxy::INTERFACE_NAME, "Restart", words_of(no_wait));
-    const Progress progress(std::format("restarting {}", row->name), output.quiet, percent_of_start(client));
-    return report_job(
-        client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Restart(job_options(no_wait)); }),
-        no_wait, output);
+    const BeginJob begin = [&](const Dictionary& options) {
+        return client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Restart(options); });
+    };
+    return run_job(client, begin, std::format("restarting {}", row->name), no_wait, output);
 }
 
 } // namespace

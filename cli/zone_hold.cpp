@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.hpp"
+#include "listener.hpp"
 
 #include "base/error_table.hpp"
 
 #include <CLI/CLI.hpp>
 #include <sdbus-c++/sdbus-c++.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-event.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <format>
 #include <memory>
 #include <optional>
-#include <print>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,40 +36,18 @@ class Holder {
     Holder(Client& client, std::string zone) : client_(client), zone_(std::move(zone)) {}
 
     Outcome<void> run() {
-        sd_event* event = nullptr;
-        if (const int result = sd_event_new(&event); result < 0) {
-            return fail(1, std::format("cannot make an event loop (error {})", -result));
-        }
-        event_.reset(event);
-        for (const int signal : {SIGTERM, SIGINT}) {
-            const auto stop = [](sd_event_source*, const signalfd_siginfo*, void* self) {
-                static_cast<Holder*>(self)->stop();
-                return 0;
-            };
-            if (const int result =
-                    sd_event_add_signal(event, nullptr, signal | SD_EVENT_SIGNAL_PROCMASK, stop, this);
-                result < 0) {
-                return fail(1, std::format("cannot wait for signals (error {})", -result));
-            }
-        }
+        listener_.on_terminate([this] { stop(); });
         try {
-            auto& connection = client_.connection();
-            connection.attachSdEventLoop(event);
-            // Whatever the daemon tells may be of this zone; its name is owned anew when it has come back.
-            const auto look = [this](const sdbus::Message&) { this->look(); };
-            connection.addMatch(match_signals(), look);
-            connection.addMatch(match_owner(),
-                                [this](sdbus::Message message) { daemon_changed(std::move(message)); });
-            connection.addMatch(match_disconnected(), [this](const sdbus::Message&) { disconnected(); });
-            manager_ = sdbus::createProxy(connection, service_name, manager_path);
-            this->look();
-            static_cast<void>(sd_event_loop(event));
-            manager_.reset();
-            connection.detachSdEventLoop();
+            manager_ = sdbus::createProxy(client_.connection(), service_name, manager_path);
         } catch (const sdbus::Error& error) {
             return fail(error);
         }
-        return outcome_;
+        // Whatever the daemon tells may be of this zone.
+        return listener_.run(client_.connection(), manager_path,
+                             {.signal = [this](sdbus::Message&) { look(); },
+                              .attended = [this](bool is_there) { daemon_changed(is_there); },
+                              .disconnected = [this] { disconnected(); }},
+                             [this] { look(); });
     }
 
   private:
@@ -83,15 +59,11 @@ class Holder {
         over,
     };
 
-    void daemon_changed(sdbus::Message message) {
-        std::string name;
-        std::string old_owner;
-        std::string new_owner;
-        message >> name >> old_owner >> new_owner;
-        if (new_owner.empty() && phase_ == Phase::holding) {
-            say("hvisord has gone; the zone runs without its devices until it is back");
-        } else if (!new_owner.empty()) {
+    void daemon_changed(bool is_there) {
+        if (is_there) {
             look();
+        } else if (phase_ == Phase::holding) {
+            say("hvisord has gone; the zone runs without its devices until it is back");
         }
     }
 
@@ -235,18 +207,13 @@ class Holder {
 
     void finish(Outcome<void> outcome) {
         phase_ = Phase::over;
-        outcome_ = std::move(outcome);
-        sd_event_exit(event_.get(), 0);
+        listener_.finish(std::move(outcome));
     }
-
-    struct Unref {
-        void operator()(sd_event* event) const { sd_event_unref(event); }
-    };
 
     Client& client_;
     std::string zone_; ///< the name of its file
     std::string name_; ///< what it calls itself, which may be another, when that is known
-    std::unique_ptr<sd_event, Unref> event_;
+    Listener listener_;
     std::unique_ptr<sdbus::IProxy> manager_;
     sdbus::ObjectPath path_; ///< of what has been started
     Phase phase_ = Phase::looking;
@@ -254,7 +221,6 @@ class Holder {
     bool asks_again_ = false;
     bool stop_wanted_ = false;
     bool has_gone_ = false; ///< the daemon, while it was to start the zone
-    Outcome<void> outcome_;
 };
 
 } // namespace

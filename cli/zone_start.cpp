@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.hpp"
 #include "files.hpp"
-#include "job_reply.hpp"
-#include "progress.hpp"
-#include "zone_percent.hpp"
+#include "job_run.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -27,12 +25,10 @@ Outcome<void> start_configured(Client& client, const Arguments& arguments, const
     std::vector<std::string> words{"sa{sv}", arguments.zone};
     std::ranges::copy(job_option_words(*arguments.no_wait), std::back_inserter(words));
     client.tell(manager_path, ManagerProxy::INTERFACE_NAME, "StartZone", words);
-    const Progress progress(std::format("starting {}", arguments.zone), output.quiet,
-                            percent_of_start(client));
-    return report_job(client.manager([&](ManagerProxy& proxy) {
-        return proxy.StartZone(arguments.zone, job_options(*arguments.no_wait));
-    }),
-                      *arguments.no_wait, output);
+    const BeginJob begin = [&](const Dictionary& options) {
+        return client.manager([&](ManagerProxy& proxy) { return proxy.StartZone(arguments.zone, options); });
+    };
+    return run_job(client, begin, std::format("starting {}", arguments.zone), *arguments.no_wait, output);
 }
 
 Outcome<void> start_file(Client& client, const Arguments& arguments, const Output& output) {
@@ -53,13 +49,13 @@ Outcome<void> start_file(Client& client, const Arguments& arguments, const Outpu
     if (!files) {
         return std::unexpected(files.error());
     }
-    const Progress progress(std::format("starting {}", arguments.zone), output.quiet,
-                            percent_of_start(client));
-    return report_job(client.manager([&](ManagerProxy& proxy) {
-        return proxy.StartZoneFromConfig(zone->name, zone->text, virtio.name, virtio.text, *files,
-                                         job_options(*arguments.no_wait));
-    }),
-                      *arguments.no_wait, output);
+    const BeginJob begin = [&](const Dictionary& options) {
+        return client.manager([&](ManagerProxy& proxy) {
+            return proxy.StartZoneFromConfig(zone->name, zone->text, virtio.name, virtio.text, *files,
+                                             options);
+        });
+    };
+    return run_job(client, begin, std::format("starting {}", arguments.zone), *arguments.no_wait, output);
 }
 
 } // namespace

@@ -35,7 +35,7 @@ Outcome<void> wait(Client& client, const Arguments& arguments) {
         state = now == rows->end() ? "stopped" : now->state;
         return std::ranges::contains(arguments.states, state);
     };
-    auto outcome = wait_until(client, arguments.patience, is_over);
+    auto outcome = wait_until(client, manager_path, arguments.patience, is_over);
     if (!outcome) {
         outcome.error().message = std::format("zone {} is {}: {}", row->name, state, outcome.error().message);
     }

@@ -92,7 +92,8 @@ def main(hvisord, hvisorctl):
                     and events.has(lambda line: json.loads(line)["Properties"].get("State") == "running"))
         support.wait_until(both_saw_a_start, "the monitors did not see a zone start")
 
-        ctl("zone", "start", daemon.zone)
+        started = json.loads(ctl("zone", "start", daemon.zone, "-o", "json"))
+        assert started["Zone"] == "/org/syswonder/hvisor1/zone/guest1" and "/job/" in started["Job"], started
         zones = json.loads(ctl("zone", "list", "-o", "json"))
         assert [(zone["Id"], zone["State"]) for zone in zones] == [(0, "running"), (1, "running")], zones
         zone = json.loads(ctl("-o", "json", "zone", "show", daemon.zone))

@@ -58,10 +58,14 @@ def main(hvisord, hvisorctl):
                         "org.syswonder.hvisor1.Manager StartZone sa{sv} guest1 0\n"), line
         *looking, ending = ctl("--verbose", "zone", "shutdown", daemon.zone, "--no-wait").stderr.splitlines()
         assert ending.endswith("/zone/guest1 org.syswonder.hvisor1.Zone Shutdown a{sv} 1 wait b false"), ending
-        ctl("job", "wait", "2")
-        for each in [line, *looking, ending]:
+        waiting = ctl("--verbose", "job", "wait", "2").stderr
+        assert waiting.endswith("/job/2 org.freedesktop.DBus.Properties GetAll s org.syswonder.hvisor1.Job\n"), waiting
+        for each in [line, *looking, ending, waiting]:
             answer = subprocess.run(shlex.split(each), check=True, capture_output=True, text=True).stdout
             assert answer.startswith("aa{sv} " if "ListZones" in each else "a{sv} "), answer
+        # And can be given to a shell, whatever is in it.
+        line = ctl("--verbose", "zone", "start", "it's $HOME; true", status=3).stderr.splitlines()[0]
+        assert shlex.split(line)[-2:] == ["it's $HOME; true", "0"], line
         assert ctl("-q", "zone", "list").stderr == ""
 
 
