@@ -4,6 +4,7 @@
 #include "failure.hpp"
 
 #include "device_block_proxy.hpp"
+#include "device_net_proxy.hpp"
 #include "device_proxy.hpp"
 #include "job_proxy.hpp"
 #include "manager_proxy.hpp"
@@ -76,6 +77,8 @@ class Proxy final : public sdbus::ProxyInterfaces<Interface> {
 using ManagerProxy = Proxy<org::syswonder::hvisor1::Manager_proxy>;
 using ZoneProxy = Proxy<org::syswonder::hvisor1::Zone_proxy>;
 using JobProxy = Proxy<org::syswonder::hvisor1::Job_proxy>;
+using DeviceProxy = Proxy<org::syswonder::hvisor1::Device_proxy>;
+using NetProxy = Proxy<org::syswonder::hvisor1::Device::Net_proxy>;
 using DiskProxy = Proxy<org::syswonder::hvisor1::Device::Block_proxy>;
 
 /// Where the daemon is. Both empty: on the system bus, or where there is no
@@ -115,6 +118,16 @@ class Client {
     template <class Call>
     [[nodiscard]] auto job(const sdbus::ObjectPath& path, Call call) {
         return use<JobProxy>(path, std::move(call));
+    }
+    /// Use the object of a device: `call` gets a DeviceProxy.
+    template <class Call>
+    [[nodiscard]] auto device(const sdbus::ObjectPath& path, Call call) {
+        return use<DeviceProxy>(path, std::move(call));
+    }
+    /// Use the object of a network device: `call` gets a NetProxy.
+    template <class Call>
+    [[nodiscard]] auto net(const sdbus::ObjectPath& path, Call call) {
+        return use<NetProxy>(path, std::move(call));
     }
     /// Use the object of a block device: `call` gets a DiskProxy.
     template <class Call>

@@ -38,6 +38,9 @@ void add_zone_hold(CLI::App& zone, Command& command);
 void add_zone_show(CLI::App& zone, Command& command, const Output& output);
 void add_zone_console(CLI::App& zone, Command& command);
 
+/// The verbs of "device" that change something.
+void add_device_changes(CLI::App& device, Command& command, const Output& output);
+
 /// The verbs of "config" that have a file of their own.
 void add_config_check(CLI::App& config, Command& command);
 void add_config_dtb(CLI::App& config, Command& command);

@@ -67,6 +67,12 @@ void print_device(const JsonObject& device) {
                                         value_of<bool>(device, "ReadOnly") ? ", read-only" : "",
                                         value_of<std::string>(device, "Serial")));
     }
+    if (device.contains("LinkUp")) {
+        print_field("Link", std::format("{}{}, {}, MTU {}", value_of<bool>(device, "LinkUp") ? "up" : "down",
+                                        value_of<bool>(device, "Plugged") ? "" : ", the cable is pulled out",
+                                        value_of<std::string>(device, "Mac"),
+                                        value_of<std::uint16_t>(device, "Mtu")));
+    }
     int index = 0;
     for (const auto& queue : value_of<std::vector<Dictionary>>(device, "Queues")) {
         print_field(std::format("Queue {}", index++), queue_line(queue));

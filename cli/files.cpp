@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace hvisor::cli {
 namespace {
@@ -62,8 +63,10 @@ Outcome<zone::ConfigText> read_config(const std::filesystem::path& path) {
     return zone::ConfigText{.name = path.native(), .text = std::move(*text)};
 }
 
-Outcome<OpenedConfig> open_files(const zone::ConfigText& text) {
-    auto references = zone::referenced_files(text);
+namespace {
+
+Outcome<OpenedConfig> open_references(const zone::ConfigText& text,
+                                      Result<std::vector<zone::FileReference>> references) {
     if (!references) {
         return fail(std::move(references.error()));
     }
@@ -79,6 +82,25 @@ Outcome<OpenedConfig> open_files(const zone::ConfigText& text) {
         config.files.insert_or_assign(reference.path, std::move(fd));
     }
     return config;
+}
+
+} // namespace
+
+Outcome<OpenedConfig> open_files(const zone::ConfigText& text) {
+    return open_references(text, zone::referenced_files(text));
+}
+
+Outcome<OpenedConfig> open_device_files(const zone::ConfigText& text) {
+    return open_references(text, zone::files_of_device(text));
+}
+
+Outcome<sdbus::UnixFd> open_disk(const std::filesystem::path& path, bool read_only) {
+    sdbus::UnixFd image(open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY),
+                        sdbus::adopt_fd);
+    if (!image.isValid()) {
+        return fail_errno(path.native(), errno);
+    }
+    return image;
 }
 
 Outcome<OpenedConfig> open_config(const std::filesystem::path& path) {

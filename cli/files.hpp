@@ -30,6 +30,12 @@ struct OpenedConfig {
 /// folder of the configuration file.
 [[nodiscard]] Outcome<OpenedConfig> open_files(const zone::ConfigText& text);
 
+/// The same of what the text of one device names.
+[[nodiscard]] Outcome<OpenedConfig> open_device_files(const zone::ConfigText& text);
+
+/// Open an image for a disk.
+[[nodiscard]] Outcome<sdbus::UnixFd> open_disk(const std::filesystem::path& path, bool read_only);
+
 /// read_config() and open_files().
 [[nodiscard]] Outcome<OpenedConfig> open_config(const std::filesystem::path& path);
 

@@ -15,6 +15,7 @@ Object make_object(const sdbus::ObjectPath& path, const Interfaces& interfaces) 
     Object object{.path = path, .properties = {}};
     for (const auto& [name, properties] : interfaces) {
         object.is_disk |= name == DiskProxy::INTERFACE_NAME;
+        object.is_net |= name == NetProxy::INTERFACE_NAME;
         for (const auto& [key, value] : properties) {
             object.properties.emplace(key, value);
         }

@@ -14,6 +14,7 @@ struct Object {
     sdbus::ObjectPath path;
     JsonObject properties;
     bool is_disk = false; ///< it has Device.Block
+    bool is_net = false;  ///< it has Device.Net
 
     /// The same with the path as "Path".
     [[nodiscard]] JsonObject json() const;

@@ -4,8 +4,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
 #include <format>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,16 +20,45 @@ std::vector<std::string> words_of(bool no_wait) {
     return words;
 }
 
-Outcome<void> shut_down(Client& client, const std::string& zone, bool no_wait, const Output& output) {
-    const auto row = client.find_zone(zone);
+struct Ending {
+    std::string zone;
+    std::optional<double> patience{}; ///< seconds
+    bool no_wait = false;
+};
+
+Outcome<void> shut_down(Client& client, const Ending& ending, const Output& output) {
+    const auto row = client.find_zone(ending.zone);
     if (!row) {
         return std::unexpected(row.error());
     }
-    client.tell(row->path, ZoneProxy::INTERFACE_NAME, "Shutdown", words_of(no_wait));
-    const BeginJob begin = [&](const Dictionary& options) {
+    auto words = words_of(ending.no_wait);
+    std::optional<std::uint64_t> patience;
+    if (ending.patience) {
+        constexpr double microseconds = 1e6;
+        patience = static_cast<std::uint64_t>(*ending.patience * microseconds);
+        words.at(1) = std::to_string(std::stoul(words.at(1)) + 1);
+        words.insert(words.end(), {"timeout-usec", "t", std::to_string(*patience)});
+    }
+    client.tell(row->path, ZoneProxy::INTERFACE_NAME, "Shutdown", words);
+    const BeginJob begin = [&](Dictionary options) {
+        if (patience) {
+            options.emplace("timeout-usec", sdbus::Variant(*patience));
+        }
         return client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Shutdown(options); });
     };
-    return run_job(client, begin, std::format("shutting {} down", row->name), no_wait, output);
+    return run_job(client, begin, std::format("shutting {} down", row->name), ending.no_wait, output);
+}
+
+Outcome<void> kill(Client& client, const Ending& ending, const Output& output) {
+    const auto row = client.find_zone(ending.zone);
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    client.tell(row->path, ZoneProxy::INTERFACE_NAME, "Kill", words_of(ending.no_wait));
+    const BeginJob begin = [&](const Dictionary& options) {
+        return client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Kill(options); });
+    };
+    return run_job(client, begin, std::format("killing {}", row->name), ending.no_wait, output);
 }
 
 Outcome<void> restart(Client& client, const std::string& zone, bool no_wait, const Output& output) {
@@ -42,21 +73,44 @@ Outcome<void> restart(Client& client, const std::string& zone, bool no_wait, con
     return run_job(client, begin, std::format("restarting {}", row->name), no_wait, output);
 }
 
+/// "ZONE", or upstream's "-id N".
+void add_shutdown(CLI::App& zone, Command& command, const Output& output) {
+    auto* verb = zone.add_subcommand("shutdown", "Shut a zone down; its system is asked first, if it has an agent");
+    auto ending = std::make_shared<Ending>();
+    auto* positional = verb->add_option("zone", ending->zone, "Name or number of the zone")->type_name("ZONE");
+    auto* id = verb->add_option("--id", ending->zone, "Number of the zone; also written -id")->type_name("N");
+    positional->excludes(id);
+    constexpr double longest = 86400;
+    verb->add_option("--timeout", ending->patience,
+                     "Seconds that its system has to power itself off, 60 if nothing is said, 0 not to ask it")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.0, longest));
+    const auto no_wait = add_no_wait(*verb);
+    verb->callback([&command, &output, ending, no_wait] {
+        if (ending->zone.empty()) {
+            throw CLI::RequiredError("zone");
+        }
+        ending->no_wait = *no_wait;
+        command = [=, &output](Client& client) { return shut_down(client, *ending, output); };
+    });
+}
+
+void add_kill(CLI::App& zone, Command& command, const Output& output) {
+    auto* verb = zone.add_subcommand("kill", "Take a zone's CPUs away from it, at once");
+    auto ending = std::make_shared<Ending>();
+    verb->add_option("zone", ending->zone, "Name or number of the zone")->type_name("ZONE")->required();
+    const auto no_wait = add_no_wait(*verb);
+    verb->callback([&command, &output, ending, no_wait] {
+        ending->no_wait = *no_wait;
+        command = [=, &output](Client& client) { return kill(client, *ending, output); };
+    });
+}
+
 } // namespace
 
 void add_zone_end(CLI::App& zone, Command& command, const Output& output) {
-    auto name = std::make_shared<std::string>();
-    auto* verb = zone.add_subcommand("shutdown", "Take a zone's CPUs away from it, at once");
-    auto* positional = verb->add_option("zone", *name, "Name or number of the zone")->type_name("ZONE");
-    auto* id = verb->add_option("--id", *name, "Number of the zone; also written -id")->type_name("N");
-    positional->excludes(id);
-    const auto no_wait = add_no_wait(*verb);
-    verb->callback([&command, &output, name, no_wait] {
-        if (name->empty()) {
-            throw CLI::RequiredError("zone");
-        }
-        command = [=, &output](Client& client) { return shut_down(client, *name, *no_wait, output); };
-    });
+    add_shutdown(zone, command, output);
+    add_kill(zone, command, output);
 
     auto* again =
         zone.add_subcommand("restart", "Shut a zone down and start it again, with its files as they are now");

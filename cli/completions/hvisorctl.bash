@@ -9,7 +9,8 @@ _hvisorctl_commands='
 zone list        |                       |
 zone show        | zone                  |
 zone start       | startable             | --virtio=json --no-wait
-zone shutdown    | running               | --id=number --no-wait
+zone shutdown    | running               | --id=number --timeout=number --no-wait
+zone kill        | running               | --no-wait
 zone restart     | running               | --no-wait
 zone wait        | zone                  | --state=state --timeout=number
 zone console     | running               | --device=device --port=text --replay=number --read-only --force
@@ -22,7 +23,11 @@ zone disable     | zone                  | --now
 zone hold        | configured            |
 device list      | running               |
 device show      | running device        |
+device attach    | running json          |
+device detach    | running device        | --force
 device resize    | running device number |
+device swap      | running device file   |
+device link      | running device updown |
 job list         |                       |
 job wait         | job                   | --timeout=number
 job cancel       | job                   |
@@ -77,6 +82,7 @@ _hvisorctl_kind() { # KIND CURRENT
         file) _hvisorctl_files "$2" ;;
         job) words=$(_hvisorctl_ask job list | awk '{ print $1 }') ;;
         state) words='defined starting running stopping stopped failed' ;;
+        updown) words='up down' ;;
         bus) words='system session' ;;
         format) words='table json openmetrics' ;;
     esac

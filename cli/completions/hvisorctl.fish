@@ -112,9 +112,12 @@ __hvisorctl_command 'zone show' 'Show a zone, its devices, and what is probably 
 __hvisorctl_command 'zone start' 'Start a zone' "$configured $json"
 __hvisorctl_option 'zone start' -l virtio -rka $json -d "The virtio JSON file with the zone's devices"
 __hvisorctl_option 'zone start' -l no-wait -d 'Print the number of the job and do not wait'
-__hvisorctl_command 'zone shutdown' "Take a zone's CPUs away from it, at once" $running
+__hvisorctl_command 'zone shutdown' "Shut a zone down; its system is asked first, if it has an agent" $running
+__hvisorctl_option 'zone shutdown' -l timeout -x -d 'How long its system has to power itself off'
 __hvisorctl_option 'zone shutdown' -l id -x -d 'Number of the zone'
 __hvisorctl_option 'zone shutdown' -l no-wait -d 'Print the number of the job and do not wait'
+__hvisorctl_command 'zone kill' "Take a zone's CPUs away from it, at once" $running
+__hvisorctl_option 'zone kill' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone restart' 'Shut a zone down and start it again' $running
 __hvisorctl_option 'zone restart' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone wait' 'Wait until a zone has ended, or is in another state' '(__hvisorctl_zones)'
@@ -144,7 +147,12 @@ __hvisorctl_command 'zone hold' 'Start a configured zone and stay as long as it 
 __hvisorctl_command device 'Devices of zones'
 __hvisorctl_command 'device list' 'List the devices of a zone, or of all' $running
 __hvisorctl_command 'device show' 'Show a device and its queues' $running '(__hvisorctl_devices 2)'
+__hvisorctl_command 'device attach' 'Give a zone that runs one more device' $running '(__fish_complete_suffix .json)'
+__hvisorctl_command 'device detach' 'Take a device away from a zone that runs' $running '(__hvisorctl_devices 2)'
+__hvisorctl_option 'device detach' -l force -d 'Also while the zone\'s driver uses it'
 __hvisorctl_command 'device resize' 'Make a disk larger, or tell its zone that it is' $running '(__hvisorctl_devices 2)'
+__hvisorctl_command 'device swap' 'Put another image into a disk' $running '(__hvisorctl_devices 2)' '(__fish_complete_path)'
+__hvisorctl_command 'device link' 'Plug the cable of a network device in, or pull it out' $running '(__hvisorctl_devices 2)' 'up down'
 
 __hvisorctl_command job 'What the daemon is busy with'
 __hvisorctl_command 'job list' 'List what is being started and shut down'

@@ -7,7 +7,6 @@
 
 #include <format>
 #include <memory>
-#include <type_traits>
 #include <utility>
 
 namespace hvisor::service {
@@ -15,33 +14,6 @@ namespace {
 
 /// Far more than people run at once, and no more memory than a small board has.
 constexpr std::size_t most_checks = 8;
-
-/// The caller's files become the daemon's; it opens nothing by itself, because
-/// its rights are not the caller's.
-zone::FileTable adopt(BusFiles files) {
-    zone::FileTable table;
-    for (auto& [path, fd] : files) {
-        table.files.emplace(path, UniqueFd(fd.release()));
-    }
-    return table;
-}
-
-template <class T, class... Values>
-void send(const Result<T>& result, sdbus::Result<Values...>& reply) {
-    try {
-        if (result) {
-            if constexpr (std::is_void_v<T>) {
-                reply.returnResults();
-            } else {
-                reply.returnResults(*result);
-            }
-        } else {
-            reply.returnError(to_bus_error(result.error()));
-        }
-    } catch (const sdbus::Error& error) {
-        log::info("who has asked has left without the answer: {}", error.getMessage());
-    }
-}
 
 Dictionary results(std::uint32_t job) {
     return {{"Job", sdbus::Variant(job_path(job))}};
@@ -57,56 +29,55 @@ Dictionary results(std::uint32_t job, const std::string& zone) {
 
 } // namespace
 
-Actions::Actions(zone::ZoneManager& zones, ControlThread& control, ControlThread& files, Jobs& jobs,
-                 std::function<void()> update_objects)
-    : zones_(zones),
-      control_(control),
-      files_(files),
-      jobs_(jobs),
-      update_objects_(std::move(update_objects)) {}
+Actions::Actions(zone::ZoneManager& zones, ActionCalls& calls, ActionCalls& file_calls, Jobs& jobs,
+                 PowerOffs& power_offs)
+    : zones_(zones), calls_(calls), file_calls_(file_calls), jobs_(jobs), power_offs_(power_offs) {}
+
+std::optional<Actions::Running> Actions::begin(const Task& task, bool waits,
+                                               sdbus::Result<Dictionary>&& reply) {
+    auto job = jobs_.add(task.operation, task.action, task.zone);
+    if (!job) {
+        send<Dictionary, Dictionary>(std::unexpected(job.error()), reply);
+        return std::nullopt;
+    }
+    Running running{.job = *job, .failure = task.failure, .reply = std::move(reply)};
+    calls_.update_objects();
+    if (!waits) {
+        send<Dictionary, Dictionary>(results(running.job->id()), *running.reply);
+        running.reply.reset();
+    }
+    return running;
+}
 
 void Actions::run(Task task, bool waits, sdbus::Result<Dictionary>&& reply) {
-    const auto added = jobs_.add(task.operation, task.action, std::move(task.zone));
-    if (!added) {
-        send<Dictionary, Dictionary>(std::unexpected(added.error()), reply);
-        return;
+    if (auto running = begin(task, waits, std::move(reply))) {
+        auto& job = *running->job;
+        carry_out(std::move(*running), [&job, work = std::move(task.work)](Job&) mutable {
+            return job.begin().and_then([&] { return work(job); });
+        });
     }
-    const std::shared_ptr<Job>& job = *added;
-    update_objects_();
-    if (!waits) {
-        send<Dictionary, Dictionary>(results(job->id()), reply);
-    }
-    control_.submit<std::string>(
-        [job, work = std::move(task.work)]() mutable {
-            return job->begin().and_then([&] { return work(*job); });
-        },
-        [this, job, waits, failure = std::move(task.failure),
-         reply = std::move(reply)](Result<std::string> result) mutable {
-            job->finish(result ? nullptr : &result.error());
-            update_objects_();
-            if (!result) {
-                log::warning("{}: {}", failure, result.error().message);
-            }
-            if (waits) {
-                send<Dictionary, Dictionary>(std::move(result).transform([&](const std::string& zone) {
-                    return results(job->id(), zone);
-                }),
-                                             reply);
-            }
+}
+
+void Actions::carry_out(Running running, Work work) {
+    auto& job = *running.job;
+    calls_.thread().submit<std::string>(
+        [&job, work = std::move(work)]() mutable { return work(job); },
+        [this, running = std::move(running)](const Result<std::string>& result) mutable {
+            end(running, result);
         });
 }
 
-template <class T, class... Values>
-void Actions::call(ControlThread& thread, std::string failure, std::move_only_function<Result<T>()> work,
-                   sdbus::Result<Values...>&& reply) {
-    thread.submit<T>(std::move(work), [this, failure = std::move(failure),
-                                       reply = std::move(reply)](Result<T> result) mutable {
-        update_objects_();
-        if (!result) {
-            log::warning("{}: {}", failure, result.error().message);
-        }
-        send(result, reply);
-    });
+void Actions::end(Running& running, const Result<std::string>& result) {
+    running.job->finish(result ? nullptr : &result.error());
+    calls_.update_objects();
+    if (!result) {
+        log::warning("{}: {}", running.failure, result.error().message);
+    }
+    if (running.reply) {
+        send<Dictionary, Dictionary>(
+            result.transform([&](const std::string& zone) { return results(running.job->id(), zone); }),
+            *running.reply);
+    }
 }
 
 void Actions::start_configured(std::string name, bool waits, sdbus::Result<Dictionary>&& reply) {
@@ -131,14 +102,46 @@ void Actions::start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles fil
         waits, std::move(reply));
 }
 
-void Actions::shutdown(std::string name, bool waits, sdbus::Result<Dictionary>&& reply) {
-    run({.operation = "shutdown",
-         .action = Action::stop_zone,
-         .zone = name,
-         .failure = std::format("cannot shut down zone {}", name),
-         .work = [this,
-                  name](Job&) { return zones_.shutdown(name).transform([] { return std::string(); }); }},
-        waits, std::move(reply));
+void Actions::shutdown(std::string name, std::chrono::microseconds patience, bool waits,
+                       sdbus::Result<Dictionary>&& reply) {
+    Task task{.operation = "shutdown",
+              .action = Action::stop_zone,
+              .zone = name,
+              .failure = std::format("cannot shut down zone {}", name),
+              .work = [this, name](Job&) {
+                  return zones_.shutdown(name).transform([] { return std::string(); });
+              }};
+    if (patience.count() == 0) {
+        run(std::move(task), waits, std::move(reply));
+        return;
+    }
+    auto running = begin(task, waits, std::move(reply));
+    if (!running) {
+        return;
+    }
+    auto& job = *running->job;
+    calls_.thread().submit<bool>(
+        [this, &job, name] {
+            return job.begin().and_then([&] { return zones_.ask_to_power_off(name); });
+        },
+        [this, name, patience, running = std::move(*running),
+         work = std::move(task.work)](const Result<bool>& asked) mutable {
+            if (!asked) {
+                end(running, std::unexpected(asked.error()));
+            } else if (!*asked) {
+                carry_out(std::move(running), std::move(work));
+            } else {
+                power_offs_.await(std::move(name), PowerOffs::Clock::now() + patience,
+                                  [this, running = std::move(running),
+                                   work = std::move(work)](bool has_gone) mutable {
+                                      if (has_gone) {
+                                          end(running, std::string());
+                                      } else {
+                                          carry_out(std::move(running), std::move(work));
+                                      }
+                                  });
+            }
+        });
 }
 
 void Actions::restart(std::string name, bool waits, sdbus::Result<Dictionary>&& reply) {
@@ -153,8 +156,8 @@ void Actions::restart(std::string name, bool waits, sdbus::Result<Dictionary>&& 
 void Actions::define(std::string name, sdbus::UnixFd file, zone::StoreOptions options,
                      sdbus::Result<std::string>&& reply) {
     auto failure = std::format("cannot define zone {}", name);
-    call<std::string>(
-        files_, std::move(failure),
+    file_calls_.call<std::string>(
+        std::move(failure),
         [this, name = std::move(name), file = std::move(file), options] {
             return zones_.define(name, file.get(), options);
         },
@@ -163,8 +166,8 @@ void Actions::define(std::string name, sdbus::UnixFd file, zone::StoreOptions op
 
 void Actions::undefine(std::string name, sdbus::Result<>&& reply) {
     auto failure = std::format("cannot undefine zone {}", name);
-    call<void>(
-        files_, std::move(failure), [this, name = std::move(name)] { return zones_.undefine(name); },
+    file_calls_.call<void>(
+        std::move(failure), [this, name = std::move(name)] { return zones_.undefine(name); },
         std::move(reply));
 }
 
@@ -181,7 +184,7 @@ void Actions::check(std::vector<zone::ConfigText> files, std::string folder,
         return;
     }
     ++checks_;
-    files_.submit<zone::Findings>(
+    file_calls_.thread().submit<zone::Findings>(
         [this, files = std::move(files), folder = std::move(folder)] { return zones_.check(files, folder); },
         [this, reply = std::move(reply)](Result<zone::Findings> found) mutable {
             --checks_;
@@ -197,22 +200,10 @@ void Actions::check(std::vector<zone::ConfigText> files, std::string folder,
 void Actions::configure_virtio(zone::ConfigText config, BusFiles files,
                                sdbus::Result<std::vector<std::uint32_t>>&& reply) {
     auto failure = std::format("cannot set the devices of {}", config.name);
-    call<std::vector<std::uint32_t>>(
-        control_, std::move(failure),
+    calls_.call<std::vector<std::uint32_t>>(
+        std::move(failure),
         [this, config = std::move(config), files = adopt(std::move(files))]() mutable {
             return zones_.configure_virtio(config, std::move(files));
-        },
-        std::move(reply));
-}
-
-void Actions::resize_disk(std::string zone, std::string device, std::uint64_t bytes,
-                          sdbus::Result<std::uint64_t>&& reply) {
-    auto failure = std::format("cannot resize {} of zone {}", device, zone);
-    call<std::uint64_t>(
-        control_, std::move(failure),
-        [this, zone = std::move(zone), device = std::move(device), bytes] {
-            return zones_.devices(zone).and_then(
-                [&](const auto& devices) { return devices->resize_disk(device, bytes); });
         },
         std::move(reply));
 }

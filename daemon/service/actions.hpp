@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "service/action_calls.hpp"
 #include "service/bus_values.hpp"
-#include "service/control_thread.hpp"
 #include "service/jobs.hpp"
+#include "service/power_offs.hpp"
 #include "zone/zone_manager.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace hvisor::service {
 
-using BusFiles = std::map<std::string, sdbus::UnixFd>;
-
-/// The methods that take their time: each runs on the control thread, or on the
-/// one for files when it starts and ends no zone, and is answered on the main loop after the objects have
-/// been brought up to date, so that a caller finds in them what the reply says.
+/// The methods that take their time and are of zones; see ActionCalls. Those
+/// that start and end no zone, but read files, wait for none that does.
 ///
 /// What starts or ends a zone is a job. Its reply is a dictionary with "Job",
 /// the job's path, and "Zone", the path of the zone that it has started; it
@@ -29,14 +29,17 @@ using BusFiles = std::map<std::string, sdbus::UnixFd>;
 /// false.
 class Actions {
   public:
-    /// `update_objects` runs on the main loop before each reply.
-    Actions(zone::ZoneManager& zones, ControlThread& control, ControlThread& files, Jobs& jobs,
-            std::function<void()> update_objects);
+    /// `calls` and `file_calls` are of different threads.
+    Actions(zone::ZoneManager& zones, ActionCalls& calls, ActionCalls& file_calls, Jobs& jobs,
+            PowerOffs& power_offs);
 
     void start_configured(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
     void start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles files, bool waits,
                sdbus::Result<Dictionary>&& reply);
-    void shutdown(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
+    /// The zone's operating system is asked first, and has `patience` to power
+    /// itself off; not with 0. Others have their turn meanwhile.
+    void shutdown(std::string name, std::chrono::microseconds patience, bool waits,
+                  sdbus::Result<Dictionary>&& reply);
     void restart(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
 
     /// Replies with the path of the file.
@@ -47,9 +50,6 @@ class Actions {
     void check(std::vector<zone::ConfigText> files, std::string folder, sdbus::Result<Dictionary>&& reply);
     void configure_virtio(zone::ConfigText config, BusFiles files,
                           sdbus::Result<std::vector<std::uint32_t>>&& reply);
-    /// Replies with the bytes the disk has; 0 bytes only looks.
-    void resize_disk(std::string zone, std::string device, std::uint64_t bytes,
-                     sdbus::Result<std::uint64_t>&& reply);
 
   private:
     /// Gets the job that it is, returns the name of the zone that it has started or "".
@@ -63,17 +63,26 @@ class Actions {
         Work work;
     };
 
+    /// A job on its way.
+    struct Running {
+        std::shared_ptr<Job> job;
+        std::string failure;
+        std::optional<sdbus::Result<Dictionary>> reply; ///< nothing once it has been answered
+    };
+
     void run(Task task, bool waits, sdbus::Result<Dictionary>&& reply);
-    template <class T, class... Values>
-    void call(ControlThread& thread, std::string failure, std::move_only_function<Result<T>()> work,
-              sdbus::Result<Values...>&& reply);
+    /// A new job of that description, with its answer if nobody waits for its
+    /// end; nothing, and the caller has the error, when there can be none.
+    std::optional<Running> begin(const Task& task, bool waits, sdbus::Result<Dictionary>&& reply);
+    void carry_out(Running running, Work work);
+    void end(Running& running, const Result<std::string>& result);
 
     zone::ZoneManager& zones_;
-    ControlThread& control_;
-    ControlThread& files_;
+    ActionCalls& calls_;
+    ActionCalls& file_calls_;
     std::size_t checks_ = 0; ///< that have not been answered
     Jobs& jobs_;
-    std::function<void()> update_objects_;
+    PowerOffs& power_offs_;
 };
 
 } // namespace hvisor::service

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <exception>
 #include <format>
 
@@ -33,6 +34,17 @@ void check_options(const Dictionary& options, std::initializer_list<std::string_
                 std::format("hvisord {} knows no option '{}' of this method", HVISORD_VERSION, key));
         }
     }
+}
+
+std::chrono::microseconds power_off_patience(const Dictionary& options) {
+    constexpr std::chrono::microseconds usual = std::chrono::seconds(60);
+    constexpr std::chrono::microseconds longest = std::chrono::hours(24);
+    const auto wanted = option<std::uint64_t>(options, "timeout-usec", "t");
+    if (!wanted) {
+        return usual;
+    }
+    return std::chrono::microseconds(
+        static_cast<std::int64_t>(std::min(*wanted, static_cast<std::uint64_t>(longest.count()))));
 }
 
 bool waits(const Dictionary& options) {

@@ -5,6 +5,7 @@
 
 #include <sdbus-c++/sdbus-c++.h>
 
+#include <chrono>
 #include <functional>
 #include <initializer_list>
 #include <map>
@@ -43,6 +44,9 @@ void check_options(const Dictionary& options, std::initializer_list<std::string_
 
 /// The option "wait" (b) of methods that begin a job: whether the reply waits for its end.
 [[nodiscard]] bool waits(const Dictionary& options);
+
+/// The option "timeout-usec" (t) of a shutdown: how long a zone has to power itself off.
+[[nodiscard]] std::chrono::microseconds power_off_patience(const Dictionary& options);
 
 [[nodiscard]] sdbus::Error wrong_option_type(const std::string& key, const char* expected,
                                              const sdbus::Variant& value);

@@ -9,13 +9,18 @@
 namespace hvisor::service {
 
 DeviceObject::DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Sampler sampler,
-                           const ObjectContext& context, const std::string& zone)
+                           const ObjectContext& context, std::string zone)
     : AdaptorInterfaces(context.connection, std::move(path)),
+      context_(context),
+      zone_(std::move(zone)),
       state_(std::move(state)),
       sampler_(std::move(sampler)) {
     registerAdaptor();
     if (state_.disk) {
-        disk_.emplace(context, getObject().getObjectPath(), zone, state_.id, *state_.disk);
+        disk_.emplace(context, getObject().getObjectPath(), zone_, state_.id, *state_.disk);
+    }
+    if (state_.link) {
+        net_.emplace(context, getObject().getObjectPath(), zone_, state_.id, *state_.link);
     }
     announce([this] { emitInterfacesAddedSignal(); });
 }
@@ -27,23 +32,38 @@ DeviceObject::~DeviceObject() {
 
 bool DeviceObject::is_of(const zone::DeviceState& state) const {
     const auto identity = [](const zone::DeviceState& device) {
-        return std::tie(device.id, device.type, device.address, device.length, device.interrupt,
-                        device.backend);
+        return std::tie(device.id, device.type, device.address, device.length, device.interrupt);
     };
     return identity(state_) == identity(state);
 }
 
 void DeviceObject::update(const zone::DeviceState& state) {
-    const bool changed = state.status != state_.status;
+    std::vector<sdbus::PropertyName> changed;
+    if (state.status != state_.status) {
+        changed.emplace_back("Status");
+    }
+    if (state.backend != state_.backend) {
+        changed.emplace_back("Backend");
+    }
     state_ = state;
     if (disk_ && state.disk) {
         disk_->update(*state.disk);
     }
-    if (changed) {
-        announce([this] {
-            getObject().emitPropertiesChangedSignal(INTERFACE_NAME, {sdbus::PropertyName("Status")});
-        });
+    if (net_ && state.link) {
+        net_->update(*state.link);
     }
+    if (!changed.empty()) {
+        announce([&] { getObject().emitPropertiesChangedSignal(INTERFACE_NAME, changed); });
+    }
+}
+
+void DeviceObject::Detach(sdbus::Result<>&& result, Dictionary options) {
+    check_options(options, {"force"});
+    authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
+              [&actions = context_.device_actions, zone = zone_, device = state_.id,
+               force = option<bool>(options, "force", "b").value_or(false)](auto&& reply) {
+                  actions.detach(zone, device, force, std::move(reply));
+              });
 }
 
 zone::DeviceState DeviceObject::sample() const {

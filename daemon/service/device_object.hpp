@@ -3,6 +3,7 @@
 
 #include "service/bus_values.hpp"
 #include "service/disk_interface.hpp"
+#include "service/net_interface.hpp"
 #include "service/object_context.hpp"
 #include "zone/zone_devices.hpp"
 
@@ -26,7 +27,7 @@ class DeviceObject final
     using Sampler = std::function<std::optional<zone::DeviceState>()>;
 
     DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Sampler sampler,
-                 const ObjectContext& context, const std::string& zone);
+                 const ObjectContext& context, std::string zone);
     ~DeviceObject();
     DeviceObject(const DeviceObject&) = delete;
     DeviceObject& operator=(const DeviceObject&) = delete;
@@ -40,6 +41,7 @@ class DeviceObject final
     void update(const zone::DeviceState& state);
 
   private:
+    void Detach(sdbus::Result<>&& result, Dictionary options) override;
     std::string Id() override;
     std::string Type() override;
     std::uint64_t Address() override;
@@ -58,9 +60,12 @@ class DeviceObject final
     /// The state for properties that are sampled when they are read.
     [[nodiscard]] zone::DeviceState sample() const;
 
+    const ObjectContext& context_;
+    const std::string zone_;
     zone::DeviceState state_;
     Sampler sampler_;
     std::optional<DiskInterface> disk_; ///< of a block device
+    std::optional<NetInterface> net_;   ///< of a network device
 };
 
 } // namespace hvisor::service

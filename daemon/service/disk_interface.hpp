@@ -30,6 +30,8 @@ class DiskInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
 
   private:
     void Resize(sdbus::Result<std::uint64_t>&& result, std::uint64_t size, Dictionary options) override;
+    void SwapImage(sdbus::Result<std::uint64_t>&& result, std::string path, sdbus::UnixFd image,
+                   Dictionary options) override;
     std::uint64_t Size() override;
     bool ReadOnly() override;
     std::string Serial() override;

@@ -80,10 +80,11 @@ void ManagerObject::ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& 
 }
 
 void ManagerObject::ShutdownZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) {
-    check_options(options, {"wait"});
+    check_options(options, {"timeout-usec", "wait"});
     authorise(context_.authority, Action::stop_zone, name, std::move(result),
-              [&actions = context_.actions, name, waits = waits(options)](auto&& reply) {
-                  actions.shutdown(name, waits, std::move(reply));
+              [&actions = context_.actions, name, patience = power_off_patience(options),
+               waits = waits(options)](auto&& reply) {
+                  actions.shutdown(name, patience, waits, std::move(reply));
               });
 }
 

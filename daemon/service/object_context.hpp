@@ -3,6 +3,7 @@
 
 #include "service/actions.hpp"
 #include "service/authority.hpp"
+#include "service/device_actions.hpp"
 #include "service/jobs.hpp"
 #include "zone/zone_manager.hpp"
 
@@ -18,6 +19,7 @@ struct ObjectContext {
     Authority& authority; ///< of who calls on this connection
     zone::ZoneManager& zones;
     Actions& actions;
+    DeviceActions& device_actions;
     Jobs& jobs;
     std::uint64_t hypervisor_magic = 0; ///< what Manager.HypervisorMagic says
 };

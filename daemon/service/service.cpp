@@ -55,7 +55,10 @@ Service::Service(MainLoop& loop, zone::ZoneManager& zones, std::optional<Listeni
       control_(loop, "control"),
       files_(loop, "files"),
       jobs_([this] { update_soon(); }),
-      actions_(zones, control_, files_, jobs_, [this] { update(); }) {}
+      calls_(control_, [this] { update(); }),
+      file_calls_(files_, [this] { update(); }),
+      actions_(zones, calls_, file_calls_, jobs_, power_offs_),
+      device_actions_(zones, calls_) {}
 
 Service::~Service() {
     zones_.on_change({});
@@ -114,6 +117,7 @@ std::unique_ptr<Objects> Service::make_objects(sdbus::IConnection& connection, A
                                                    .authority = authority,
                                                    .zones = zones_,
                                                    .actions = actions_,
+                                                   .device_actions = device_actions_,
                                                    .jobs = jobs_,
                                                    .hypervisor_magic = hypervisor_magic_});
 }
@@ -166,6 +170,7 @@ void Service::update() {
     update_pending_ = false;
     const auto zones = zones_.zones(); // one look for all connections
     update_objects(zones);
+    power_offs_.update(zones);
     if (auto status = summary(zones); status != status_ && !is_stopping_) {
         status_ = std::move(status);
         sd_notify(0, ("STATUS=" + status_).c_str());
@@ -220,6 +225,7 @@ void Service::stop() {
     sd_notify(0, "STOPPING=1\nSTATUS=Finishing what has begun");
     log::info("stopping");
     control_.stop([this] { files_.stop([this] { finish(); }); });
+    power_offs_.give_up(); // they are told that nothing more is begun
 }
 
 void Service::finish() {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "service/action_calls.hpp"
 #include "service/actions.hpp"
+#include "service/device_actions.hpp"
 #include "service/control_socket.hpp"
 #include "service/control_thread.hpp"
 #include "service/jobs.hpp"
@@ -80,7 +82,11 @@ class Service {
     ControlThread control_; ///< starts and ends zones
     ControlThread files_;   ///< reads and writes configurations
     Jobs jobs_;
+    ActionCalls calls_;
+    ActionCalls file_calls_;
+    PowerOffs power_offs_;
     Actions actions_;
+    DeviceActions device_actions_;
     std::unique_ptr<Objects> bus_objects_;
     std::unique_ptr<ControlSocket> socket_;
     std::string status_;

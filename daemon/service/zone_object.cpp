@@ -79,10 +79,20 @@ void ZoneObject::update_devices() {
 }
 
 void ZoneObject::Shutdown(sdbus::Result<Dictionary>&& result, Dictionary options) {
+    check_options(options, {"timeout-usec", "wait"});
+    shut_down(std::move(result), power_off_patience(options), waits(options));
+}
+
+void ZoneObject::Kill(sdbus::Result<Dictionary>&& result, Dictionary options) {
     check_options(options, {"wait"});
+    shut_down(std::move(result), std::chrono::microseconds(0), waits(options));
+}
+
+void ZoneObject::shut_down(sdbus::Result<Dictionary>&& result, std::chrono::microseconds patience,
+                           bool waits) {
     authorise(context_.authority, Action::stop_zone, state_.name, std::move(result),
-              [&actions = context_.actions, name = state_.name, waits = waits(options)](auto&& reply) {
-                  actions.shutdown(name, waits, std::move(reply));
+              [&actions = context_.actions, name = state_.name, patience, waits](auto&& reply) {
+                  actions.shutdown(name, patience, waits, std::move(reply));
               });
 }
 
@@ -91,6 +101,17 @@ void ZoneObject::Restart(sdbus::Result<Dictionary>&& result, Dictionary options)
     authorise(context_.authority, Action::start_zone, state_.name, std::move(result),
               [&actions = context_.actions, name = state_.name, waits = waits(options)](auto&& reply) {
                   actions.restart(name, waits, std::move(reply));
+              });
+}
+
+void ZoneObject::AttachDevice(sdbus::Result<sdbus::ObjectPath, Dictionary>&& result, std::string name,
+                              std::string config, BusFiles files, Dictionary options) {
+    check_options(options, {});
+    authorise(context_.authority, Action::manage_devices, state_.name, std::move(result),
+              [&actions = context_.device_actions, zone = state_.name,
+               device = zone::ConfigText{.name = std::move(name), .text = std::move(config)},
+               files = std::move(files)](auto&& reply) mutable {
+                  actions.attach(zone, std::move(device), std::move(files), std::move(reply));
               });
 }
 

@@ -10,6 +10,7 @@
 
 #include <sdbus-c++/sdbus-c++.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -44,7 +45,10 @@ class ZoneObject final
 
   private:
     void Shutdown(sdbus::Result<Dictionary>&& result, Dictionary options) override;
+    void Kill(sdbus::Result<Dictionary>&& result, Dictionary options) override;
     void Restart(sdbus::Result<Dictionary>&& result, Dictionary options) override;
+    void AttachDevice(sdbus::Result<sdbus::ObjectPath, Dictionary>&& result, std::string name,
+                      std::string config, BusFiles files, Dictionary options) override;
     void OpenConsole(sdbus::Result<sdbus::UnixFd, Dictionary>&& result, std::string device,
                      Dictionary options) override;
     void ResizeConsole(sdbus::Result<>&& result, std::string device, std::uint16_t columns,
@@ -58,6 +62,7 @@ class ZoneObject final
     std::string Reason() override;
     std::string Diagnosis() override;
 
+    void shut_down(sdbus::Result<Dictionary>&& result, std::chrono::microseconds patience, bool waits);
     void update_devices();
     const ObjectContext& context_;
     const DeviceSampler& sample_;

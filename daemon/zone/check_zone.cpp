@@ -292,6 +292,8 @@ void check_mapping(const ZoneConfig& zone, const RamMapping& mapping, Problems& 
     }
 }
 
+} // namespace
+
 void check_devices(const ZoneConfig& zone, const std::vector<VirtioDevice>& devices, Problems& problems) {
     for (std::size_t i = 0; i < devices.size(); ++i) {
         const VirtioDevice& device = devices[i];
@@ -307,8 +309,6 @@ void check_devices(const ZoneConfig& zone, const std::vector<VirtioDevice>& devi
     }
     check_interrupts(zone, devices, problems);
 }
-
-} // namespace
 
 bool has_plain_entry(const ZoneConfig& zone) {
     return std::holds_alternative<Aarch64Config>(zone.arch) ||

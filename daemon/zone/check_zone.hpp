@@ -23,6 +23,9 @@ void check_zone(const ZoneFile& zone, Problems& problems);
 /// that trap, interrupts that arrive, memory that is the guest's.
 [[nodiscard]] Result<void> check_devices(const ZoneFile& zone, const VirtioFile& virtio);
 
+/// The same of devices that one after the other came to a zone, for the last one of them.
+void check_devices(const ZoneConfig& zone, const std::vector<VirtioDevice>& devices, Problems& problems);
+
 /// The same of a one-file zone and what `problems` has nothing against yet.
 void check_own_devices(const ZoneFile& zone, Problems& problems);
 

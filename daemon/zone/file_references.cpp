@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/file_references.hpp"
 
+#include "zone/read_virtio_device.hpp"
 #include "zone/virtio_config.hpp"
 #include "zone/zone_file.hpp"
 
@@ -56,6 +57,14 @@ Result<std::vector<FileReference>> referenced_files(const ConfigText& config) {
     }
     add_disks(files, zone->document, zone->devices);
     return files;
+}
+
+Result<std::vector<FileReference>> files_of_device(const ConfigText& config) {
+    return read_virtio_device(config).transform([](const DeviceFile& file) {
+        std::vector<FileReference> files;
+        add_disks(files, file.document, {file.device});
+        return files;
+    });
 }
 
 } // namespace hvisor::zone

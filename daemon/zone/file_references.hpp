@@ -21,4 +21,7 @@ struct FileReference {
 /// written twice appears once, writable if any of its uses is.
 [[nodiscard]] Result<std::vector<FileReference>> referenced_files(const ConfigText& config);
 
+/// The same of the text of one device.
+[[nodiscard]] Result<std::vector<FileReference>> files_of_device(const ConfigText& config);
+
 } // namespace hvisor::zone

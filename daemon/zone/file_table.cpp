@@ -31,6 +31,29 @@ UniqueFd open_or_duplicate(const FileTable& table, const JsonDocument& document,
 
 } // namespace
 
+Result<std::uint64_t> check_file(int fd, const std::string& path, FileUse use) {
+    struct stat status = {};
+    if (::fstat(fd, &status) != 0) {
+        const int error = errno;
+        return fail(error_code_of_errno(error), "{}: {}", path, errno_text(error));
+    }
+    const bool is_disk = use != FileUse::image;
+    const bool is_block_device = is_disk && S_ISBLK(status.st_mode);
+    if (!S_ISREG(status.st_mode) && !is_block_device) {
+        return fail(ErrorCode::invalid_config, "{}: this is no regular file{}", path,
+                    is_disk ? " and no block device" : "");
+    }
+    if (status.st_size == 0 && !is_block_device) {
+        return fail(ErrorCode::invalid_config, "{}: the file is empty", path);
+    }
+    const int access = ::fcntl(fd, F_GETFL) & O_ACCMODE;
+    if (access != O_RDWR && (use == FileUse::disk || access != O_RDONLY)) {
+        return fail(ErrorCode::invalid_config, "{}: the caller opened it without the right to {}", path,
+                    use == FileUse::disk ? "read and write" : "read");
+    }
+    return static_cast<std::uint64_t>(status.st_size);
+}
+
 std::optional<OpenFile> open_file(const FileTable& table, const JsonDocument& document,
                                   const std::string& path, const std::string& pointer, FileUse use,
                                   Problems& problems) {
@@ -43,30 +66,12 @@ std::optional<OpenFile> open_file(const FileTable& table, const JsonDocument& do
                      error == EBADF ? ErrorCode::not_found : error_code_of_errno(error));
         return std::nullopt;
     }
-    struct stat status = {};
-    if (::fstat(file.fd.get(), &status) != 0) {
-        const int error = errno;
-        problems.add(pointer, std::format("{}: {}", path, errno_text(error)), error_code_of_errno(error));
+    const auto size = check_file(file.fd.get(), path, use);
+    if (!size) {
+        problems.add(pointer, size.error().message, size.error().code);
         return std::nullopt;
     }
-    const bool is_disk = use != FileUse::image;
-    const bool is_block_device = is_disk && S_ISBLK(status.st_mode);
-    if (!S_ISREG(status.st_mode) && !is_block_device) {
-        problems.add(pointer, std::format("{}: this is no regular file{}", path,
-                                          is_disk ? " and no block device" : ""));
-        return std::nullopt;
-    }
-    if (status.st_size == 0 && !is_block_device) {
-        problems.add(pointer, std::format("{}: the file is empty", path));
-        return std::nullopt;
-    }
-    const int access = ::fcntl(file.fd.get(), F_GETFL) & O_ACCMODE;
-    if (access != O_RDWR && (use == FileUse::disk || access != O_RDONLY)) {
-        problems.add(pointer, std::format("{}: the caller opened it without the right to {}", path,
-                                          use == FileUse::disk ? "read and write" : "read"));
-        return std::nullopt;
-    }
-    file.size = static_cast<std::uint64_t>(status.st_size);
+    file.size = *size;
     return file;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "zone/config_reader.hpp"
 
@@ -24,6 +25,9 @@ enum class FileUse {
     disk,           ///< a regular file or block device that is read and written
     read_only_disk, ///< the same, only read
 };
+
+/// Whether an open file, called `path`, can be used so; the bytes that a regular file has.
+[[nodiscard]] Result<std::uint64_t> check_file(int fd, const std::string& path, FileUse use);
 
 /// A file that a configuration names.
 struct OpenFile {

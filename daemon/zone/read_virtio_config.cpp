@@ -252,6 +252,25 @@ std::vector<std::string> read_virtio_devices(const ConfigReader& array, std::vec
     return disabled;
 }
 
+Result<DeviceFile> read_virtio_device(const ConfigText& text) {
+    auto document = JsonDocument::parse(text);
+    if (!document) {
+        return std::unexpected(std::move(document).error());
+    }
+    Problems problems(*document, Form::one_file);
+    std::vector<VirtioDevice> devices;
+    std::vector<std::string> disabled;
+    read_device(ConfigReader(document->root(), "", problems), devices, disabled);
+    if (!disabled.empty()) {
+        problems.add("/status", "this device is disabled; expected \"enable\" for one that is attached");
+    }
+    problems.check_keys();
+    if (auto read = problems.result(); !read) {
+        return std::unexpected(std::move(read).error());
+    }
+    return DeviceFile{std::move(*document), std::move(devices.at(0))};
+}
+
 const VirtioZone* VirtioConfig::zone(std::uint32_t id) const {
     const auto found = std::ranges::find(zones, id, &VirtioZone::id);
     return found == zones.end() ? nullptr : &*found;

@@ -13,4 +13,13 @@ namespace hvisor::zone {
 /// zone. Returns the pointers of those that are disabled, which are not among `devices`.
 std::vector<std::string> read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& devices);
 
+/// One device by itself, as it stands in a one-file zone.
+struct DeviceFile {
+    JsonDocument document;
+    VirtioDevice device;
+};
+
+/// Read the text of one device. The error holds every problem found, a line each.
+[[nodiscard]] Result<DeviceFile> read_virtio_device(const ConfigText& text);
+
 } // namespace hvisor::zone

@@ -29,12 +29,12 @@ std::string_view to_string(State state) {
     std::unreachable();
 }
 
-Zone::Zone(ZoneConfig config, ZoneClaims claims, hypervisor::Hypervisor& hypervisor,
+Zone::Zone(ZoneConfig config, std::vector<VirtioDevice> described, hypervisor::Hypervisor& hypervisor,
            hypervisor::TrapLoop& trap_loop)
     : config_(std::move(config)),
-      claims_(std::move(claims)),
       hypervisor_(hypervisor),
-      trap_loop_(trap_loop) {}
+      trap_loop_(trap_loop),
+      described_(std::move(described)) {}
 
 Result<std::shared_ptr<const guest::GuestMemory>> Zone::map_memory(const std::vector<MemoryRange>& ranges) {
     std::vector<guest::Region> regions;
@@ -156,6 +156,24 @@ void Zone::set_running() {
     state_ = State::running;
 }
 
+bool Zone::ask_to_power_off() {
+    {
+        const std::scoped_lock guard(lock_);
+        if (state_ != State::running) {
+            return agent_.get() >= 0; // it has been asked already, or has other worries
+        }
+    }
+    auto stream = devices()->ask_to_power_off();
+    if (!stream) {
+        return false;
+    }
+    const std::scoped_lock guard(lock_);
+    agent_ = std::move(*stream);
+    state_ = State::stopping;
+    log::info({.zone = name(), .device = {}}, "asked to power itself off");
+    return true;
+}
+
 Result<void> Zone::shutdown(State after, std::string reason) {
     set_state(State::stopping, "");
     if (const auto devices = this->devices()) {
@@ -179,9 +197,13 @@ Result<void> Zone::shutdown(State after, std::string reason) {
 }
 
 bool Zone::observe(const hypervisor::ZoneInfo* info) {
-    const State before = state();
-    if (before != State::running && before != State::failed) {
-        return false;
+    State before{};
+    {
+        const std::scoped_lock guard(lock_);
+        before = state_;
+        if (before != State::running && before != State::failed && !agent_) {
+            return false;
+        }
     }
     if (info == nullptr || info->name != name()) {
         devices()->quiesce();
@@ -189,7 +211,7 @@ bool Zone::observe(const hypervisor::ZoneInfo* info) {
         log::info({.zone = name(), .device = {}}, "the guest has powered itself off");
         return true;
     }
-    if (info->has_error && before == State::running) {
+    if (info->has_error && before != State::failed) {
         const std::string reason =
             "the hypervisor has marked it as failed, because the guest touched an address outside of its "
             "memory_regions or the hypervisor met an error; shut it down and look at the hypervisor's log";
@@ -207,6 +229,7 @@ void Zone::finish(State state, std::string reason) {
     const std::scoped_lock guard(lock_);
     state_ = state;
     reason_ = std::move(reason);
+    agent_.reset();
     is_there_ = false;
 }
 
@@ -216,6 +239,7 @@ void Zone::await_restart(std::string reason) {
 
 void Zone::set_state(State state, std::string reason) {
     const std::scoped_lock guard(lock_);
+    agent_.reset();
     state_ = state;
     reason_ = std::move(reason);
 }
@@ -281,7 +305,12 @@ ZoneState Zone::inspect() const {
 
 std::optional<ZoneClaims> Zone::claims() const {
     const std::scoped_lock guard(lock_);
-    return is_there_ ? std::optional(claims_) : std::nullopt;
+    return is_there_ ? std::optional(claims_of(config_, described_, "")) : std::nullopt;
+}
+
+std::vector<VirtioDevice> Zone::described() const {
+    const std::scoped_lock guard(lock_);
+    return described_;
 }
 
 } // namespace hvisor::zone

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/unique_fd.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/trap_loop.hpp"
 #include "zone/check_machine.hpp"
@@ -25,8 +26,9 @@ namespace hvisor::zone {
 /// at a time and may block; looking at it never waits for that.
 class Zone {
   public:
-    /// In state starting. Both references outlive the zone.
-    Zone(ZoneConfig config, ZoneClaims claims, hypervisor::Hypervisor& hypervisor,
+    /// In state starting, with the devices as they are described, absolute paths
+    /// in them. Both references outlive the zone.
+    Zone(ZoneConfig config, std::vector<VirtioDevice> described, hypervisor::Hypervisor& hypervisor,
          hypervisor::TrapLoop& trap_loop);
 
     [[nodiscard]] std::uint32_t id() const { return config_.zone_id; }
@@ -43,8 +45,22 @@ class Zone {
     [[nodiscard]] Result<void> adopt(std::vector<DeviceSettings> settings,
                                      const std::vector<MemoryRange>& ranges);
 
+    /// One more device for a zone that runs, which `described` tells of with an
+    /// absolute path; returns its id.
+    [[nodiscard]] Result<std::string> attach(VirtioDevice described, DeviceSettings settings);
+    /// Take a device away from it, see ZoneDevices::detach().
+    [[nodiscard]] Result<void> detach(const std::string& device, bool force);
+    /// Put another image into a disk, see ZoneDevices::swap_image(); `path` is absolute.
+    [[nodiscard]] Result<std::uint64_t> swap_image(const std::string& device, const std::string& path,
+                                                   UniqueFd image);
+
     /// Take the devices back from a zone that goes on running.
     void abandon();
+
+    /// Ask the guest's agent, see ZoneDevices::ask_to_power_off(): true when the
+    /// zone is `stopping` from now on, until observe() finds that it has gone or
+    /// somebody calls shutdown().
+    [[nodiscard]] bool ask_to_power_off();
 
     /// Stop the devices, then the zone: its CPUs may be waiting for a register,
     /// so those are answered until it is gone. The history of its consoles stays.
@@ -69,6 +85,8 @@ class Zone {
     [[nodiscard]] ZoneState inspect() const;
     /// What the zone has for itself; nothing once it has stopped.
     [[nodiscard]] std::optional<ZoneClaims> claims() const;
+    [[nodiscard]] const ZoneConfig& config() const { return config_; }
+    [[nodiscard]] std::vector<VirtioDevice> described() const;
     /// Null when the zone has none now.
     [[nodiscard]] std::shared_ptr<ZoneDevices> devices() const;
 
@@ -76,6 +94,7 @@ class Zone {
     void release();
 
   private:
+    [[nodiscard]] Result<DeviceState> look_at(const std::string& device) const;
     [[nodiscard]] Result<std::shared_ptr<const guest::GuestMemory>>
     map_memory(const std::vector<MemoryRange>& ranges);
     [[nodiscard]] Result<void> create_devices(std::vector<DeviceSettings> settings,
@@ -88,7 +107,6 @@ class Zone {
     void set_state(State state, std::string reason);
 
     const ZoneConfig config_;
-    const ZoneClaims claims_;
     hypervisor::Hypervisor& hypervisor_;
     hypervisor::TrapLoop& trap_loop_;
     std::atomic<unsigned> progress_ = 0; ///< percent of the images
@@ -96,7 +114,9 @@ class Zone {
     mutable std::mutex lock_; ///< of all below; held for a moment only
     State state_ = State::starting;
     bool is_there_ = true; ///< or about to be, with all that it claims
+    std::vector<VirtioDevice> described_;
     std::string reason_;
+    UniqueFd agent_; ///< the stream that asks it to power off, as long as it may
     std::chrono::steady_clock::time_point started_;
     std::shared_ptr<ZoneDevices> devices_;
 };

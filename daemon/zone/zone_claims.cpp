@@ -18,11 +18,6 @@ bool is_machines(std::uint32_t interrupt, const ZoneConfig& zone, std::span<cons
            !std::ranges::contains(zone.ivc_configs, interrupt, &IvcConfig::interrupt_num);
 }
 
-std::string absolute_path(const std::string& path, const std::string& folder) {
-    const fs::path full = (fs::path(folder) / path).lexically_normal();
-    return full.is_absolute() ? full.string() : "";
-}
-
 std::string_view describe(RegionType type) {
     return type == RegionType::ram ? "RAM" : "the registers at";
 }
@@ -64,8 +59,15 @@ void check_ranges(const ZoneConfig& zone, const ZoneClaims& other, Problems& pro
     }
 }
 
-void check_devices(std::span<const VirtioDevice> devices, const std::string& folder, const ZoneClaims& other,
-                   Problems& problems) {
+} // namespace
+
+std::string absolute_path(const std::string& path, const std::string& folder) {
+    const fs::path full = (fs::path(folder) / path).lexically_normal();
+    return full.is_absolute() ? full.string() : "";
+}
+
+void check_device_claims(std::span<const VirtioDevice> devices, const std::string& folder,
+                         const ZoneClaims& other, Problems& problems) {
     for (const VirtioDevice& device : devices) {
         if (device.type == DeviceType::net && std::ranges::contains(other.taps, device.net.tap)) {
             problems.add(device.pointer + "/tap",
@@ -93,8 +95,6 @@ void check_devices(std::span<const VirtioDevice> devices, const std::string& fol
         }
     }
 }
-
-} // namespace
 
 std::string folder_of(const JsonDocument& document) {
     return fs::path(document.name()).parent_path();
@@ -142,7 +142,7 @@ void check_claims(const ZoneConfig& zone, std::span<const VirtioDevice> devices,
                               ErrorCode::resource_busy);
         }
     }
-    check_devices(devices, folder, other, device_problems);
+    check_device_claims(devices, folder, other, device_problems);
 }
 
 void check_identity(const ZoneConfig& zone, const ZoneConfig& other, Problems& problems) {

@@ -49,6 +49,13 @@ struct ZoneClaims {
 void check_claims(const ZoneConfig& zone, std::span<const VirtioDevice> devices, const std::string& folder,
                   const ZoneClaims& other, Problems& zone_problems, Problems& device_problems);
 
+/// What only `devices` want and `other` has.
+void check_device_claims(std::span<const VirtioDevice> devices, const std::string& folder,
+                         const ZoneClaims& other, Problems& problems);
+
+/// Where a path that stands in a file of `folder` leads; "" when that cannot be said.
+[[nodiscard]] std::string absolute_path(const std::string& path, const std::string& folder);
+
 /// Whether two zones that shall run at the same time have a number, a name or a CPU in common.
 void check_identity(const ZoneConfig& zone, const ZoneConfig& other, Problems& problems);
 

@@ -2,21 +2,14 @@
 #include "zone/zone_devices.hpp"
 
 #include "base/checked.hpp"
-#include "base/reactor.hpp"
-#include "devices/block/device.hpp"
-#include "devices/console/device.hpp"
-#include "devices/entropy/device.hpp"
-#include "devices/net/device.hpp"
-#include "devices/vsock/device.hpp"
-#include "devices/vsock/vhost.hpp"
-#include "virtio/device.hpp"
-#include "virtio/mmio_transport.hpp"
+#include "zone/device_slot.hpp"
 
 #include <algorithm>
-#include <array>
 #include <format>
+#include <mutex>
 #include <set>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 
 namespace hvisor::zone {
@@ -27,28 +20,22 @@ constexpr std::uint64_t smallest_window = 0x100;
 /// An eighth different pending interrupt of one zone stops the hypervisor (hvisor interface, 2.3).
 constexpr std::size_t max_interrupts = 7;
 
-std::string_view type_of(const DeviceSettings& settings) {
-    constexpr std::array<std::string_view, 5> names{"block", "console", "net", "entropy",
-                                                    "vsock"}; // as in the variant
-    return names.at(settings.model.index());
-}
+using Slots = std::vector<std::shared_ptr<DeviceSlot>>;
 
-Result<void> check_windows(const std::vector<DeviceSettings>& all) {
-    std::set<std::uint32_t> interrupts;
-    for (auto device = all.begin(); device != all.end(); ++device) {
-        if (device->length < smallest_window || !checked_add(device->address, device->length)) {
-            return fail(ErrorCode::invalid_config,
-                        "{} at {:#x}: the length {:#x} is less than {:#x} or wraps around", type_of(*device),
-                        device->address, device->length, smallest_window);
+/// Whether a device fits beside those that are there.
+Result<void> check_window(const DeviceSettings& device, const Slots& others) {
+    if (device.length < smallest_window || !checked_add(device.address, device.length)) {
+        return fail(ErrorCode::invalid_config,
+                    "{} at {:#x}: the length {:#x} is less than {:#x} or wraps around", type_of(device),
+                    device.address, device.length, smallest_window);
+    }
+    std::set<std::uint32_t> interrupts{device.interrupt};
+    for (const auto& other : others) {
+        if (ranges_overlap(other->address(), other->length(), device.address, device.length)) {
+            return fail(ErrorCode::invalid_config, "{} at {:#x} overlaps {}", type_of(device), device.address,
+                        other->id());
         }
-        const auto other = std::find_if(all.begin(), device, [&](const DeviceSettings& before) {
-            return ranges_overlap(before.address, before.length, device->address, device->length);
-        });
-        if (other != device) {
-            return fail(ErrorCode::invalid_config, "{} at {:#x} overlaps {} at {:#x}", type_of(*device),
-                        device->address, type_of(*other), other->address);
-        }
-        interrupts.insert(device->interrupt);
+        interrupts.insert(other->interrupt());
     }
     if (interrupts.size() > max_interrupts) {
         return fail(ErrorCode::invalid_config,
@@ -59,243 +46,191 @@ Result<void> check_windows(const std::vector<DeviceSettings>& all) {
     return {};
 }
 
-/// One device with everything that belongs to it.
-struct Slot {
-    std::uint64_t address = 0;
-    std::uint64_t length = 0;
-    std::uint32_t interrupt = 0;
-    std::unique_ptr<virtio::Device> device;
-    devices::console::ConsoleDevice* console = nullptr; ///< the device, when it is one
-    devices::block::BlockDevice* block = nullptr;       ///< the same
-    std::unique_ptr<virtio::MmioTransport> transport;
-};
-
-Result<void> make_vsock(Slot& slot, const VsockSettings& settings, virtio::DeviceContext context) {
-    auto vhost = devices::vsock::open_vhost_file().and_then([&](auto file) {
-        return devices::vsock::VhostVsock::create(std::move(file), settings.cid, *context.memory);
-    });
-    if (!vhost) {
-        return std::unexpected(std::move(vhost).error().with_context(settings.location));
-    }
-    auto helper = Reactor::start({.name = "vsock-setup", .cpus = {}, .on_crash = {}});
-    if (!helper) {
-        return std::unexpected(std::move(helper).error());
-    }
-    slot.device = std::make_unique<devices::vsock::VsockDevice>(std::move(context), std::move(*vhost),
-                                                                settings.cid, std::move(*helper));
-    return {};
-}
-
-Result<void> make_device(Slot& slot, DeviceSettings settings, virtio::DeviceContext context) {
-    if (auto* wanted = std::get_if<BlockSettings>(&settings.model)) {
-        auto backend = devices::block::FileBackend::open(std::move(wanted->image), std::move(wanted->file));
-        if (!backend) {
-            return std::unexpected(std::move(backend).error());
-        }
-        auto block = std::make_unique<devices::block::BlockDevice>(std::move(context), std::move(*backend),
-                                                                   wanted->options);
-        slot.block = block.get();
-        slot.device = std::move(block);
-        return {};
-    }
-    if (auto* wanted = std::get_if<NetSettings>(&settings.model)) {
-        auto tap = devices::net::TapBackend::open(wanted->tap);
-        if (!tap) {
-            auto& [key, error] = tap.error();
-            return std::unexpected(
-                std::move(error).with_context(std::format("{}/{}", wanted->location, key)));
-        }
-        slot.device =
-            std::make_unique<devices::net::NetDevice>(std::move(context), std::move(*tap), wanted->options);
-        return {};
-    }
-    if (const auto* entropy = std::get_if<EntropySettings>(&settings.model)) {
-        slot.device = std::make_unique<devices::entropy::EntropyDevice>(
-            std::move(context), devices::entropy::kernel_random, entropy->limit);
-        return {};
-    }
-    if (const auto* vsock = std::get_if<VsockSettings>(&settings.model)) {
-        return make_vsock(slot, *vsock, std::move(context));
-    }
-    std::vector<devices::console::PortOptions> ports;
-    for (auto& port : std::get<ConsoleSettings>(settings.model).ports) {
-        ports.push_back({.name = std::move(port.name), .is_console = port.is_console});
-    }
-    auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context), std::move(ports));
-    slot.console = console.get();
-    slot.device = std::move(console);
-    return {};
-}
-
-std::vector<PortState> port_states(const Slot& slot) {
-    std::vector<PortState> states;
-    if (slot.console == nullptr) {
-        return states;
-    }
-    for (auto& port : slot.console->ports()) {
-        states.push_back({.name = std::move(port.name),
-                          .is_console = port.is_console,
-                          .terminal = std::move(port.pty_path),
-                          .columns = port.size.columns,
-                          .rows = port.size.rows,
-                          .guest_open = port.guest_open,
-                          .clients = port.streams,
-                          .has_typist = port.has_typist});
-    }
-    return states;
-}
-
 } // namespace
 
 struct ZoneDevices::Impl {
-    std::vector<Slot> slots;
+    explicit Impl(SlotContext context_) : context(std::move(context_)) {}
 
-    [[nodiscard]] Result<devices::console::ConsoleDevice*> find_console(const std::string& id) const {
-        for (const auto& slot : slots) {
-            if (slot.console != nullptr && (id.empty() || slot.device->context().id == id)) {
-                return slot.console;
+    /// The devices as they are now, for any thread but TrapLoop.
+    [[nodiscard]] Slots slots_now() const {
+        const std::scoped_lock guard(lock);
+        return slots;
+    }
+
+    [[nodiscard]] Result<std::shared_ptr<DeviceSlot>> find(const std::string& id) const {
+        for (auto& slot : slots_now()) {
+            if (slot->id() == id) {
+                return slot;
+            }
+        }
+        return fail(ErrorCode::no_such_device, "no device {} in this zone", id);
+    }
+
+    [[nodiscard]] Result<std::shared_ptr<DeviceSlot>> find_console(const std::string& id) const {
+        for (auto& slot : slots_now()) {
+            if (slot->console() != nullptr && (id.empty() || slot->id() == id)) {
+                return slot;
             }
         }
         return fail(ErrorCode::no_such_device, "no console {} in this zone", id.empty() ? "device" : id);
     }
 
-    Impl() = default;
-    Impl(const Impl&) = delete;
-    Impl& operator=(const Impl&) = delete;
-    Impl(Impl&&) = delete;
-    Impl& operator=(Impl&&) = delete;
-    ~Impl() {
-        for (auto& slot : slots) {
-            if (slot.device) {
-                slot.device->close();
-            }
-        }
+    /// Change `slots` where nothing looks at them meanwhile.
+    template <class Change>
+    void change(Change apply) {
+        context.trap_loop.reactor().call([&] {
+            const std::scoped_lock guard(lock);
+            apply(slots);
+        });
     }
+
+    const SlotContext context;
+    mutable std::mutex lock;
+    /// Changed by TrapLoop, under the lock: so it reads them without.
+    Slots slots;
 };
 
 Result<std::shared_ptr<ZoneDevices>>
 ZoneDevices::create(std::uint32_t zone, const std::string& zone_name,
                     const std::shared_ptr<const guest::GuestMemory>& memory,
                     std::vector<DeviceSettings> settings, hypervisor::TrapLoop& interrupts) {
-    if (auto checked = check_windows(settings); !checked) {
-        return std::unexpected(std::move(checked).error());
-    }
-    auto impl = std::make_unique<Impl>();
+    auto impl = std::make_unique<Impl>(SlotContext{
+        .zone = zone, .zone_name = zone_name, .memory = memory, .trap_loop = interrupts});
+    std::shared_ptr<ZoneDevices> devices(new ZoneDevices(std::move(impl)));
     for (auto& one : settings) {
-        const auto type = type_of(one);
-        const auto id = std::format("{}-{:x}", type, one.address);
-        auto& slot = impl->slots.emplace_back();
-        slot.address = one.address;
-        slot.length = one.length;
-        slot.interrupt = one.interrupt;
-        if (auto made = make_device(slot, std::move(one),
-                                    {.zone = zone,
-                                     .zone_name = zone_name,
-                                     .id = id,
-                                     .interrupt = slot.interrupt,
-                                     .memory = memory,
-                                     .port = interrupts,
-                                     // Which thread owns which queue is decided here: TrapLoop
-                                     // all, because no back end blocks, and a hand-over to
-                                     // another thread is the dearest thing on their way.
-                                     .owner = interrupts.reactor()});
-            !made) {
-            return std::unexpected(
-                std::move(made).error().with_context(std::format("{} at {:#x}", type, slot.address)));
+        if (auto attached = devices->attach(std::move(one)); !attached) {
+            return std::unexpected(std::move(attached).error());
         }
-        slot.transport = std::make_unique<virtio::MmioTransport>(*slot.device);
     }
-    return std::shared_ptr<ZoneDevices>(new ZoneDevices(std::move(impl)));
+    return devices;
 }
 
 ZoneDevices::ZoneDevices(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 ZoneDevices::~ZoneDevices() = default;
 
+Result<std::string> ZoneDevices::attach(DeviceSettings settings) {
+    if (auto fits = check_window(settings, impl_->slots_now()); !fits) {
+        return std::unexpected(std::move(fits).error());
+    }
+    auto slot = DeviceSlot::create(std::move(settings), impl_->context);
+    if (!slot) {
+        return std::unexpected(std::move(slot).error());
+    }
+    impl_->change([&](Slots& slots) { slots.push_back(*slot); });
+    return (*slot)->id();
+}
+
+Result<void> ZoneDevices::detach(const std::string& id, bool force) {
+    auto slot = impl_->find(id);
+    if (!slot) {
+        return std::unexpected(std::move(slot).error());
+    }
+    if ((*slot)->transport().status() != 0 && !force) {
+        return fail(ErrorCode::wrong_state,
+                    "the zone's driver uses {}; unbind it there first (Linux: the name of the device goes to "
+                    "/sys/bus/platform/drivers/virtio-mmio/unbind), or force it, and what waits for the "
+                    "device then waits for ever",
+                    id);
+    }
+    impl_->change([&](Slots& slots) { std::erase(slots, *slot); });
+    (*slot)->device().quiesce();
+    (*slot)->device().disconnect();
+    return {};
+}
+
 std::optional<std::uint64_t> ZoneDevices::access(const hypervisor::TrapRequest& request) {
-    for (auto& slot : impl_->slots) {
-        if (range_inside(request.address, request.size, slot.address, slot.length)) {
-            return slot.transport->access({.offset = request.address - slot.address,
-                                           .value = request.value,
-                                           .cpu = request.cpu,
-                                           .size = request.size,
-                                           .is_write = request.is_write,
-                                           .needs_answer = request.needs_answer});
+    for (const auto& slot : impl_->slots) {
+        if (range_inside(request.address, request.size, slot->address(), slot->length())) {
+            return slot->transport().access({.offset = request.address - slot->address(),
+                                             .value = request.value,
+                                             .cpu = request.cpu,
+                                             .size = request.size,
+                                             .is_write = request.is_write,
+                                             .needs_answer = request.needs_answer});
         }
     }
     return 0;
 }
 
 void ZoneDevices::quiesce() {
-    for (auto& slot : impl_->slots) {
-        slot.device->quiesce();
+    const auto slots = impl_->slots_now();
+    for (const auto& slot : slots) {
+        slot->device().quiesce();
     }
-    for (auto& slot : impl_->slots) {
-        slot.device->disconnect();
+    for (const auto& slot : slots) {
+        slot->device().disconnect();
     }
 }
 
 std::vector<DeviceState> ZoneDevices::inspect() const {
     std::vector<DeviceState> states;
-    const auto now = virtio::Interrupt::Clock::now();
-    for (const auto& slot : impl_->slots) {
-        const auto& device = *slot.device;
-        auto& state = states.emplace_back();
-        state.id = device.context().id;
-        state.type = device.type_name();
-        state.address = slot.address;
-        state.length = slot.length;
-        state.interrupt = slot.interrupt;
-        state.status = slot.transport->status();
-        state.last_register = slot.transport->last_register();
-        state.accesses = slot.transport->accesses();
-        for (std::size_t i = 0; i < device.queue_count(); ++i) {
-            state.queues.push_back({.size = slot.transport->queue_size(i),
-                                    .ready = slot.transport->queue_ready(i),
-                                    .avail_index = device.queue_state(i).indices.next_avail.get(),
-                                    .used_index = device.queue_state(i).indices.next_used.get(),
-                                    .metrics = device.queue_state(i).metrics.sample()});
-        }
-        if (const auto age = device.interrupt().unacknowledged(now)) {
-            state.unacknowledged = std::chrono::duration_cast<std::chrono::milliseconds>(*age);
-        }
-        state.interrupts_sent = device.interrupt().sent();
-        state.interrupts_repeated = device.interrupt().repeated();
-        state.backend = device.backend_name();
-        state.ports = port_states(slot);
-        if (slot.block != nullptr) {
-            state.disk = {.capacity = slot.block->capacity(),
-                          .read_only = slot.block->read_only(),
-                          .serial = slot.block->serial()};
-        }
+    for (const auto& slot : impl_->slots_now()) {
+        states.push_back(slot->inspect());
     }
     return states;
 }
 
 Result<UniqueFd> ZoneDevices::open_console(const std::string& id, const ConsoleAttach& options) {
-    auto console = impl_->find_console(id);
-    if (!console) {
-        return std::unexpected(std::move(console).error());
-    }
-    return (*console)->attach(
-        options.port, {.replay = options.replay, .read_only = options.read_only, .force = options.force});
+    return impl_->find_console(id).and_then([&](const auto& slot) {
+        return slot->console()->attach(
+            options.port,
+            {.replay = options.replay, .read_only = options.read_only, .force = options.force});
+    });
 }
 
 Result<void> ZoneDevices::resize_console(const std::string& id, const std::string& port, ConsoleSize size) {
-    auto console = impl_->find_console(id);
-    if (!console) {
-        return std::unexpected(std::move(console).error());
+    return impl_->find_console(id).and_then([&](const auto& slot) {
+        return slot->console()->resize(port, {.columns = size.columns, .rows = size.rows});
+    });
+}
+
+std::optional<UniqueFd> ZoneDevices::ask_to_power_off() {
+    // A byte that no JSON has makes the agent forget what it has got of another
+    // request (QEMU Guest Agent Protocol, guest-sync-delimited).
+    constexpr std::string_view request = "\xff{\"execute\":\"guest-shutdown\"}\n";
+    for (const auto& slot : impl_->slots_now()) {
+        const auto ports = slot->inspect().ports;
+        const auto agent = std::ranges::find(ports, agent_port, &PortState::name);
+        if (agent == ports.end() || !agent->guest_open) {
+            continue;
+        }
+        auto stream = slot->console()->attach(agent_port, {.replay = 0, .read_only = false, .force = true});
+        if (stream && ::write(stream->get(), request.data(), request.size()) ==
+                          static_cast<ssize_t>(request.size())) {
+            return std::move(*stream);
+        }
     }
-    return (*console)->resize(port, {.columns = size.columns, .rows = size.rows});
+    return std::nullopt;
 }
 
 Result<std::uint64_t> ZoneDevices::resize_disk(const std::string& id, std::uint64_t bytes) {
-    for (auto& slot : impl_->slots) {
-        if (slot.block != nullptr && slot.device->context().id == id) {
-            return slot.block->resize(bytes);
+    return disk(id).and_then([&](const auto& slot) { return slot->block()->resize(bytes); });
+}
+
+Result<std::uint64_t> ZoneDevices::swap_image(const std::string& id, const std::string& path,
+                                              UniqueFd image) {
+    return disk(id).and_then([&](const auto& slot) {
+        return slot->block()->swap_image(path, std::move(image));
+    });
+}
+
+Result<void> ZoneDevices::set_link(const std::string& id, bool is_plugged) {
+    return impl_->find(id).and_then([&](const auto& slot) -> Result<void> {
+        if (slot->net() == nullptr) {
+            return fail(ErrorCode::no_such_device, "{} is no network device, and has no link", id);
         }
+        slot->net()->set_plugged(is_plugged);
+        return {};
+    });
+}
+
+Result<std::shared_ptr<DeviceSlot>> ZoneDevices::disk(const std::string& id) const {
+    auto slot = impl_->find(id);
+    if (slot && (*slot)->block() == nullptr) {
+        return fail(ErrorCode::no_such_device, "{} is no disk", id);
     }
-    return fail(ErrorCode::no_such_device, "no disk {} in this zone", id);
+    return slot;
 }
 
 } // namespace hvisor::zone

@@ -58,6 +58,8 @@ struct VsockSettings {
     std::string location{}; ///< of its description, for messages
 };
 
+class DeviceSlot;
+
 /// One virtio-mmio device of a zone. `address` and `length` are the window in
 /// the guest, `interrupt` the absolute id that the zone file lists.
 struct DeviceSettings {
@@ -95,6 +97,14 @@ struct DiskState {
     std::string serial;
 };
 
+/// The cable of a network device at one moment.
+struct LinkState {
+    devices::net::Mac mac{};
+    std::uint16_t mtu = 0;
+    bool is_plugged = true; ///< see ZoneDevices::set_link()
+    bool is_up = false;     ///< as the driver was told
+};
+
 /// One device at one moment; everything a person at the board asks first.
 struct DeviceState {
     std::string id;   ///< unique in the zone: "block-a003c00"
@@ -113,6 +123,7 @@ struct DeviceState {
     std::string backend;                   ///< image path, the console's /dev/pts/N, the tap, or "cid 3"
     std::vector<PortState> ports;          ///< of a console
     std::optional<DiskState> disk{};       ///< of a block device
+    std::optional<LinkState> link{};       ///< of a network device
 };
 
 /// How to attach to a console.
@@ -130,7 +141,7 @@ struct ConsoleSize {
 };
 
 /// All virtio devices of one zone: creates them, routes register accesses to
-/// them, and stops them. Owned by its Zone and registered with the TrapLoop.
+/// them, changes and stops them. Owned by its Zone and registered with the TrapLoop.
 class ZoneDevices final : public hypervisor::TrapHandler {
   public:
     /// `memory` must outlive nothing: it is shared with the devices. Errors
@@ -157,14 +168,34 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& id, const ConsoleAttach& options);
     [[nodiscard]] Result<void> resize_console(const std::string& id, const std::string& port,
                                               ConsoleSize size);
+    /// Ask the guest to power itself off, by QEMU's guest agent, when one listens
+    /// on a console port called agent_port. The stream keeps the request until
+    /// the agent takes it; nothing when there is none.
+    [[nodiscard]] std::optional<UniqueFd> ask_to_power_off();
+    static constexpr const char* agent_port = "org.qemu.guest_agent.0";
+
     /// Make a disk's image `bytes` long unless that is 0, and tell the guest
     /// the size that it has. Returns that size in bytes.
     [[nodiscard]] Result<std::uint64_t> resize_disk(const std::string& id, std::uint64_t bytes);
+    /// Put another image into a disk, see BlockDevice::swap_image().
+    [[nodiscard]] Result<std::uint64_t> swap_image(const std::string& id, const std::string& path,
+                                                   UniqueFd image);
+    /// Plug the cable of a network device in, or pull it out.
+    [[nodiscard]] Result<void> set_link(const std::string& id, bool is_plugged);
+
+    /// One more device while the zone runs; returns its id. The transport has
+    /// no way to tell the guest (virtio 1.2, 4.2.3): its driver finds it when it
+    /// looks again. Not at the same time as detach() or quiesce().
+    [[nodiscard]] Result<std::string> attach(DeviceSettings settings);
+    /// Take a device away; its window reads as 0 then. `wrong_state` while a
+    /// driver uses it, unless `force`.
+    [[nodiscard]] Result<void> detach(const std::string& id, bool force);
 
     struct Impl;
 
   private:
     explicit ZoneDevices(std::unique_ptr<Impl> impl);
+    [[nodiscard]] Result<std::shared_ptr<DeviceSlot>> disk(const std::string& id) const;
     std::unique_ptr<Impl> impl_;
 };
 

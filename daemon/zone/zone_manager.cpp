@@ -141,6 +141,18 @@ Result<std::string> ZoneManager::start_configured(const std::string& name, const
         [&](auto&& run) { return impl_->start(std::move(run), name, control); });
 }
 
+Result<bool> ZoneManager::ask_to_power_off(const std::string& name) {
+    const std::scoped_lock guard(impl_->control);
+    const auto zones = impl_->zones_now();
+    const auto found = zones.find(name);
+    if (found == zones.end() || !found->second->ask_to_power_off()) {
+        return false;
+    }
+    impl_->forget(name);
+    impl_->notify();
+    return true;
+}
+
 Result<void> ZoneManager::shutdown(const std::string& name) {
     const std::scoped_lock guard(impl_->control);
     const auto zones = impl_->zones_now();

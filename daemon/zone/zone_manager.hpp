@@ -75,7 +75,24 @@ class ZoneManager {
     [[nodiscard]] Result<Findings> check(std::span<const ConfigText> files,
                                          const std::filesystem::path& here);
 
-    /// Shut a zone down by name.
+    /// Give a zone that runs one more device, described by the text of an
+    /// element of "devices" in a one-file zone, after all checks; its id. It is
+    /// there until the zone ends, and its guest finds it when it looks again.
+    [[nodiscard]] Result<std::string> attach_device(const std::string& zone, const ConfigText& device,
+                                                    FileTable files);
+    /// Take a device away from a zone that runs, see ZoneDevices::detach().
+    [[nodiscard]] Result<void> detach_device(const std::string& zone, const std::string& device, bool force);
+    /// Put an open image, called `path`, which is absolute, into a disk of a
+    /// zone that runs; the bytes it has. `resource_busy` when a zone has it.
+    [[nodiscard]] Result<std::uint64_t> swap_image(const std::string& zone, const std::string& device,
+                                                   const std::string& path, UniqueFd image);
+
+    /// Ask the operating system of a zone to power itself off: true when it has
+    /// been asked, and is seen to be `stopped` when it has; false when there is
+    /// nobody to ask. Nothing starts it again by itself.
+    [[nodiscard]] Result<bool> ask_to_power_off(const std::string& name);
+
+    /// Shut a zone down by name, at once.
     [[nodiscard]] Result<void> shutdown(const std::string& name);
 
     /// Every zone: the hypervisor's list joined with what this daemon knows, and

@@ -22,6 +22,7 @@ ZoneConfig config_of(const hypervisor::ZoneInfo& info, const std::vector<MemoryR
     }
     for (const VirtioDevice& device : zone.devices) {
         config.memory_regions.push_back({RegionType::virtio, device.address, device.address, device.length});
+        config.interrupts.push_back(device.interrupt);
     }
     return config;
 }
@@ -70,8 +71,8 @@ Result<std::vector<std::shared_ptr<Zone>>> ZoneManager::Impl::adopt_running(cons
                                         virtio.file.document.locate(zone.pointer), zone.id)});
         }
         ZoneConfig config = config_of(*info, ranges, zone);
-        ZoneClaims claims = claims_of(config, zone.devices, folder_of(virtio.file.document));
-        auto mine = std::make_shared<Zone>(std::move(config), std::move(claims), hypervisor, trap_loop);
+        auto mine = std::make_shared<Zone>(std::move(config), described_devices(virtio.file, zone.id),
+                                           hypervisor, trap_loop);
         if (auto done = mine->adopt(std::move(*devices), ranges); !done) {
             return give_up(std::move(done).error());
         }

@@ -4,6 +4,7 @@
 #include "zone/check_fit.hpp"
 #include "zone/config_watch.hpp"
 #include "zone/defined_zones.hpp"
+#include "zone/read_virtio_device.hpp"
 #include "zone/restarts.hpp"
 #include "zone/zone.hpp"
 #include "zone/zone_file.hpp"
@@ -23,7 +24,7 @@
 namespace hvisor::zone {
 
 /// Starting is in zone_manager_start.cpp, files in zone_manager_files.cpp, taking over what runs already in
-/// zone_manager_adopt.cpp.
+/// zone_manager_adopt.cpp, changing devices in zone_manager_devices.cpp.
 struct ZoneManager::Impl {
     using Zones = std::map<std::string, std::shared_ptr<Zone>>;
 
@@ -53,6 +54,8 @@ struct ZoneManager::Impl {
     Result<Restarts::Run> read_again(const Zone& zone);
     bool await_restarts();
     bool restart_due();
+    Result<std::shared_ptr<Zone>> running(const std::string& name);
+    void check_others(const DeviceFile& file, Problems& problems);
     Result<void> shutdown_foreign(const std::string& name);
     void notify();
     Zones zones_now();

@@ -5,6 +5,7 @@
 #include "zone/check_guest_tree.hpp"
 #include "zone/check_zone.hpp"
 #include "zone/config_reader.hpp"
+#include "zone/zone_claims.hpp"
 
 #include <format>
 #include <utility>
@@ -36,43 +37,47 @@ NetSettings net_settings(const VirtioDevice& device, const JsonDocument& documen
 
 } // namespace
 
+DeviceSettings open_device(const FileTable& files, const JsonDocument& document, const VirtioDevice& device,
+                           Problems& problems) {
+    DeviceSettings settings{.address = device.address,
+                            .length = device.length,
+                            .interrupt = device.interrupt,
+                            .model = ConsoleSettings{}};
+    if (device.type == DeviceType::block) {
+        const auto& block = device.block;
+        auto image = open_file(files, document, block.image, device.pointer + "/img",
+                               block.read_only ? FileUse::read_only_disk : FileUse::disk, problems);
+        settings.model = BlockSettings{.image = image ? std::move(image->fd) : UniqueFd(),
+                                       .file = {.path = block.image,
+                                                .read_only = block.read_only,
+                                                .direct = block.direct,
+                                                .serial = block.serial},
+                                       .options = {.queues = block.queues, .limit = block.limit}};
+    }
+    if (device.type == DeviceType::net) {
+        settings.model = net_settings(device, document);
+    }
+    if (device.type == DeviceType::console) {
+        ConsoleSettings console;
+        for (const VirtioPort& port : device.ports) {
+            console.ports.push_back({.name = port.name, .is_console = port.is_console});
+        }
+        settings.model = std::move(console);
+    }
+    if (device.type == DeviceType::entropy) {
+        settings.model = EntropySettings{.limit = device.entropy_limit};
+    }
+    if (device.type == DeviceType::vsock) {
+        settings.model = VsockSettings{.cid = device.cid, .location = document.locate(device.pointer)};
+    }
+    return settings;
+}
+
 Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio, const VirtioZone& zone) {
     Problems problems(virtio.file.document);
     std::vector<DeviceSettings> devices;
     for (const VirtioDevice& device : zone.devices) {
-        DeviceSettings settings{.address = device.address,
-                                .length = device.length,
-                                .interrupt = device.interrupt,
-                                .model = ConsoleSettings{}};
-        if (device.type == DeviceType::block) {
-            const auto& block = device.block;
-            auto image = open_file(virtio.files, virtio.file.document, block.image, device.pointer + "/img",
-                                   block.read_only ? FileUse::read_only_disk : FileUse::disk, problems);
-            settings.model = BlockSettings{.image = image ? std::move(image->fd) : UniqueFd(),
-                                           .file = {.path = block.image,
-                                                    .read_only = block.read_only,
-                                                    .direct = block.direct,
-                                                    .serial = block.serial},
-                                           .options = {.queues = block.queues, .limit = block.limit}};
-        }
-        if (device.type == DeviceType::net) {
-            settings.model = net_settings(device, virtio.file.document);
-        }
-        if (device.type == DeviceType::console) {
-            ConsoleSettings console;
-            for (const VirtioPort& port : device.ports) {
-                console.ports.push_back({.name = port.name, .is_console = port.is_console});
-            }
-            settings.model = std::move(console);
-        }
-        if (device.type == DeviceType::entropy) {
-            settings.model = EntropySettings{.limit = device.entropy_limit};
-        }
-        if (device.type == DeviceType::vsock) {
-            settings.model =
-                VsockSettings{.cid = device.cid, .location = virtio.file.document.locate(device.pointer)};
-        }
-        devices.push_back(std::move(settings));
+        devices.push_back(open_device(virtio.files, virtio.file.document, device, problems));
     }
     if (auto result = problems.result(); !result) {
         return std::unexpected(std::move(result).error());
@@ -90,13 +95,13 @@ std::vector<MemoryRange> memory_ranges(const VirtioSource& virtio, const VirtioZ
 }
 
 std::vector<MemoryRange> memory_ranges(const ZonePlan& plan) {
-    if (plan.devices.empty()) {
-        return {};
+    if (plan.virtio) {
+        auto ranges = memory_ranges(*plan.virtio, *plan.virtio->file.config.zone(plan.zone.config.zone_id));
+        if (!ranges.empty()) {
+            return ranges;
+        }
     }
-    auto ranges = memory_ranges(*plan.virtio, *plan.virtio->file.config.zone(plan.zone.config.zone_id));
-    if (!ranges.empty()) {
-        return ranges;
-    }
+    std::vector<MemoryRange> ranges;
     const auto& regions = plan.zone.config.memory_regions;
     for (std::size_t i = 0; i < regions.size(); ++i) {
         if (regions[i].type == RegionType::ram && !is_firmware(plan.zone.config, regions[i])) {
@@ -108,13 +113,18 @@ std::vector<MemoryRange> memory_ranges(const ZonePlan& plan) {
     return ranges;
 }
 
-ZoneClaims claims_of(const ZonePlan& plan) {
-    if (!plan.virtio) {
-        return claims_of(plan.zone.config, {}, "");
+std::vector<VirtioDevice> described_devices(const VirtioFile& virtio, std::uint32_t zone) {
+    const auto described = virtio.config.devices_of(zone);
+    std::vector<VirtioDevice> devices(described.begin(), described.end());
+    for (VirtioDevice& device : devices) {
+        device.block.image = absolute_path(device.block.image, folder_of(virtio.document));
     }
-    const VirtioFile& virtio = plan.virtio->file;
-    return claims_of(plan.zone.config, virtio.config.devices_of(plan.zone.config.zone_id),
-                     folder_of(virtio.document));
+    return devices;
+}
+
+std::vector<VirtioDevice> described_devices(const ZonePlan& plan) {
+    return plan.virtio ? described_devices(plan.virtio->file, plan.zone.config.zone_id)
+                       : std::vector<VirtioDevice>{};
 }
 
 Result<ZonePlan> make_plan(ZoneFile zone, std::shared_ptr<const VirtioSource> virtio, const FileTable& files,

@@ -44,13 +44,19 @@ struct ZonePlan {
 /// What the virtio JSON says of the RAM of one of its zones; the document is the virtio JSON's.
 [[nodiscard]] std::vector<MemoryRange> memory_ranges(const VirtioSource& virtio, const VirtioZone& zone);
 
-/// The same of a plan, which falls back on the RAM of the zone JSON; none where there are no devices.
+/// The same of a plan, which falls back on the RAM of the zone JSON: a zone without devices may get one later.
 [[nodiscard]] std::vector<MemoryRange> memory_ranges(const ZonePlan& plan);
 
-/// What the zone of a plan has for itself.
-[[nodiscard]] ZoneClaims claims_of(const ZonePlan& plan);
+/// The devices of a plan as its files describe them, paths absolute where that can be.
+[[nodiscard]] std::vector<VirtioDevice> described_devices(const ZonePlan& plan);
+/// The same of one zone of a virtio JSON.
+[[nodiscard]] std::vector<VirtioDevice> described_devices(const VirtioFile& virtio, std::uint32_t zone);
 
-/// Open the disks of one zone of a virtio JSON.
+/// What it takes to make a device that `document` describes, with its disk opened.
+[[nodiscard]] DeviceSettings open_device(const FileTable& files, const JsonDocument& document,
+                                         const VirtioDevice& device, Problems& problems);
+
+/// The same of all devices of one zone of a virtio JSON.
 [[nodiscard]] Result<std::vector<DeviceSettings>> open_devices(const VirtioSource& virtio,
                                                                const VirtioZone& zone);
 

@@ -14,15 +14,11 @@
 namespace hvisor::devices::block {
 namespace {
 
-std::uint64_t whole_sectors(std::uint64_t bytes) {
-    return bytes / sector_size;
-}
-
 Config make_config(const FileBackend& backend, std::size_t queues) {
     const auto block_sectors = static_cast<std::uint32_t>(backend.block_size() / sector_size);
     const auto physical_blocks = backend.physical_block_size() / backend.block_size();
     Config config{};
-    config.capacity = whole_sectors(backend.size());
+    config.capacity = backend.size() / sector_size;
     // A queue full of descriptors less those of header and status.
     config.seg_max = queue_size - 2;
     config.blk_size = backend.block_size();
@@ -64,10 +60,12 @@ virtio::DeviceModel make_model(const FileBackend& backend, const BlockOptions& o
 BlockDevice::BlockDevice(virtio::DeviceContext context, FileBackend backend, BlockOptions options)
     : Device(std::move(context), make_model(backend, options)),
       backend_(std::move(backend)),
-      disk_{.capacity = whole_sectors(backend_.size()) * sector_size,
+      name_(backend_.path()),
+      serial_(backend_.serial()),
+      disk_{.capacity = backend_.size() / sector_size * sector_size,
             .read_only = backend_.read_only(),
             .bounce = backend_.direct(),
-            .serial = backend_.serial()},
+            .serial = serial_},
       capacity_(disk_.capacity),
       throttle_(options.limit),
       throttle_timer_(owner(), [this] { turn([this] { start_waiting(); }); }) {}
@@ -85,10 +83,14 @@ void BlockDevice::do_activate() {
     disk_.discard = negotiated(f_discard);
     disk_.write_zeroes = negotiated(f_write_zeroes);
     if (!worker_) {
-        uring_ = UringEngine::create(owner(), backend_.fd(),
-                                     static_cast<unsigned>(queue_count() * queue_size), callbacks());
-        worker_ = std::make_unique<WorkerEngine>(owner(), backend_, context().id, callbacks());
+        start_engines();
     }
+}
+
+void BlockDevice::start_engines() {
+    uring_ = UringEngine::create(owner(), backend_.fd(), static_cast<unsigned>(queue_count() * queue_size),
+                                 callbacks());
+    worker_ = std::make_unique<WorkerEngine>(owner(), backend_, context().id, callbacks());
 }
 
 void BlockDevice::do_resume() {
@@ -110,7 +112,7 @@ void BlockDevice::do_kick(std::size_t queue) {
 void BlockDevice::do_request(std::size_t queue, virtio::Chain chain) {
     auto& request = take_request();
     request.begin(queue, std::move(chain), disk_, is_write_through());
-    if (throttle_.is_limited()) {
+    if (throttle_.is_limited() || swap_) {
         waiting_.push_back(&request);
         start_waiting();
     } else {
@@ -129,6 +131,9 @@ Request& BlockDevice::take_request() {
 }
 
 void BlockDevice::start_waiting() {
+    if (swap_) {
+        return; // its end comes back here
+    }
     const auto now = Throttle::Clock::now();
     while (!waiting_.empty() && throttle_.is_ready(now)) {
         auto& request = *waiting_.front();
@@ -185,6 +190,7 @@ void BlockDevice::reap() {
         uring_->reap();
     }
     worker_->reap();
+    try_swap();
     flush_engines();
 }
 
@@ -209,6 +215,11 @@ void BlockDevice::do_stop_queue(std::size_t queue) {
     flush_engines();
 }
 
+std::string BlockDevice::backend_name() const {
+    const std::scoped_lock guard(name_lock_);
+    return name_;
+}
+
 bool BlockDevice::is_write_through() const {
     return !negotiated(f_flush) || (negotiated(f_config_wce) && !state_.writeback);
 }
@@ -218,6 +229,7 @@ void BlockDevice::do_config_written(std::size_t, std::span<const std::byte> byte
 }
 
 void BlockDevice::do_reset() {
+    try_swap();
     if (!std::exchange(state_.writeback, true)) {
         const std::byte value{1};
         update_config(offsetof(Config, writeback), std::span(&value, 1));
@@ -225,35 +237,12 @@ void BlockDevice::do_reset() {
 }
 
 void BlockDevice::do_quiesce() {
+    fail_swap(stopped());
     throttle_timer_.cancel();
     uring_.reset();
     worker_.reset();
     // With it goes the lock: a zone that is stopped keeps nobody from its disk.
     backend_.close();
-}
-
-Result<std::uint64_t> BlockDevice::resize(std::uint64_t bytes) {
-    Result<std::uint64_t> size;
-    owner().call([this, bytes, &size] {
-        turn([this, bytes, &size] {
-            if (backend_.fd() < 0) {
-                size = fail(ErrorCode::wrong_state, "disk image {}: its zone has stopped", backend_.path());
-                return;
-            }
-            if (auto grown = bytes == 0 ? Result<void>{} : backend_.grow(bytes); !grown) {
-                size = std::unexpected(std::move(grown).error());
-                return;
-            }
-            size = backend_.refresh_size();
-            if (const auto sectors = size ? whole_sectors(*size) : 0;
-                size && sectors * sector_size != disk_.capacity) {
-                disk_.capacity = sectors * sector_size;
-                capacity_.store(disk_.capacity, std::memory_order_relaxed);
-                update_config(offsetof(Config, capacity), std::as_bytes(std::span(&sectors, 1)));
-            }
-        });
-    });
-    return size;
 }
 
 } // namespace hvisor::devices::block

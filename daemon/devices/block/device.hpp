@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/error.hpp"
 #include "base/throttle.hpp"
+#include "base/unique_fd.hpp"
 #include "devices/block/backend_file.hpp"
 #include "devices/block/bounce.hpp"
 #include "devices/block/operation.hpp"
@@ -9,10 +11,14 @@
 #include "virtio/device.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <future>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,15 +54,31 @@ class BlockDevice final : public virtio::Device {
     /// the zone has stopped.
     [[nodiscard]] Result<std::uint64_t> resize(std::uint64_t bytes);
 
+    /// Use another image from now on, called `path`; the driver is told its
+    /// size, which is returned in bytes. What was begun is done on the old one
+    /// first, what comes meanwhile waits. Any thread but the owner.
+    /// `invalid_config` when the driver cannot go on with it: it was told the
+    /// block size once and for all. `timed_out` when the old image does not
+    /// answer, `wrong_state` when the zone has stopped; the old one stays then.
+    [[nodiscard]] Result<std::uint64_t> swap_image(std::string path, UniqueFd image);
+    /// How long swap_image() waits for the old image.
+    static constexpr std::chrono::seconds swap_patience{10};
+
     /// What the driver was told, in bytes. Any thread, as all below.
     [[nodiscard]] std::uint64_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
     [[nodiscard]] bool read_only() const { return disk_.read_only; }
-    [[nodiscard]] const std::string& serial() const { return backend_.serial(); }
+    [[nodiscard]] const std::string& serial() const { return serial_; }
 
     [[nodiscard]] std::string_view type_name() const override { return "block"; }
-    [[nodiscard]] std::string backend_name() const override { return backend_.path(); }
+    [[nodiscard]] std::string backend_name() const override;
 
   private:
+    /// An image that waits for the end of what was begun on the one before.
+    struct Swap {
+        FileBackend image;
+        std::promise<Result<std::uint64_t>> done;
+    };
+
     void do_activate() override;
     void do_resume() override;
     std::span<std::byte> type_state() override { return std::as_writable_bytes(std::span(&state_, 1)); }
@@ -74,12 +96,22 @@ class BlockDevice final : public virtio::Device {
     void start_waiting();
     void reap();
     void flush_engines();
+    void start_engines();
+    void set_capacity(std::uint64_t bytes);
+    [[nodiscard]] Error stopped() const;
+    [[nodiscard]] bool is_busy() const;
+    void try_swap();
+    void fail_swap(const Error& error);
     [[nodiscard]] Engine& engine_for(const Operation& operation);
     [[nodiscard]] Engine::Callbacks callbacks();
     /// virtio 1.2, 5.2.5.2: the driver takes the cache for write-through.
     [[nodiscard]] bool is_write_through() const;
 
     FileBackend backend_;
+    std::optional<Swap> swap_;
+    mutable std::mutex name_lock_;
+    std::string name_; ///< the image's path, under name_lock_
+    const std::string serial_;
     DiskFacts disk_;
     std::atomic<std::uint64_t> capacity_; ///< of disk_, for other threads
     BlockState state_;
@@ -87,7 +119,7 @@ class BlockDevice final : public virtio::Device {
     std::vector<std::unique_ptr<Request>> requests_; ///< all there are
     std::vector<Request*> idle_;
     Throttle throttle_;
-    std::deque<Request*> waiting_; ///< for the rate limit
+    std::deque<Request*> waiting_; ///< for the rate limit, or another image
     Reactor::Timer throttle_timer_;
     std::unique_ptr<Engine> uring_;  ///< null where the kernel has none
     std::unique_ptr<Engine> worker_; ///< its thread begins when it is needed

@@ -232,10 +232,35 @@ void NetDevice::settle(std::size_t index) {
 
 void NetDevice::look_at_link() {
     backend_->update_link();
-    if (const bool is_up = backend_->is_link_up(); is_up != std::exchange(is_link_up_, is_up)) {
+    tell_link();
+}
+
+void NetDevice::tell_link() {
+    const bool is_up = is_plugged() && backend_->is_link_up();
+    if (is_up != is_link_up_.exchange(is_up, std::memory_order_relaxed)) {
         const std::uint16_t status = is_up ? status_link_up : 0;
         update_config(offsetof(Config, status), std::as_bytes(std::span(&status, 1)));
     }
+}
+
+void NetDevice::set_plugged(bool is_plugged) {
+    owner().call([this, is_plugged] {
+        turn([this, is_plugged] {
+            is_plugged_.store(is_plugged, std::memory_order_relaxed);
+            if (!is_connected_) {
+                return; // its zone has stopped
+            }
+            tell_link();
+            for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
+                if (is_plugged) {
+                    drain(pair); // what came meanwhile
+                }
+                pairs_[pair].is_blocked = false;
+                receive(pair);
+                transmit(pair);
+            }
+        });
+    });
 }
 
 void NetDevice::do_request(std::size_t, virtio::Chain chain) {

@@ -13,6 +13,7 @@
 #include "virtio/device.hpp"
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -52,6 +53,17 @@ class NetDevice final : public virtio::Device {
     [[nodiscard]] std::string_view type_name() const override { return "net"; }
     [[nodiscard]] std::string backend_name() const override { return name_; }
 
+    /// Plug the cable in, or pull it out: then the driver is told that the link
+    /// is down, and frames of both directions are lost. Any thread.
+    void set_plugged(bool is_plugged);
+
+    // Any thread.
+    [[nodiscard]] bool is_plugged() const { return is_plugged_.load(std::memory_order_relaxed); }
+    /// As the driver was told.
+    [[nodiscard]] bool is_link_up() const { return is_link_up_.load(std::memory_order_relaxed); }
+    [[nodiscard]] const Mac& mac() const { return settings_.mac; }
+    [[nodiscard]] std::uint16_t mtu() const { return mtu_; }
+
     // Counters; any thread.
     [[nodiscard]] std::uint64_t dropped(Drop why) const {
         return drops_.at(static_cast<std::size_t>(why)).get();
@@ -89,6 +101,7 @@ class NetDevice final : public virtio::Device {
     /// Ask for what can happen next.
     void settle(std::size_t index);
     void look_at_link();
+    void tell_link();
 
     void transmit(std::size_t pair);
     /// Take frames of the driver, as many as go at once; false when there are
@@ -130,7 +143,8 @@ class NetDevice final : public virtio::Device {
     Throttle transmit_throttle_;
     Throttle receive_throttle_;
     bool is_connected_ = true;
-    bool is_link_up_ = false;
+    std::atomic<bool> is_plugged_{true};
+    std::atomic<bool> is_link_up_{false};
 
     /// What the host's end was told last.
     Offloads configured_offloads_;

@@ -91,6 +91,10 @@ bool NetDevice::collect(std::size_t pair) {
 }
 
 bool NetDevice::send(std::size_t pair) {
+    if (!is_plugged()) {
+        transmitter_.discard();
+        return true;
+    }
     const auto index = transmit_queue(pair);
     const bool is_limited = transmit_throttle_.is_limited();
     const bool sent_all = transmitter_.send(*backend_, pair, [&](const Transmitter::Sent& sent) {
@@ -111,7 +115,7 @@ bool NetDevice::send(std::size_t pair) {
 }
 
 bool NetDevice::can_receive(std::size_t pair) {
-    return is_connected_ && !is_configuring_ && pair < state_.pairs && !pairs_.at(pair).is_dead &&
+    return is_connected_ && is_plugged() && !is_configuring_ && pair < state_.pairs && !pairs_.at(pair).is_dead &&
            queue(receive_queue(pair)) != nullptr;
 }
 

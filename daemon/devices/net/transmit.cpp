@@ -144,6 +144,14 @@ void Transmitter::write_linked(const Backend& backend, std::size_t pair) {
     }
 }
 
+void Transmitter::discard() {
+    for (Frame& frame : frames_) {
+        frame.chain.complete();
+    }
+    frames_.clear();
+    pieces_.clear();
+}
+
 void Transmitter::close() {
     if (ring_) {
         ring_->release_files();

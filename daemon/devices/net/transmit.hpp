@@ -61,6 +61,9 @@ class Transmitter {
         return are_all;
     }
 
+    /// Nothing of what was added is sent; the chains are back.
+    void discard();
+
     /// Let go of the backend.
     void close();
 

@@ -328,6 +328,40 @@ TEST_CASE("the guest hears that the link went down and came back") {
     CHECK(kit::eventually([&] { return (rig.driver.acknowledge() & virtio::interrupt_config_change) != 0; }));
 }
 
+TEST_CASE("a cable that is pulled out loses frames of both directions, and is plugged in again") {
+    NetRig rig(NetRig::full);
+    auto buffer = rig.give_buffer();
+    rig.device.set_plugged(false);
+    CHECK_FALSE(rig.device.is_plugged());
+    CHECK_FALSE(rig.device.is_link_up());
+    CHECK(rig.driver.config<std::uint16_t>(6) == 0);
+    // What the driver sends comes back to it and goes nowhere.
+    const auto lost = make_frame(host_mac, guest_mac, 60, 1);
+    for (unsigned i = 0; i < 100; ++i) {
+        rig.transmit(rig.frame_chain(lost));
+    }
+    CHECK_FALSE(rig.host->take().has_value());
+    REQUIRE(rig.host->put(frame_to_guest(100, 1)));
+    rig.settle();
+    CHECK_FALSE(rig.rx().take_used().has_value());
+    // The host's end goes down and up meanwhile; the driver hears nothing of it.
+    rig.host->set_link(false);
+    rig.host->set_link(true);
+    rig.settle();
+    CHECK(rig.driver.config<std::uint16_t>(6) == 0);
+
+    rig.device.set_plugged(true);
+    CHECK(rig.driver.config<std::uint16_t>(6) == status_link_up);
+    REQUIRE(rig.host->put(frame_to_guest(100, 2)));
+    const auto used = rig.used(rig.rx());
+    CHECK(NetRig::frame_in(buffer, used.length).bytes == frame_to_guest(100, 2));
+    const auto sent = make_frame(host_mac, guest_mac, 60, 3);
+    rig.transmit(rig.frame_chain(sent));
+    const auto arrived = rig.at_host();
+    REQUIRE(arrived);
+    CHECK(arrived->bytes == sent);
+}
+
 TEST_CASE("a host's end that goes away is left alone, without using any time") {
     NetRig rig;
     rig.give_buffer();

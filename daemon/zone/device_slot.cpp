@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/device_slot.hpp"
+
+#include "base/reactor.hpp"
+#include "devices/entropy/device.hpp"
+#include "devices/vsock/device.hpp"
+#include "devices/vsock/vhost.hpp"
+
+#include <array>
+#include <chrono>
+#include <format>
+#include <utility>
+
+namespace hvisor::zone {
+
+std::string_view type_of(const DeviceSettings& settings) {
+    constexpr std::array<std::string_view, 5> names{"block", "console", "net", "entropy",
+                                                    "vsock"}; // as in the variant
+    return names.at(settings.model.index());
+}
+
+Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, const SlotContext& context) {
+    const auto type = type_of(settings);
+    std::shared_ptr<DeviceSlot> slot(new DeviceSlot(settings.address, settings.length));
+    const auto interrupt = settings.interrupt;
+    if (auto made = slot->make_device(std::move(settings),
+                                      {.zone = context.zone,
+                                       .zone_name = context.zone_name,
+                                       .id = std::format("{}-{:x}", type, slot->address_),
+                                       .interrupt = interrupt,
+                                       .memory = context.memory,
+                                       .port = context.trap_loop,
+                                       // Which thread owns which queue is decided here: TrapLoop
+                                       // all, because no back end blocks, and a hand-over to
+                                       // another thread is the dearest thing on their way.
+                                       .owner = context.trap_loop.reactor()});
+        !made) {
+        return std::unexpected(
+            std::move(made).error().with_context(std::format("{} at {:#x}", type, slot->address_)));
+    }
+    slot->transport_ = std::make_unique<virtio::MmioTransport>(*slot->device_);
+    return slot;
+}
+
+DeviceSlot::~DeviceSlot() {
+    if (device_) {
+        device_->close();
+    }
+}
+
+Result<void> DeviceSlot::make_vsock(const VsockSettings& settings, virtio::DeviceContext context) {
+    auto vhost = devices::vsock::open_vhost_file().and_then([&](auto file) {
+        return devices::vsock::VhostVsock::create(std::move(file), settings.cid, *context.memory);
+    });
+    if (!vhost) {
+        return std::unexpected(std::move(vhost).error().with_context(settings.location));
+    }
+    auto helper = Reactor::start({.name = "vsock-setup", .cpus = {}, .on_crash = {}});
+    if (!helper) {
+        return std::unexpected(std::move(helper).error());
+    }
+    device_ = std::make_unique<devices::vsock::VsockDevice>(std::move(context), std::move(*vhost),
+                                                            settings.cid, std::move(*helper));
+    return {};
+}
+
+Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceContext context) {
+    if (auto* wanted = std::get_if<BlockSettings>(&settings.model)) {
+        auto backend = devices::block::FileBackend::open(std::move(wanted->image), std::move(wanted->file));
+        if (!backend) {
+            return std::unexpected(std::move(backend).error());
+        }
+        auto block = std::make_unique<devices::block::BlockDevice>(std::move(context), std::move(*backend),
+                                                                   wanted->options);
+        block_ = block.get();
+        device_ = std::move(block);
+        return {};
+    }
+    if (auto* wanted = std::get_if<NetSettings>(&settings.model)) {
+        auto tap = devices::net::TapBackend::open(wanted->tap);
+        if (!tap) {
+            auto& [key, error] = tap.error();
+            return std::unexpected(
+                std::move(error).with_context(std::format("{}/{}", wanted->location, key)));
+        }
+        auto net =
+            std::make_unique<devices::net::NetDevice>(std::move(context), std::move(*tap), wanted->options);
+        net_ = net.get();
+        device_ = std::move(net);
+        return {};
+    }
+    if (const auto* entropy = std::get_if<EntropySettings>(&settings.model)) {
+        device_ = std::make_unique<devices::entropy::EntropyDevice>(
+            std::move(context), devices::entropy::kernel_random, entropy->limit);
+        return {};
+    }
+    if (const auto* vsock = std::get_if<VsockSettings>(&settings.model)) {
+        return make_vsock(*vsock, std::move(context));
+    }
+    std::vector<devices::console::PortOptions> ports;
+    for (auto& port : std::get<ConsoleSettings>(settings.model).ports) {
+        ports.push_back({.name = std::move(port.name), .is_console = port.is_console});
+    }
+    auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context), std::move(ports));
+    console_ = console.get();
+    device_ = std::move(console);
+    return {};
+}
+
+std::vector<PortState> DeviceSlot::port_states() const {
+    std::vector<PortState> states;
+    if (console_ == nullptr) {
+        return states;
+    }
+    for (auto& port : console_->ports()) {
+        states.push_back({.name = std::move(port.name),
+                          .is_console = port.is_console,
+                          .terminal = std::move(port.pty_path),
+                          .columns = port.size.columns,
+                          .rows = port.size.rows,
+                          .guest_open = port.guest_open,
+                          .clients = port.streams,
+                          .has_typist = port.has_typist});
+    }
+    return states;
+}
+
+DeviceState DeviceSlot::inspect() const {
+    const auto& device = *device_;
+    DeviceState state;
+    state.id = id();
+    state.type = device.type_name();
+    state.address = address_;
+    state.length = length_;
+    state.interrupt = interrupt();
+    state.status = transport_->status();
+    state.last_register = transport_->last_register();
+    state.accesses = transport_->accesses();
+    for (std::size_t i = 0; i < device.queue_count(); ++i) {
+        state.queues.push_back({.size = transport_->queue_size(i),
+                                .ready = transport_->queue_ready(i),
+                                .avail_index = device.queue_state(i).indices.next_avail.get(),
+                                .used_index = device.queue_state(i).indices.next_used.get(),
+                                .metrics = device.queue_state(i).metrics.sample()});
+    }
+    if (const auto age = device.interrupt().unacknowledged(virtio::Interrupt::Clock::now())) {
+        state.unacknowledged = std::chrono::duration_cast<std::chrono::milliseconds>(*age);
+    }
+    state.interrupts_sent = device.interrupt().sent();
+    state.interrupts_repeated = device.interrupt().repeated();
+    state.backend = device.backend_name();
+    state.ports = port_states();
+    if (block_ != nullptr) {
+        state.disk = {.capacity = block_->capacity(),
+                      .read_only = block_->read_only(),
+                      .serial = block_->serial()};
+    }
+    if (net_ != nullptr) {
+        state.link = {.mac = net_->mac(),
+                      .mtu = net_->mtu(),
+                      .is_plugged = net_->is_plugged(),
+                      .is_up = net_->is_link_up()};
+    }
+    return state;
+}
+
+} // namespace hvisor::zone
