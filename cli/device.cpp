@@ -98,7 +98,8 @@ void add_show(CLI::App& device, Command& command, const Output& output) {
 } // namespace
 
 void add_device_commands(CLI::App& app, Command& command, const Output& output) {
-    auto* device = app.add_subcommand("device", "Devices of zones: list, show, attach, detach, resize, swap, link");
+    auto* device =
+        app.add_subcommand("device", "Devices of zones: list, show, attach, detach, resize, swap, link");
     device->require_subcommand(1);
     add_list(*device, command, output);
     add_show(*device, command, output);

@@ -106,7 +106,8 @@ Outcome<void> attach(Client& client, const std::string& zone, const std::filesys
     }
     const auto id = value_of<std::string>(std::get<1>(*attached), "Id");
     if (output.json) {
-        std::print("{}", to_json({{"Id", sdbus::Variant(id)}, {"Path", sdbus::Variant(std::get<0>(*attached))}}));
+        std::print("{}",
+                   to_json({{"Id", sdbus::Variant(id)}, {"Path", sdbus::Variant(std::get<0>(*attached))}}));
     } else {
         std::println("{}", id);
     }
@@ -147,9 +148,8 @@ void add_detach(CLI::App& device, Command& command) {
     const auto name = add_device_name(*verb, device_help);
     auto force = std::make_shared<bool>(false);
     verb->add_flag("--force", *force, "Also while the zone's driver uses it");
-    verb->callback([&command, name, force] {
-        command = [=](Client& client) { return detach(client, *name, *force); };
-    });
+    verb->callback(
+        [&command, name, force] { command = [=](Client& client) { return detach(client, *name, *force); }; });
 }
 
 void add_resize(CLI::App& device, Command& command, const Output& output) {

@@ -75,14 +75,17 @@ Outcome<void> restart(Client& client, const std::string& zone, bool no_wait, con
 
 /// "ZONE", or upstream's "-id N".
 void add_shutdown(CLI::App& zone, Command& command, const Output& output) {
-    auto* verb = zone.add_subcommand("shutdown", "Shut a zone down; its system is asked first, if it has an agent");
+    auto* verb =
+        zone.add_subcommand("shutdown", "Shut a zone down; its system is asked first, if it has an agent");
     auto ending = std::make_shared<Ending>();
-    auto* positional = verb->add_option("zone", ending->zone, "Name or number of the zone")->type_name("ZONE");
+    auto* positional =
+        verb->add_option("zone", ending->zone, "Name or number of the zone")->type_name("ZONE");
     auto* id = verb->add_option("--id", ending->zone, "Number of the zone; also written -id")->type_name("N");
     positional->excludes(id);
     constexpr double longest = 86400;
-    verb->add_option("--timeout", ending->patience,
-                     "Seconds that its system has to power itself off, 60 if nothing is said, 0 not to ask it")
+    verb->add_option(
+            "--timeout", ending->patience,
+            "Seconds that its system has to power itself off, 60 if nothing is said, 0 not to ask it")
         ->type_name("SECONDS")
         ->check(CLI::Range(0.0, longest));
     const auto no_wait = add_no_wait(*verb);

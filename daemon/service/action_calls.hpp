@@ -62,7 +62,7 @@ class ActionCalls {
     void call(std::string failure, std::move_only_function<Result<T>()> work,
               sdbus::Result<Values...>&& reply) {
         thread_.submit<T>(std::move(work), [this, failure = std::move(failure),
-                                             reply = std::move(reply)](Result<T> result) mutable {
+                                            reply = std::move(reply)](Result<T> result) mutable {
             update_objects_();
             if (!result) {
                 log::warning("{}: {}", failure, result.error().message);

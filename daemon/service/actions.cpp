@@ -104,13 +104,12 @@ void Actions::start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles fil
 
 void Actions::shutdown(std::string name, std::chrono::microseconds patience, bool waits,
                        sdbus::Result<Dictionary>&& reply) {
-    Task task{.operation = "shutdown",
-              .action = Action::stop_zone,
-              .zone = name,
-              .failure = std::format("cannot shut down zone {}", name),
-              .work = [this, name](Job&) {
-                  return zones_.shutdown(name).transform([] { return std::string(); });
-              }};
+    Task task{
+        .operation = "shutdown",
+        .action = Action::stop_zone,
+        .zone = name,
+        .failure = std::format("cannot shut down zone {}", name),
+        .work = [this, name](Job&) { return zones_.shutdown(name).transform([] { return std::string(); }); }};
     if (patience.count() == 0) {
         run(std::move(task), waits, std::move(reply));
         return;
@@ -121,9 +120,7 @@ void Actions::shutdown(std::string name, std::chrono::microseconds patience, boo
     }
     auto& job = *running->job;
     calls_.thread().submit<bool>(
-        [this, &job, name] {
-            return job.begin().and_then([&] { return zones_.ask_to_power_off(name); });
-        },
+        [this, &job, name] { return job.begin().and_then([&] { return zones_.ask_to_power_off(name); }); },
         [this, name, patience, running = std::move(*running),
          work = std::move(task.work)](const Result<bool>& asked) mutable {
             if (!asked) {
@@ -131,15 +128,15 @@ void Actions::shutdown(std::string name, std::chrono::microseconds patience, boo
             } else if (!*asked) {
                 carry_out(std::move(running), std::move(work));
             } else {
-                power_offs_.await(std::move(name), PowerOffs::Clock::now() + patience,
-                                  [this, running = std::move(running),
-                                   work = std::move(work)](bool has_gone) mutable {
-                                      if (has_gone) {
-                                          end(running, std::string());
-                                      } else {
-                                          carry_out(std::move(running), std::move(work));
-                                      }
-                                  });
+                power_offs_.await(
+                    std::move(name), PowerOffs::Clock::now() + patience,
+                    [this, running = std::move(running), work = std::move(work)](bool has_gone) mutable {
+                        if (has_gone) {
+                            end(running, std::string());
+                        } else {
+                            carry_out(std::move(running), std::move(work));
+                        }
+                    });
             }
         });
 }

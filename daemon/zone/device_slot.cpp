@@ -23,17 +23,17 @@ Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, 
     const auto type = type_of(settings);
     std::shared_ptr<DeviceSlot> slot(new DeviceSlot(settings.address, settings.length));
     const auto interrupt = settings.interrupt;
-    if (auto made = slot->make_device(std::move(settings),
-                                      {.zone = context.zone,
-                                       .zone_name = context.zone_name,
-                                       .id = std::format("{}-{:x}", type, slot->address_),
-                                       .interrupt = interrupt,
-                                       .memory = context.memory,
-                                       .port = context.trap_loop,
-                                       // Which thread owns which queue is decided here: TrapLoop
-                                       // all, because no back end blocks, and a hand-over to
-                                       // another thread is the dearest thing on their way.
-                                       .owner = context.trap_loop.reactor()});
+    if (auto made =
+            slot->make_device(std::move(settings), {.zone = context.zone,
+                                                    .zone_name = context.zone_name,
+                                                    .id = std::format("{}-{:x}", type, slot->address_),
+                                                    .interrupt = interrupt,
+                                                    .memory = context.memory,
+                                                    .port = context.trap_loop,
+                                                    // Which thread owns which queue is decided here: TrapLoop
+                                                    // all, because no back end blocks, and a hand-over to
+                                                    // another thread is the dearest thing on their way.
+                                                    .owner = context.trap_loop.reactor()});
         !made) {
         return std::unexpected(
             std::move(made).error().with_context(std::format("{} at {:#x}", type, slot->address_)));
@@ -151,9 +151,8 @@ DeviceState DeviceSlot::inspect() const {
     state.backend = device.backend_name();
     state.ports = port_states();
     if (block_ != nullptr) {
-        state.disk = {.capacity = block_->capacity(),
-                      .read_only = block_->read_only(),
-                      .serial = block_->serial()};
+        state.disk = {
+            .capacity = block_->capacity(), .read_only = block_->read_only(), .serial = block_->serial()};
     }
     if (net_ != nullptr) {
         state.link = {.mac = net_->mac(),

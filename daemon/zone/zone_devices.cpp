@@ -94,8 +94,8 @@ Result<std::shared_ptr<ZoneDevices>>
 ZoneDevices::create(std::uint32_t zone, const std::string& zone_name,
                     const std::shared_ptr<const guest::GuestMemory>& memory,
                     std::vector<DeviceSettings> settings, hypervisor::TrapLoop& interrupts) {
-    auto impl = std::make_unique<Impl>(SlotContext{
-        .zone = zone, .zone_name = zone_name, .memory = memory, .trap_loop = interrupts});
+    auto impl = std::make_unique<Impl>(
+        SlotContext{.zone = zone, .zone_name = zone_name, .memory = memory, .trap_loop = interrupts});
     std::shared_ptr<ZoneDevices> devices(new ZoneDevices(std::move(impl)));
     for (auto& one : settings) {
         if (auto attached = devices->attach(std::move(one)); !attached) {
@@ -174,8 +174,7 @@ std::vector<DeviceState> ZoneDevices::inspect() const {
 Result<UniqueFd> ZoneDevices::open_console(const std::string& id, const ConsoleAttach& options) {
     return impl_->find_console(id).and_then([&](const auto& slot) {
         return slot->console()->attach(
-            options.port,
-            {.replay = options.replay, .read_only = options.read_only, .force = options.force});
+            options.port, {.replay = options.replay, .read_only = options.read_only, .force = options.force});
     });
 }
 
@@ -196,8 +195,8 @@ std::optional<UniqueFd> ZoneDevices::ask_to_power_off() {
             continue;
         }
         auto stream = slot->console()->attach(agent_port, {.replay = 0, .read_only = false, .force = true});
-        if (stream && ::write(stream->get(), request.data(), request.size()) ==
-                          static_cast<ssize_t>(request.size())) {
+        if (stream &&
+            ::write(stream->get(), request.data(), request.size()) == static_cast<ssize_t>(request.size())) {
             return std::move(*stream);
         }
     }
@@ -210,9 +209,8 @@ Result<std::uint64_t> ZoneDevices::resize_disk(const std::string& id, std::uint6
 
 Result<std::uint64_t> ZoneDevices::swap_image(const std::string& id, const std::string& path,
                                               UniqueFd image) {
-    return disk(id).and_then([&](const auto& slot) {
-        return slot->block()->swap_image(path, std::move(image));
-    });
+    return disk(id).and_then(
+        [&](const auto& slot) { return slot->block()->swap_image(path, std::move(image)); });
 }
 
 Result<void> ZoneDevices::set_link(const std::string& id, bool is_plugged) {

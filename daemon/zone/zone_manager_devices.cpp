@@ -3,6 +3,7 @@
 #include "zone/read_virtio_device.hpp"
 #include "zone/zone_manager_impl.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <format>
 #include <span>
@@ -48,6 +49,12 @@ Result<std::string> ZoneManager::attach_device(const std::string& zone, const Co
     VirtioDevice described = file->device;
     described.block.image = absolute_path(described.block.image, folder_of(file->document));
     auto all = (*target)->described();
+    const auto present = (*target)->inspect().devices;
+    for (VirtioDevice& other : all) {
+        // It stands in another file, or in none any more: its id names it.
+        const auto state = std::ranges::find(present, other.address, &DeviceState::address);
+        other.pointer = state == present.end() ? "another device" : state->id;
+    }
     all.push_back(described);
     check_devices((*target)->config(), all, problems);
     impl_->check_others(*file, problems);

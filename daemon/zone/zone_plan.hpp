@@ -44,7 +44,8 @@ struct ZonePlan {
 /// What the virtio JSON says of the RAM of one of its zones; the document is the virtio JSON's.
 [[nodiscard]] std::vector<MemoryRange> memory_ranges(const VirtioSource& virtio, const VirtioZone& zone);
 
-/// The same of a plan, which falls back on the RAM of the zone JSON: a zone without devices may get one later.
+/// The same of a plan, which falls back on the RAM of the zone JSON: a zone without devices may get one
+/// later.
 [[nodiscard]] std::vector<MemoryRange> memory_ranges(const ZonePlan& plan);
 
 /// The devices of a plan as its files describe them, paths absolute where that can be.

@@ -22,6 +22,23 @@ VIRTIO = """{ "zones": [ { "id": 1,
   "devices": [ { "type": "console", "addr": "0xa003800", "len": "0x200", "irq": 76, "status": "enable" },
     { "type": "blk", "addr": "0xa003c00", "len": "0x200", "irq": 78, "img": "disk.img", "status": "enable" } ] } ] }"""
 
+# The same with a network device.
+NET_ZONE = ZONE.replace('"interrupts": [76', """
+  "interrupts": [72, 76""").replace('''    { "type": "virtio", "physical_start": "0xa003800"''', """    { "type": "virtio", "physical_start": "0xa003000", "virtual_start": "0xa003000", "size": "0x200" },
+    { "type": "virtio", "physical_start": "0xa003800\"""")
+NET_VIRTIO = VIRTIO.replace('"devices": [', """"devices": [
+    { "type": "net", "addr": "0xa003000", "len": "0x200", "irq": 72, "tap": "zone1", "status": "enable",
+      "mac": ["0x02", "0x00", "0x00", "0x00", "0x01", "0x0a"] },""")
+
+
+def can_have_taps():
+    """Whether a daemon with NETWORK before its command can make a tap here."""
+    return os.geteuid() == 0 and os.access("/dev/net/tun", os.R_OK | os.W_OK)
+
+
+# A network of the daemon's own.
+NETWORK = ("unshare", "--net")
+
 
 def wait_until(condition, what):
     deadline = time.monotonic() + 20

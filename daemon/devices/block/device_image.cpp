@@ -57,10 +57,11 @@ Result<std::uint64_t> BlockDevice::swap_image(std::string path, UniqueFd image) 
     std::uint32_t told = 0;
     read_config(offsetof(Config, blk_size), std::as_writable_bytes(std::span(&told, 1)));
     if (backend->block_size() != told) {
-        return fail(ErrorCode::invalid_config,
-                    "disk image {}: its blocks have {} bytes, and the zone was told {} for this disk; expected "
-                    "an image with such blocks, or a restart of the zone with this one",
-                    backend->path(), backend->block_size(), told);
+        return fail(
+            ErrorCode::invalid_config,
+            "disk image {}: its blocks have {} bytes, and the zone was told {} for this disk; expected "
+            "an image with such blocks, or a restart of the zone with this one",
+            backend->path(), backend->block_size(), told);
     }
     std::future<Result<std::uint64_t>> done;
     owner().call([&] {
@@ -78,10 +79,11 @@ Result<std::uint64_t> BlockDevice::swap_image(std::string path, UniqueFd image) 
     if (done.wait_for(swap_patience) == std::future_status::timeout) {
         owner().call([this] {
             turn([this] {
-                fail_swap({ErrorCode::timed_out,
-                           std::format("disk image {}: it does not answer, so it cannot be taken out; what the "
-                                       "zone has asked of it is not done after {} s",
-                                       backend_.path(), swap_patience.count())});
+                fail_swap(
+                    {ErrorCode::timed_out,
+                     std::format("disk image {}: it does not answer, so it cannot be taken out; what the "
+                                 "zone has asked of it is not done after {} s",
+                                 backend_.path(), swap_patience.count())});
                 start_waiting();
             });
         });

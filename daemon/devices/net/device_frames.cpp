@@ -115,8 +115,8 @@ bool NetDevice::send(std::size_t pair) {
 }
 
 bool NetDevice::can_receive(std::size_t pair) {
-    return is_connected_ && is_plugged() && !is_configuring_ && pair < state_.pairs && !pairs_.at(pair).is_dead &&
-           queue(receive_queue(pair)) != nullptr;
+    return is_connected_ && is_plugged() && !is_configuring_ && pair < state_.pairs &&
+           !pairs_.at(pair).is_dead && queue(receive_queue(pair)) != nullptr;
 }
 
 void NetDevice::receive(std::size_t pair) {

@@ -19,7 +19,8 @@ constexpr std::string_view more_disk =
 
 /// The good zone with room for one more window.
 std::string roomy_zone() {
-    return changed(good_zone, R"("physical_start": "0xa003c00", "virtual_start": "0xa003c00", "size": "0x200")",
+    return changed(good_zone,
+                   R"("physical_start": "0xa003c00", "virtual_start": "0xa003c00", "size": "0x200")",
                    R"("physical_start": "0xa003c00", "virtual_start": "0xa003c00", "size": "0x400")");
 }
 
@@ -77,14 +78,16 @@ TEST_CASE("a device that does not fit its zone is refused with its place, and no
         CHECK_FALSE(refused);
         return message(refused);
     };
-    CHECK(refusal("0xa003e00", "0xa003c00").contains("more.json:1:26: /addr: the window 0xa003c00, size 0x200"));
+    CHECK(refusal("0xa003e00", "0xa003c00")
+              .contains("more.json:1:26: /addr: the window 0xa003c00, size 0x200"));
     CHECK(refusal("0xa003e00", "0xa004000").contains("/addr: "));
     CHECK(refusal("78", "79").contains("/irq: interrupt 79 is not in the list"));
     CHECK(refusal("more.img", "disk.img").contains("/img: disk.img is a disk of zone linux2"));
     CHECK(refusal("more.img", "none.img").contains("/img: none.img: "));
     CHECK(refusal("\"blk\"", "\"tape\"").contains("/type: "));
     CHECK(refusal("\"img\"", "\"image\"").contains("/image"));
-    CHECK(refusal(R"("irq": 78)", R"("irq": 78, "status": "disable")").contains("/status: this device is disabled"));
+    CHECK(refusal(R"("irq": 78)", R"("irq": 78, "status": "disable")")
+              .contains("/status: this device is disabled"));
     CHECK_FALSE(bench.attach("{"));
     CHECK_FALSE(bench.attach("[]"));
     CHECK(bench.zone("linux2").devices.size() == 2);
@@ -139,8 +142,9 @@ TEST_CASE("another image in a disk, and the old one is free") {
           ErrorCode::invalid_config);
     CHECK(swap("block-a003c00", bench.path("disk.img"), bench.open("disk.img")).error().code ==
           ErrorCode::resource_busy);
-    CHECK(swap("block-a003c00", "/dev/null", UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC))).error().code ==
-          ErrorCode::invalid_config);
+    CHECK(
+        swap("block-a003c00", "/dev/null", UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC))).error().code ==
+        ErrorCode::invalid_config);
     CHECK(swap("block-a003c00", bench.path("Image"), bench.open("Image", O_RDONLY)).error().code ==
           ErrorCode::invalid_config);
 }
