@@ -1,209 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real program with a simulated hypervisor on a bus of its own.
-#include "base/unique_fd.hpp"
 #include "cases.hpp"
 #include "measure.hpp"
+#include "programs.hpp"
 
-#include <array>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
-#include <cstring>
-#include <fcntl.h>
-#include <filesystem>
 #include <format>
 #include <fstream>
-#include <poll.h>
-#include <spawn.h>
+#include <optional>
 #include <stdexcept>
+#include <string>
 #include <string_view>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 
 namespace hvisor::bench {
 namespace {
-
-constexpr std::chrono::seconds patience{10};
-
-/// What exec() wants: each text, then null.
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-    std::vector<char*> pointers;
-    pointers.reserve(texts.size() + 1);
-    for (auto& text : texts) {
-        pointers.push_back(text.data());
-    }
-    pointers.push_back(nullptr);
-    return pointers;
-}
-
-/// A child that ends with this object; nobody hears what it says.
-class Process {
-  public:
-    Process(std::vector<std::string> arguments, const std::vector<std::string>& more_environment,
-            int output = -1) {
-        auto argv = pointers_to(arguments);
-        std::vector<std::string> environment = more_environment;
-        for (char** entry = environ; *entry != nullptr; ++entry) {
-            environment.emplace_back(*entry);
-        }
-        auto envp = pointers_to(environment);
-        posix_spawn_file_actions_t actions;
-        ::posix_spawn_file_actions_init(&actions);
-        ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-        ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-        if (output >= 0) {
-            ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-        }
-        const int error = ::posix_spawnp(&id_, argv[0], &actions, nullptr, argv.data(), envp.data());
-        ::posix_spawn_file_actions_destroy(&actions);
-        if (error != 0) {
-            throw std::runtime_error(
-                std::format("cannot start {}: {}", arguments.front(), std::strerror(error)));
-        }
-    }
-    Process(const Process&) = delete;
-    Process& operator=(const Process&) = delete;
-    Process(Process&&) = delete;
-    Process& operator=(Process&&) = delete;
-    ~Process() {
-        if (id_ > 0) {
-            ::kill(id_, SIGTERM);
-            ::waitpid(id_, nullptr, 0);
-        }
-    }
-    /// Wait for its end; whether all was well.
-    bool wait() {
-        int status = 0;
-        ::waitpid(std::exchange(id_, -1), &status, 0);
-        return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    }
-    [[nodiscard]] pid_t id() const { return id_; }
-
-  private:
-    pid_t id_ = -1;
-};
-
-/// A folder that goes with this object, and two zones' files in it.
-class Folder {
-  public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "hvisor-bench-XXXXXX").native();
-        if (::mkdtemp(name.data()) == nullptr) {
-            fail("no temporary folder");
-        }
-        path_ = name;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    Folder(Folder&&) = delete;
-    Folder& operator=(Folder&&) = delete;
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] std::string path(const std::string& name) const { return path_ + "/" + name; }
-    void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
-
-    void write_zone(unsigned number) const {
-        const auto ram = std::format("{:#x}", 0x50000000 + (number - 1) * 0x1000000);
-        write(std::format("zone{}.json", number),
-              std::format(R"({{ "name": "guest{0}", "zone_id": {0}, "cpus": [{1}],
-  "memory_regions": [
-    {{ "type": "ram", "physical_start": "{2}", "virtual_start": "{2}", "size": "0x1000000" }},
-    {{ "type": "virtio", "physical_start": "0xa003800", "virtual_start": "0xa003800", "size": "0x200" }},
-    {{ "type": "virtio", "physical_start": "0xa003c00", "virtual_start": "0xa003c00", "size": "0x200" }} ],
-  "interrupts": [76, 78], "ivc_configs": [],
-  "kernel_filepath": "./Image", "kernel_load_paddr": "{2}",
-  "dtb_filepath": "null", "dtb_load_paddr": "{2}", "entry_point": "{2}",
-  "arch_config": {{ "gic_version": "v3", "gicd_base": "0x8000000", "gicd_size": "0x10000",
-                   "gicr_base": "0x80a0000", "gicr_size": "0xf60000",
-                   "gits_base": "0x8080000", "gits_size": "0x20000", "is_aarch32": false }},
-  "pci_config": [], "alloc_pci_devs": [] }}
-)",
-                          number, number + 1, ram));
-        write(std::format("virtio{}.json", number), std::format(R"({{ "zones": [ {{ "id": {0},
-    "memory_region": [ {{ "zone0_ipa": "{1}", "zonex_ipa": "{1}", "size": "0x1000000" }} ],
-    "devices": [
-      {{ "type": "console", "addr": "0xa003800", "len": "0x200", "irq": 76, "status": "enable" }},
-      {{ "type": "blk", "addr": "0xa003c00", "len": "0x200", "irq": 78, "img": "disk{0}.img",
-        "status": "enable" }} ] }} ] }}
-)",
-                                                                number, ram));
-        write(std::format("disk{}.img", number), std::string(std::size_t{1} << 20, '\0'));
-    }
-
-  private:
-    std::string path_;
-};
-
-/// A bus of its own.
-class Bus {
-  public:
-    explicit Bus(int cpu) {
-        std::array<int, 2> ends{};
-        if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-            fail("cannot make a pipe");
-        }
-        const UniqueFd from(ends[0]);
-        UniqueFd to(ends[1]);
-        on_cpu(cpu, [&] {
-            process_.emplace(
-                std::vector<std::string>{"dbus-daemon", "--session", "--nofork", "--print-address=1"},
-                std::vector<std::string>{}, to.get());
-        });
-        to.reset();
-        std::array<char, 512> text{};
-        const auto length = ::read(from.get(), text.data(), text.size());
-        if (length <= 1) {
-            throw std::runtime_error("the message bus did not start");
-        }
-        address_.assign(text.data(), static_cast<std::size_t>(length) - 1);
-    }
-    [[nodiscard]] const std::string& address() const { return address_; }
-
-  private:
-    std::optional<Process> process_;
-    std::string address_;
-};
-
-/// The socket that a service manager is told by.
-class Notifications {
-  public:
-    explicit Notifications(const std::string& path)
-        : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        if (path.size() >= sizeof address.sun_path) {
-            throw std::runtime_error("the path of the temporary folder is too long");
-        }
-        std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-        if (!socket_ ||
-            ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-            fail("cannot make a notification socket");
-        }
-    }
-    void wait_for_ready() const {
-        const auto deadline = Clock::now() + patience;
-        while (Clock::now() < deadline) {
-            pollfd ready{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-            std::array<char, 512> text{};
-            if (::poll(&ready, 1, 100) == 1) {
-                const auto length = ::recv(socket_.get(), text.data(), text.size(), 0);
-                if (std::string_view(text.data(), static_cast<std::size_t>(length)).contains("READY=1")) {
-                    return;
-                }
-            }
-        }
-        throw std::runtime_error("hvisord did not become ready");
-    }
-
-  private:
-    UniqueFd socket_;
-};
 
 /// RssAnon, exactly: the counter of that name in `status` may be off by some
 /// hundred KiB, because each CPU counts by itself for a while.
@@ -233,7 +46,8 @@ void process_case(Bench& bench) {
     folder.write("Image", std::string(65536, 'k'));
     folder.write_zone(1);
     folder.write_zone(2);
-    const Bus bus(bench.cpus.guest);
+    std::optional<Bus> bus;
+    on_cpu(bench.cpus.guest, [&] { bus.emplace(); });
     Series ready;
     Series load;
     Series empty;
@@ -243,9 +57,9 @@ void process_case(Bench& bench) {
         const auto socket = folder.path(std::format("notify{}", i));
         const Notifications notifications(socket);
         auto begin = Clock::now();
-        const Process daemon(
-            {options.hvisord, "--simulated", "--bus=" + bus.address(), "--config-dir=" + folder.path("none")},
-            {"NOTIFY_SOCKET=" + socket});
+        const Process daemon({options.hvisord, "--simulated", "--bus=" + bus->address(),
+                              "--config-dir=" + folder.path("none")},
+                             {"NOTIFY_SOCKET=" + socket});
         notifications.wait_for_ready();
         ready.add(milliseconds_since(begin));
 
@@ -254,10 +68,9 @@ void process_case(Bench& bench) {
             return rss_anon_kib(daemon.id());
         };
         const auto start_zone = [&](unsigned number) {
-            Process client({options.hvisorctl, "--bus=" + bus.address(), "zone", "start",
+            Process client({options.hvisorctl, "--bus=" + bus->address(), "zone", "start",
                             folder.path(std::format("zone{}.json", number)), "--virtio",
-                            folder.path(std::format("virtio{}.json", number))},
-                           {});
+                            folder.path(std::format("zone{}.virtio.json", number))});
             if (!client.wait()) {
                 throw std::runtime_error("a zone did not start");
             }
@@ -271,7 +84,7 @@ void process_case(Bench& bench) {
         second.add(with_two - with_one);
 
         begin = Clock::now();
-        Process version({options.hvisord, "--version"}, {});
+        Process version({options.hvisord, "--version"});
         version.wait();
         load.add(milliseconds_since(begin));
     }

@@ -54,5 +54,6 @@ void console_case(Bench& bench);
 void net_case(Bench& bench);
 void idle_case(Bench& bench);
 void process_case(Bench& bench);
+void bus_case(Bench& bench);
 
 } // namespace hvisor::bench

@@ -58,11 +58,16 @@ std::optional<Cpus> choose_cpus() {
 }
 
 void pin_to(int cpu) {
+    pin_to({.guest = cpu, .daemon = cpu});
+}
+
+void pin_to(const Cpus& cpus) {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
+    CPU_SET(cpus.guest, &set);
+    CPU_SET(cpus.daemon, &set);
     if (::sched_setaffinity(0, sizeof set, &set) != 0) {
-        fail(std::format("cannot run on CPU {}", cpu));
+        fail(std::format("cannot run on CPUs {} and {}", cpus.guest, cpus.daemon));
     }
 }
 

@@ -23,10 +23,13 @@ struct Cpus {
 [[nodiscard]] std::optional<Cpus> choose_cpus();
 /// The calling thread, and every thread that it starts from now on.
 void pin_to(int cpu);
+/// The same, to both.
+void pin_to(const Cpus& cpus);
 
-/// Run `body` on a thread of its own on `cpu`; what it returns or throws comes back.
-template <class Body>
-auto on_cpu(int cpu, Body body) {
+/// Run `body` on a thread of its own, pinned to `cpu`, a number or Cpus; what it
+/// returns or throws comes back.
+template <class Cpu, class Body>
+auto on_cpu(Cpu cpu, Body body) {
     std::exception_ptr thrown;
     const auto guarded = [&](auto&& run) {
         const std::jthread thread([&] {

@@ -32,6 +32,7 @@ constexpr std::array cases{
     Case{"console", "output of a console", console_case},
     Case{"idle", "CPU time of a daemon with little to do", idle_case},
     Case{"process", "memory and readiness of the real program", process_case},
+    Case{"bus", "reads over D-Bus, and hvisorctl, with 30 zones", bus_case},
 };
 
 void describe(CLI::App& app, Options& options) {
