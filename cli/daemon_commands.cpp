@@ -15,10 +15,15 @@
 namespace hvisor::cli {
 namespace {
 
+std::string magic_text(std::uint64_t magic) {
+    return magic == 0 ? "it does not tell" : std::format("{:#x}", magic);
+}
+
 Outcome<void> status(Client& client, const Output& output) {
     const auto object = client.manager([](ManagerProxy& manager) {
         return JsonObject{{"Version", sdbus::Variant(manager.Version())},
                           {"HypervisorState", sdbus::Variant(manager.HypervisorState())},
+                          {"HypervisorReason", sdbus::Variant(manager.HypervisorReason())},
                           {"HypervisorMagic", sdbus::Variant(manager.HypervisorMagic())},
                           {"Statistics", sdbus::Variant(manager.Statistics())}};
     });
@@ -29,10 +34,14 @@ Outcome<void> status(Client& client, const Output& output) {
         std::print("{}", to_json(*object));
         return {};
     }
-    const auto magic = value_of<std::uint64_t>(*object, "HypervisorMagic");
+    const auto reason = value_of<std::string>(*object, "HypervisorReason");
     std::println("hvisord {}", value_of<std::string>(*object, "Version"));
     print_field("Hypervisor", value_of<std::string>(*object, "HypervisorState"));
-    print_field("Magic", magic == 0 ? "it does not tell" : std::format("{:#x}", magic));
+    if (reason.empty()) {
+        print_field("Magic", magic_text(value_of<std::uint64_t>(*object, "HypervisorMagic")));
+    } else {
+        print_field("Reason", reason);
+    }
     for (const auto& [name, number] : value_of<std::map<std::string, std::uint64_t>>(*object, "Statistics")) {
         print_field(name, std::to_string(number));
     }
@@ -40,16 +49,26 @@ Outcome<void> status(Client& client, const Output& output) {
 }
 
 Outcome<void> version(Client& client, const Output& output) {
-    const auto daemon = client.manager([](ManagerProxy& manager) { return manager.Version(); });
-    if (!daemon) {
-        return std::unexpected(daemon.error());
+    const auto object = client.manager([](ManagerProxy& manager) {
+        return JsonObject{{"Client", sdbus::Variant(std::string(HVISORD_VERSION))},
+                          {"Daemon", sdbus::Variant(manager.Version())},
+                          {"HypervisorReason", sdbus::Variant(manager.HypervisorReason())},
+                          {"HypervisorMagic", sdbus::Variant(manager.HypervisorMagic())}};
+    });
+    if (!object) {
+        return std::unexpected(object.error());
     }
     if (output.json) {
-        std::print("{}", to_json({{"Client", sdbus::Variant(std::string(HVISORD_VERSION))},
-                                  {"Daemon", sdbus::Variant(*daemon)}}));
+        std::print("{}", to_json(*object));
         return {};
     }
-    std::println("hvisorctl {}\nhvisord {}", HVISORD_VERSION, *daemon);
+    const auto reason = value_of<std::string>(*object, "HypervisorReason");
+    std::println("hvisorctl {}\nhvisord {}", HVISORD_VERSION, value_of<std::string>(*object, "Daemon"));
+    if (reason.empty()) {
+        std::println("hypervisor magic {}", magic_text(value_of<std::uint64_t>(*object, "HypervisorMagic")));
+    } else {
+        std::println("no hypervisor: {}", reason);
+    }
     return {};
 }
 
@@ -59,7 +78,7 @@ void add_daemon_commands(CLI::App& app, Command& command, const Output& output) 
     app.add_subcommand("status", "Show the daemon, the hypervisor, and what passed between them")
         ->callback(
             [&command, &output] { command = [&output](Client& client) { return status(client, output); }; });
-    app.add_subcommand("version", "Print the versions of this program and of the daemon")
+    app.add_subcommand("version", "Print the versions of this program, the daemon and the hypervisor")
         ->callback(
             [&command, &output] { command = [&output](Client& client) { return version(client, output); }; });
     add_log(app, command, output);

@@ -2,6 +2,7 @@
 #include "base/error_table.hpp"
 #include "base/log.hpp"
 #include "hypervisor/hvisor_module.hpp"
+#include "hypervisor/late_hypervisor.hpp"
 #include "hypervisor/simulated.hpp"
 #include "hypervisor/trap_loop.hpp"
 #include "service/main_loop.hpp"
@@ -17,6 +18,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace hvisor {
@@ -26,7 +28,7 @@ constexpr int exit_usage = 2;
 
 struct Options {
     bool simulated = false;
-    std::string device = "/dev/hvisor";
+    std::string device;
     std::string bus;
     std::string listen;
     std::vector<std::filesystem::path> config_dirs = zone::config_directories();
@@ -44,23 +46,24 @@ void describe(CLI::App& app, Options& options) {
     app.add_option("--config-dir", options.config_dirs,
                    "Folder of configured zones, instead of the usual ones; may be given more than once")
         ->type_name("DIR");
-    auto* device =
-        app.add_option("--device", options.device, "The kernel module's device")->type_name("PATH");
+    app.add_option("--device", options.device,
+                   "The kernel module's device, /dev/hvisor by default; with --simulated a file: the "
+                   "hypervisor is absent until there is one of that name")
+        ->type_name("PATH");
     app.add_flag("--simulated", options.simulated,
-                 "Work with a simulated hypervisor: no module, no guest, no root")
-        ->excludes(device);
+                 "Work with a simulated hypervisor: no module, no guest, no root");
 }
 
 Result<std::unique_ptr<hypervisor::Hypervisor>> open_hypervisor(const Options& options) {
-    if (options.simulated) {
-        return std::make_unique<hypervisor::Simulated>();
+    if (!options.simulated) {
+        return hypervisor::HvisorModule::open(options.device);
     }
-    return hypervisor::HvisorModule::open(options.device);
-}
-
-/// 0 for a hypervisor that does not tell, as older ones do not.
-std::uint64_t magic_of(hypervisor::Hypervisor& hypervisor) {
-    return hypervisor.config_magic().value_or(0);
+    std::error_code ignored;
+    if (!options.device.empty() && !std::filesystem::exists(options.device, ignored)) {
+        return fail(ErrorCode::no_hypervisor, "{} is not there; the simulated hypervisor waits for that file",
+                    options.device);
+    }
+    return std::make_unique<hypervisor::Simulated>();
 }
 
 Result<void> serve(const Options& options) {
@@ -69,18 +72,15 @@ Result<void> serve(const Options& options) {
     if (!loop) {
         return std::unexpected(std::move(loop.error()));
     }
-    auto hypervisor = open_hypervisor(options);
-    if (!hypervisor) {
-        return std::unexpected(std::move(hypervisor.error()));
-    }
-    hypervisor::TrapLoop trap_loop(**hypervisor);
+    hypervisor::LateHypervisor hypervisor([&options] { return open_hypervisor(options); });
+    hypervisor::TrapLoop trap_loop(hypervisor);
     // A simulated hypervisor's memory is none of this machine's device tree.
-    zone::ZoneManager zones(**hypervisor, trap_loop, options.config_dirs,
+    zone::ZoneManager zones(hypervisor, trap_loop, options.config_dirs,
                             options.simulated ? std::filesystem::path() : "/proc/device-tree");
 
-    auto service = service::Service::create(
-        **loop, zones,
-        {.bus = options.bus, .listen = options.listen, .hypervisor_magic = magic_of(**hypervisor)});
+    auto service =
+        service::Service::create(**loop, {.hypervisor = hypervisor, .trap_loop = trap_loop, .zones = zones},
+                                 {.bus = options.bus, .listen = options.listen, .device = options.device});
     if (!service) {
         return std::unexpected(std::move(service.error()));
     }
@@ -104,6 +104,9 @@ int run(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : exit_usage;
+    }
+    if (options.device.empty() && !options.simulated) {
+        options.device = "/dev/hvisor";
     }
     if (const auto result = serve(options); !result) {
         log::error("{}", result.error().message);

@@ -165,7 +165,7 @@ __hvisorctl_option top -s d -l delay -x -d 'Seconds between two tables'
 __hvisorctl_option top -s n -l iterations -x -d 'End after so many tables'
 
 __hvisorctl_command status 'Show the daemon, the hypervisor, and what passed between them'
-__hvisorctl_command version 'Print the versions of hvisorctl and of the daemon'
+__hvisorctl_command version 'Print the versions of hvisorctl, the daemon and the hypervisor'
 __hvisorctl_command log 'Show what hvisord logged, of a zone or of all' '(__hvisorctl_zones)'
 __hvisorctl_option log -l device -xa '(__hvisorctl_devices 1)' -d 'Only of this device'
 __hvisorctl_option log -s n -l lines -x -d 'Only the last messages'

@@ -26,11 +26,15 @@ std::uint64_t mask_to_size(std::uint64_t value, std::uint8_t size) {
     return size >= 8 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
 }
 
-Bridge::Bridge(Hypervisor& hypervisor) : hypervisor_(hypervisor), page_(hypervisor.bridge_page()) {}
+Bridge::Bridge(Hypervisor& hypervisor) : hypervisor_(hypervisor), page_(&hypervisor.bridge_page()) {}
+
+void Bridge::attach() {
+    page_ = &hypervisor_.bridge_page();
+}
 
 bool Bridge::is_idle() const {
-    return load_acquire(page_.request_rear) % bridge_ring_size ==
-           load_relaxed(page_.request_front) % bridge_ring_size;
+    return load_acquire(page_->request_rear) % bridge_ring_size ==
+           load_relaxed(page_->request_front) % bridge_ring_size;
 }
 
 std::optional<TrapRequest> Bridge::front() const {
@@ -40,9 +44,9 @@ std::optional<TrapRequest> Bridge::front() const {
     // Who asked last asks again, most likely; its answer's lines come while the
     // request's does.
     const auto last = last_answered_.load(std::memory_order_relaxed);
-    prefetch_for_write(&page_.answer_values[last]);
-    prefetch_for_write(&page_.answer_counts[last]);
-    const auto& slot = page_.requests[load_relaxed(page_.request_front) % bridge_ring_size];
+    prefetch_for_write(&page_->answer_values[last]);
+    prefetch_for_write(&page_->answer_counts[last]);
+    const auto& slot = page_->requests[load_relaxed(page_->request_front) % bridge_ring_size];
     const auto size = checked_size(load_relaxed(slot.size));
     const auto cpu = load_relaxed(slot.src_cpu);
     return TrapRequest{
@@ -59,7 +63,7 @@ std::optional<TrapRequest> Bridge::front() const {
 }
 
 void Bridge::pop() {
-    store_release(page_.request_front, next(load_relaxed(page_.request_front) % bridge_ring_size));
+    store_release(page_->request_front, next(load_relaxed(page_->request_front) % bridge_ring_size));
 }
 
 void Bridge::answer(std::uint32_t cpu, std::uint64_t value) {
@@ -67,32 +71,32 @@ void Bridge::answer(std::uint32_t cpu, std::uint64_t value) {
         return;
     }
     last_answered_.store(cpu, std::memory_order_relaxed);
-    store_relaxed(page_.answer_values[cpu], value);
+    store_relaxed(page_->answer_values[cpu], value);
     // Release: the CPU reads the value once it sees the count move.
-    store_release(page_.answer_counts[cpu], load_relaxed(page_.answer_counts[cpu]) + 1);
+    store_release(page_->answer_counts[cpu], load_relaxed(page_->answer_counts[cpu]) + 1);
 }
 
 bool Bridge::begin_sleep() {
-    store_relaxed(page_.need_wakeup, 1);
+    store_relaxed(page_->need_wakeup, 1);
     // The hypervisor stores the index, then reads need_wakeup; we the other way round.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     return is_idle();
 }
 
 void Bridge::end_sleep() {
-    store_relaxed(page_.need_wakeup, 0);
+    store_relaxed(page_->need_wakeup, 0);
 }
 
 bool Bridge::try_push(std::uint32_t zone, std::uint32_t interrupt) {
     const std::scoped_lock guard(result_lock_);
-    const auto rear = load_relaxed(page_.result_rear) % bridge_ring_size;
+    const auto rear = load_relaxed(page_->result_rear) % bridge_ring_size;
     // Acquire: the hypervisor has read the slot before it moved on.
-    if (next(rear) == load_acquire(page_.result_front) % bridge_ring_size) {
+    if (next(rear) == load_acquire(page_->result_front) % bridge_ring_size) {
         return false;
     }
-    store_relaxed(page_.results[rear].target_zone, zone);
-    store_relaxed(page_.results[rear].interrupt, interrupt);
-    store_release(page_.result_rear, next(rear));
+    store_relaxed(page_->results[rear].target_zone, zone);
+    store_relaxed(page_->results[rear].interrupt, interrupt);
+    store_release(page_->result_rear, next(rear));
     return true;
 }
 

@@ -34,6 +34,10 @@ class Bridge {
   public:
     explicit Bridge(Hypervisor& hypervisor);
 
+    /// Use the page that the hypervisor has now. The thread that takes requests,
+    /// while no other calls.
+    void attach();
+
     /// The oldest request, left in the ring until pop(): a daemon that dies
     /// while it handles a request leaves it for its successor.
     [[nodiscard]] std::optional<TrapRequest> front() const;
@@ -58,7 +62,7 @@ class Bridge {
     [[nodiscard]] bool try_push(std::uint32_t zone, std::uint32_t interrupt);
 
     Hypervisor& hypervisor_;
-    BridgePage& page_;
+    BridgePage* page_;
     std::atomic<std::uint32_t> last_answered_{0}; ///< a CPU
     std::mutex result_lock_;                      ///< producers of the result ring
 };

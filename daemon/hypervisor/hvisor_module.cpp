@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
+#include <system_error>
 #include <utility>
 
 namespace hvisor::hypervisor {
@@ -69,14 +71,33 @@ Result<void> become_daemon(int device, const std::string& path) {
 
 } // namespace
 
+Error missing_device(const std::string& path, int error, const std::filesystem::path& device_tree) {
+    if (error == EACCES || error == EPERM) {
+        return {ErrorCode::not_permitted,
+                std::format("{}: {}; hvisord runs as root", path, errno_text(error))};
+    }
+    // The module looks for the same nodes, and says so in the kernel log.
+    std::error_code ignored;
+    if (std::filesystem::is_directory(device_tree, ignored) &&
+        !std::filesystem::exists(device_tree / "hvisor_virtio_device", ignored) &&
+        !std::filesystem::exists(device_tree / "hvisor_device", ignored)) {
+        return {ErrorCode::no_hypervisor,
+                std::format("{}: {}; the device tree has no node /hvisor_virtio_device, so this Linux is not "
+                            "hvisor's root zone, or its device tree lacks the node",
+                            path, errno_text(error))};
+    }
+    utsname kernel{};
+    ::uname(&kernel);
+    return {ErrorCode::no_hypervisor,
+            std::format("{}: {}; load the kernel module with 'modprobe hvisor', which works in the root zone "
+                        "only; if there is no such module, build it for this kernel, {}",
+                        path, errno_text(error), kernel.release)};
+}
+
 Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path) {
     UniqueFd device(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     if (!device) {
-        const auto code =
-            errno == EACCES || errno == EPERM ? ErrorCode::not_permitted : ErrorCode::no_hypervisor;
-        return fail(
-            code, "{}: {}; load the kernel module with 'modprobe hvisor', which works in the root zone only",
-            path, errno_text());
+        return std::unexpected(missing_device(path, errno));
     }
     hvisor_version version{};
     const bool is_upstream = ::ioctl(device.get(), HVISOR_GET_VERSION, &version) != 0;

@@ -4,10 +4,16 @@
 #include "base/unique_fd.hpp"
 #include "hypervisor/hypervisor.hpp"
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
 namespace hvisor::hypervisor {
+
+/// Why a device that could not be opened, which errno tells, is not there, and what
+/// to do. `device_tree` is the root zone's, as its kernel shows it.
+[[nodiscard]] Error missing_device(const std::string& path, int error,
+                                   const std::filesystem::path& device_tree = "/proc/device-tree");
 
 /// The hypervisor behind the kernel module's /dev/hvisor: our module, or the
 /// upstream one through its legacy calls.

@@ -24,9 +24,9 @@ struct ZoneInfo {
 /// What hvisord needs of a hypervisor, and all it knows of one. Addresses are
 /// physical addresses as the root zone sees them; sizes are bytes.
 ///
-/// Implementations: HvisorModule (/dev/hvisor) and Simulated (one process, no
-/// root, no module). Calls may come from any thread; only start_zone(),
-/// shutdown_zone(), load() and clear() may block.
+/// Implementations: HvisorModule (/dev/hvisor), Simulated (one process, no root, no
+/// module), and LateHypervisor, which waits for one of them. Calls may come from
+/// any thread; only start_zone(), shutdown_zone(), load() and clear() may block.
 class Hypervisor {
   public:
     Hypervisor() = default;

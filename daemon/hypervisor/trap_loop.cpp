@@ -34,7 +34,8 @@ constexpr unsigned max_served = 64;
 TrapLoop::TrapLoop(Hypervisor& hypervisor) : TrapLoop(hypervisor, Policy{}) {}
 
 TrapLoop::TrapLoop(Hypervisor& hypervisor, Policy policy)
-    : bridge_(hypervisor),
+    : hypervisor_(hypervisor),
+      bridge_(hypervisor),
       policy_(policy),
       max_poll_ns_(policy.max_poll.value_or(shortest_max_poll).count()) {
     // A crash here is the process's: guest CPUs would wait for ever otherwise.
@@ -43,13 +44,26 @@ TrapLoop::TrapLoop(Hypervisor& hypervisor, Policy policy)
         throw std::runtime_error(reactor.error().message);
     }
     reactor_ = std::move(*reactor);
-    reactor_->call([this, wakeup = hypervisor.wakeup_fd()] {
-        // Edge triggered, so that nobody has to read it: to be awake is all that is wanted.
-        if (auto watched = reactor_->watch(wakeup, EPOLLIN | EPOLLET, [](std::uint32_t) {}); !watched) {
-            log::error("{}: guests wait up to {} for an answer", watched.error().message,
-                       policy_.max_sleep_with_zones);
-        }
+    reactor_->call([this] { watch_wake_ups(); });
+}
+
+void TrapLoop::attach() {
+    reactor_->call([this] {
+        bridge_.attach();
+        watch_wake_ups();
     });
+}
+
+void TrapLoop::watch_wake_ups() {
+    const int wakeup = hypervisor_.wakeup_fd();
+    if (wakeup < 0) {
+        return; // it is not there yet
+    }
+    // Edge triggered, so that nobody has to read it: to be awake is all that is wanted.
+    if (auto watched = reactor_->watch(wakeup, EPOLLIN | EPOLLET, [](std::uint32_t) {}); !watched) {
+        log::error("{}: guests wait up to {} for an answer", watched.error().message,
+                   policy_.max_sleep_with_zones);
+    }
 }
 
 TrapLoop::~TrapLoop() {

@@ -70,6 +70,11 @@ class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
     /// Answers what is in the ring, then ends the thread.
     ~TrapLoop() override;
 
+    /// Take requests from the bridge page and the wake-ups that the hypervisor has
+    /// now: for one that came after this object (LateHypervisor). Before the first
+    /// zone; any thread but TrapLoop's own.
+    void attach();
+
     /// From now on `handler` gets the accesses of zone `id`, which is below
     /// max_zones. Without a handler reads answer 0 and writes do nothing. The
     /// first time it takes some milliseconds. Any thread but TrapLoop's own.
@@ -110,7 +115,9 @@ class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
     [[nodiscard]] std::optional<std::uint64_t> access(const TrapRequest& request);
     void adapt_polling(Reactor::Clock::duration slept);
     void find_max_poll();
+    void watch_wake_ups();
 
+    Hypervisor& hypervisor_;
     Bridge bridge_;
     const Policy policy_;
     Watched<std::int64_t> max_poll_ns_;

@@ -9,6 +9,7 @@
 #include <exception>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <utility>
 
 namespace hvisor::service {
@@ -118,6 +119,27 @@ Result<void> MainLoop::on_readable(int fd, Task task) {
 
 void MainLoop::await_readable() {
     sd_event_source_set_enabled(readable_.get(), SD_EVENT_ONESHOT);
+}
+
+Result<void> MainLoop::on_appearance(const std::filesystem::path& file, Task task) {
+    awaited_ = file.filename();
+    appeared_ = std::move(task);
+    const auto on_event = [](sd_event_source*, const inotify_event* event, void* data) {
+        auto* self = static_cast<MainLoop*>(data);
+        if (event->len != 0 && self->awaited_ == event->name) {
+            run_fenced(self->appeared_);
+        }
+        return 0;
+    };
+    const auto folder = std::filesystem::absolute(file).parent_path();
+    sd_event_source* source = nullptr;
+    const int result = sd_event_add_inotify(event_.get(), &source, folder.c_str(),
+                                            IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, on_event, this);
+    if (result < 0) {
+        return fail_event(result);
+    }
+    appearance_.reset(source);
+    return {};
 }
 
 Result<void> MainLoop::on_terminate(Task task) {

@@ -7,9 +7,11 @@
 #include <systemd/sd-event.h>
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace hvisor::service {
@@ -41,6 +43,10 @@ class MainLoop {
     [[nodiscard]] Result<void> on_readable(int fd, Task task);
     void await_readable();
 
+    /// Run `task` when a file of that name appears. Once a loop, and an error where
+    /// its folder cannot be watched.
+    [[nodiscard]] Result<void> on_appearance(const std::filesystem::path& file, Task task);
+
     /// Run `task` at SIGTERM and SIGINT, which end the process no more. The
     /// caller's thread blocks them; the daemon's others block all signals.
     [[nodiscard]] Result<void> on_terminate(Task task);
@@ -67,6 +73,9 @@ class MainLoop {
     Task periodic_;
     std::unique_ptr<sd_event_source, Unref> readable_;
     Task on_readable_;
+    std::unique_ptr<sd_event_source, Unref> appearance_; ///< one that the loop owns would keep the loop
+    std::string awaited_;                                ///< a name in the folder that is watched
+    Task appeared_;
     Task terminate_;
     std::mutex lock_;
     std::vector<Task> posted_; ///< under lock_

@@ -8,12 +8,35 @@
 namespace hvisor::service {
 
 ManagerObject::ManagerObject(const ObjectContext& context, ZoneTree& tree)
-    : AdaptorInterfaces(context.connection, manager_path()), context_(context), tree_(tree) {
+    : AdaptorInterfaces(context.connection, manager_path()),
+      context_(context),
+      tree_(tree),
+      hypervisor_(context.hypervisor.presence()) {
     registerAdaptor();
 }
 
 ManagerObject::~ManagerObject() {
     unregisterAdaptor();
+}
+
+void ManagerObject::update() {
+    auto now = context_.hypervisor.presence();
+    std::vector<sdbus::PropertyName> changed;
+    const auto note = [&](const char* name, bool differs) {
+        if (differs) {
+            changed.emplace_back(name);
+        }
+    };
+    note("HypervisorState", now.is_attached != hypervisor_.is_attached);
+    note("HypervisorReason", now.reason != hypervisor_.reason);
+    note("HypervisorMagic", now.magic != hypervisor_.magic);
+    hypervisor_ = std::move(now);
+    if (!changed.empty()) {
+        announce([&] {
+            getObject().emitPropertiesChangedSignal(org::syswonder::hvisor1::Manager_adaptor::INTERFACE_NAME,
+                                                    changed);
+        });
+    }
 }
 
 void ManagerObject::StartZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) {
@@ -110,11 +133,15 @@ std::string ManagerObject::Version() {
 }
 
 std::string ManagerObject::HypervisorState() {
-    return "attached";
+    return hypervisor_.is_attached ? "attached" : "absent";
+}
+
+std::string ManagerObject::HypervisorReason() {
+    return hypervisor_.reason;
 }
 
 std::uint64_t ManagerObject::HypervisorMagic() {
-    return context_.hypervisor_magic;
+    return hypervisor_.magic;
 }
 
 std::map<std::string, std::uint64_t> ManagerObject::Statistics() {

@@ -27,6 +27,9 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
     ManagerObject(ManagerObject&&) = delete;
     ManagerObject& operator=(ManagerObject&&) = delete;
 
+    /// Tell clients if the hypervisor has come, or why it has not.
+    void update();
+
   private:
     void StartZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) override;
     void StartZoneFromConfig(sdbus::Result<Dictionary>&& result, std::string config_name, std::string config,
@@ -43,11 +46,13 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
     std::vector<Dictionary> ListZones() override;
     std::string Version() override;
     std::string HypervisorState() override;
+    std::string HypervisorReason() override;
     std::uint64_t HypervisorMagic() override;
     std::map<std::string, std::uint64_t> Statistics() override;
 
     const ObjectContext& context_;
     ZoneTree& tree_;
+    hypervisor::LateHypervisor::Presence hypervisor_;
 };
 
 } // namespace hvisor::service

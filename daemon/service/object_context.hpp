@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "hypervisor/late_hypervisor.hpp"
 #include "service/actions.hpp"
 #include "service/authority.hpp"
 #include "service/device_actions.hpp"
@@ -8,8 +9,6 @@
 #include "zone/zone_manager.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
-
-#include <cstdint>
 
 namespace hvisor::service {
 
@@ -21,7 +20,7 @@ struct ObjectContext {
     Actions& actions;
     DeviceActions& device_actions;
     Jobs& jobs;
-    std::uint64_t hypervisor_magic = 0; ///< what Manager.HypervisorMagic says
+    const hypervisor::LateHypervisor& hypervisor;
 };
 
 } // namespace hvisor::service

@@ -27,6 +27,7 @@ class Objects {
     void update(const std::vector<zone::ZoneState>& zones) {
         tree_.update(zones);
         jobs_.update();
+        manager_.update();
     }
 
   private:

@@ -46,19 +46,19 @@ std::string served_zones(const std::vector<zone::ZoneState>& states) {
 
 } // namespace
 
-Service::Service(MainLoop& loop, zone::ZoneManager& zones, std::optional<ListeningSocket> socket,
-                 const ServiceOptions& options)
+Service::Service(MainLoop& loop, const Foundation& foundation, std::optional<ListeningSocket> socket)
     : loop_(loop),
-      zones_(zones),
-      hypervisor_magic_(options.hypervisor_magic),
+      hypervisor_(foundation.hypervisor),
+      trap_loop_(foundation.trap_loop),
+      zones_(foundation.zones),
       listening_(std::move(socket)),
       control_(loop, "control"),
       files_(loop, "files"),
       jobs_([this] { update_soon(); }),
       calls_(control_, [this] { update(); }),
       file_calls_(files_, [this] { update(); }),
-      actions_(zones, calls_, file_calls_, jobs_, power_offs_),
-      device_actions_(zones, calls_) {}
+      actions_(zones_, calls_, file_calls_, jobs_, power_offs_),
+      device_actions_(zones_, calls_) {}
 
 Service::~Service() {
     zones_.on_change({});
@@ -70,24 +70,33 @@ Service::~Service() {
     loop_.run_posted();
 }
 
-Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, zone::ZoneManager& zones,
+Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, const Foundation& foundation,
                                                  const ServiceOptions& options) {
     auto socket = ListeningSocket::open(options.listen);
     if (!socket) {
         return std::unexpected(std::move(socket.error()));
     }
-    std::unique_ptr<Service> service(new Service(loop, zones, std::move(*socket), options));
+    std::unique_ptr<Service> service(new Service(loop, foundation, std::move(*socket)));
+    service->look_for_hypervisor();
     try {
         service->connect(options.bus);
     } catch (const sdbus::Error& error) {
         return fail(ErrorCode::failed, "cannot serve the {} bus: {}",
                     options.bus.empty() ? "system" : options.bus, error.getMessage());
     }
+    zone::ZoneManager& zones = foundation.zones;
     zones.on_change([self = service.get()] { self->update_soon(); });
     if (const int fd = zones.definitions_fd(); fd >= 0) {
         auto watched = loop.on_readable(fd, [self = service.get()] { self->refresh_definitions(); });
         if (!watched) {
             return std::unexpected(std::move(watched.error()));
+        }
+    }
+    if (!options.device.empty()) {
+        const auto watched = loop.on_appearance(options.device, [self = service.get()] { self->refresh(); });
+        if (!watched) {
+            log::debug("{} is found up to {} late: {}", options.device.native(), refresh_period,
+                       watched.error().message);
         }
     }
     return loop.every(refresh_period, [self = service.get()] { self->refresh(); }).transform([&] {
@@ -119,7 +128,7 @@ std::unique_ptr<Objects> Service::make_objects(sdbus::IConnection& connection, A
                                                    .actions = actions_,
                                                    .device_actions = device_actions_,
                                                    .jobs = jobs_,
-                                                   .hypervisor_magic = hypervisor_magic_});
+                                                   .hypervisor = hypervisor_});
 }
 
 Result<void> Service::publish() {
@@ -171,7 +180,9 @@ void Service::update() {
     const auto zones = zones_.zones(); // one look for all connections
     update_objects(zones);
     power_offs_.update(zones);
-    if (auto status = summary(zones); status != status_ && !is_stopping_) {
+    const auto presence = hypervisor_.presence();
+    auto status = presence.is_attached ? summary(zones) : "No hypervisor: " + presence.reason;
+    if (status != status_ && !is_stopping_) {
         status_ = std::move(status);
         sd_notify(0, ("STATUS=" + status_).c_str());
     }
@@ -184,6 +195,18 @@ void Service::update_soon() {
     }
 }
 
+// The answer is announced by update().
+void Service::look_for_hypervisor() {
+    if (!hypervisor_.attach(trap_loop_)) {
+        return;
+    }
+    if (const auto now = hypervisor_.presence(); now.is_attached) {
+        log::info("attached to the hypervisor");
+    } else {
+        log::warning("no hypervisor to work with: {}; it is looked for again and again", now.reason);
+    }
+}
+
 void Service::refresh() {
     // While a long start is on the control thread, one request is enough.
     if (std::exchange(refresh_pending_, true)) {
@@ -191,6 +214,7 @@ void Service::refresh() {
     }
     control_.submit<void>(
         [this]() -> Result<void> {
+            look_for_hypervisor();
             zones_.refresh();
             return {};
         },

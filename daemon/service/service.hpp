@@ -2,6 +2,8 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "hypervisor/late_hypervisor.hpp"
+#include "hypervisor/trap_loop.hpp"
 #include "service/action_calls.hpp"
 #include "service/actions.hpp"
 #include "service/control_socket.hpp"
@@ -16,7 +18,7 @@
 #include "zone/zone_manager.hpp"
 
 #include <atomic>
-#include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,8 +30,15 @@ struct ServiceOptions {
     /// "system", "session" or the address of a bus. Empty: the system bus, or
     /// none where there is none and a socket serves.
     std::string bus;
-    std::string listen;                 ///< path of a socket; empty: the service manager's, if it passes one
-    std::uint64_t hypervisor_magic = 0; ///< what Manager.HypervisorMagic says
+    std::string listen;           ///< path of a socket; empty: the service manager's, if it passes one
+    std::filesystem::path device; ///< the hypervisor has come when this file has
+};
+
+/// What the daemon works with. All of it outlives the Service.
+struct Foundation {
+    hypervisor::LateHypervisor& hypervisor;
+    hypervisor::TrapLoop& trap_loop; ///< of that hypervisor
+    zone::ZoneManager& zones;        ///< of both
 };
 
 /// org.syswonder.hvisor1 on a message bus, on a socket or on both: the objects,
@@ -38,7 +47,7 @@ class Service {
   public:
     /// Connects and puts all objects on the bus; the name comes with publish(),
     /// and so does whoever connects to the socket.
-    [[nodiscard]] static Result<std::unique_ptr<Service>> create(MainLoop& loop, zone::ZoneManager& zones,
+    [[nodiscard]] static Result<std::unique_ptr<Service>> create(MainLoop& loop, const Foundation& foundation,
                                                                  const ServiceOptions& options);
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
@@ -55,8 +64,7 @@ class Service {
     void stop();
 
   private:
-    Service(MainLoop& loop, zone::ZoneManager& zones, std::optional<ListeningSocket> socket,
-            const ServiceOptions& options);
+    Service(MainLoop& loop, const Foundation& foundation, std::optional<ListeningSocket> socket);
 
     void connect(const std::string& bus);
     [[nodiscard]] Result<void> take_name();
@@ -65,6 +73,7 @@ class Service {
     void update_objects(const std::vector<zone::ZoneState>& zones);
     void update();
     void update_soon();
+    void look_for_hypervisor();
     void refresh();
     void refresh_definitions();
     void behind_calls(MainLoop::Task task);
@@ -72,8 +81,9 @@ class Service {
     static void warn_of_served_zones(const std::vector<zone::ZoneState>& zones);
 
     MainLoop& loop_;
+    hypervisor::LateHypervisor& hypervisor_;
+    hypervisor::TrapLoop& trap_loop_;
     zone::ZoneManager& zones_;
-    std::uint64_t hypervisor_magic_;
     std::optional<ListeningSocket> listening_; ///< until publish()
     std::optional<MessageBus> bus_;
     std::optional<Polkit> polkit_;   ///< of the bus

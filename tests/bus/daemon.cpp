@@ -46,7 +46,8 @@ std::string program(const char* name) {
     return path;
 }
 
-Daemon::Daemon(Reach reach, const std::vector<std::string>& configured)
+Daemon::Daemon(Reach reach, const std::vector<std::string>& configured,
+               const std::vector<std::string>& options)
     : reach_(reach),
       notify_socket_(listen_for_notifications(files_.path("notify"))),
       listener_([this](const std::stop_token& stop) { listen(stop); }) {
@@ -61,6 +62,7 @@ Daemon::Daemon(Reach reach, const std::vector<std::string>& configured)
     if (reach != Reach::bus) {
         command.push_back("--listen=" + socket());
     }
+    command.insert(command.end(), options.begin(), options.end());
     process_ = std::make_unique<Process>(
         std::move(command), files_.path("hvisord.out"), files_.path("hvisord.log"),
         std::vector<std::string>{"NOTIFY_SOCKET=" + files_.path("notify"), "WATCHDOG_USEC=2000000",

@@ -34,7 +34,9 @@ enum class Reach {
 class Daemon {
   public:
     explicit Daemon(const std::vector<std::string>& configured = {}) : Daemon(Reach::bus, configured) {}
-    explicit Daemon(Reach reach, const std::vector<std::string>& configured = {});
+    /// `options` are further ones of hvisord.
+    explicit Daemon(Reach reach, const std::vector<std::string>& configured = {},
+                    const std::vector<std::string>& options = {});
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
     Daemon(Daemon&&) = delete;

@@ -104,7 +104,8 @@ def main(hvisord, hvisorctl):
         assert disk["Size"] == 65536 and len(disk["Queues"][0]["Latency"]) == 24, disk
         status = json.loads(ctl("status", "-o", "json"))
         assert status["HypervisorState"] == "attached" and "Requests" in status["Statistics"], status
-        assert json.loads(ctl("version", "-o", "json"))["Daemon"] == status["Version"]
+        version = json.loads(ctl("version", "-o", "json"))
+        assert version["Daemon"] == status["Version"] and version["HypervisorMagic"] == 6, version
 
         table = ctl("device", "list", daemon.zone).splitlines()
         assert table[0].split() == ["ZONE", "DEVICE", "TYPE", "ADDRESS", "IRQ", "DRIVER", "BACKEND"], table

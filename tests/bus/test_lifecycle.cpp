@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <csignal>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -76,19 +78,73 @@ TEST_CASE("a second daemon on the bus ends with a sentence", "[lifecycle]") {
     CHECK(second.errors.contains("org.syswonder.hvisor1"));
 }
 
-TEST_CASE("without a hypervisor hvisord says what to do", "[lifecycle]") {
-    const Daemon daemon;
-    const auto other = run_hvisord(daemon, {"--bus=session", "--device=/nonexistent/hvisor"});
-    INFO(other.errors);
-    CHECK(other.status == 9);
-    CHECK(other.errors.contains("/nonexistent/hvisor"));
-    CHECK(other.errors.contains("modprobe hvisor"));
+TEST_CASE("without a module hvisord starts, and says what to do", "[lifecycle]") {
+    const ZoneFiles files;
+    const auto socket = files.path("control");
+    Process other({program("HVISORD"), "--listen=" + socket, "--device=/nonexistent/hvisor"},
+                  files.path("other.out"), files.path("other.err"),
+                  {"DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent"});
+    REQUIRE(eventually([&] { return std::filesystem::exists(socket); }));
+    Process ctl({program("HVISORCTL"), "--address=" + socket, "status"}, files.path("ctl.out"),
+                files.path("ctl.err"));
+    CHECK(ctl.wait() == 0);
+    const std::string status = read_file(files.path("ctl.out"));
+    INFO(status << read_file(files.path("ctl.err")));
+    CHECK(status.contains("absent"));
+    CHECK(status.contains("/nonexistent/hvisor: No such file or directory; load the kernel module with "
+                          "'modprobe hvisor'"));
+    other.signal(SIGTERM);
+    CHECK(other.wait() == 0);
+    CHECK(read_file(files.path("other.err")).contains("modprobe hvisor"));
+}
+
+TEST_CASE("a hypervisor that comes later is worked with from then on", "[lifecycle]") {
+    const ZoneFiles elsewhere;
+    const std::string device = elsewhere.path("hvisor");
+    Daemon daemon(Reach::both, {"guest1"}, {"--device=" + device});
+    const std::string reason = device + " is not there; the simulated hypervisor waits for that file";
+    CHECK(daemon.status() == "No hypervisor: " + reason);
+    SignalLog signals;
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+    CHECK(manager.HypervisorState() == "absent");
+    CHECK(manager.HypervisorReason() == reason);
+    CHECK(manager.HypervisorMagic() == 0);
+    CHECK(daemon.ctl({"version"}).output.contains("no hypervisor: " + reason));
+
+    // What is configured can be looked at; what needs the hypervisor says what is missing.
+    const auto list = daemon.ctl({"zone", "list", "--no-legend"});
+    CHECK(list.output.contains("guest1"));
+    CHECK_FALSE(list.output.contains("root"));
+    for (const std::vector<std::string>& needing :
+         {std::vector<std::string>{"zone", "start", "guest1"}, {"zone", "shutdown", "guest1"}}) {
+        const auto refused = daemon.ctl(needing);
+        INFO(refused.errors);
+        CHECK(refused.status == 9);
+        CHECK(refused.errors.contains("there is no hypervisor to work with: " + reason));
+    }
+    CHECK(error_of([&] {
+              manager.ConfigureVirtio("virtio.json", ZoneFiles::virtio_json(), virtio_files(daemon.files()),
+                                      {});
+          }) == "NoHypervisor");
+    CHECK(error_of([&] { start_guest(manager, daemon.files()); }) == "NoHypervisor");
+
+    write_file(device, "");
+    CHECK(
+        signals.wait_for("changed /org/syswonder/hvisor1 HypervisorMagic HypervisorReason HypervisorState"));
+    CHECK(manager.HypervisorState() == "attached");
+    CHECK(manager.HypervisorReason().empty());
+    CHECK(manager.HypervisorMagic() == 6);
+    CHECK(signals.wait_for("added /org/syswonder/hvisor1/zone/root_2dlinux"));
+    CHECK(daemon.ctl({"zone", "start", "guest1"}).status == 0);
+    CHECK(eventually([&] { return daemon.status() == "1 zone running, 2 devices"; }));
+    CHECK(daemon.log().contains("attached to the hypervisor"));
 }
 
 TEST_CASE("wrong options of hvisord are wrong usage", "[lifecycle]") {
     const Daemon daemon;
     CHECK(run_hvisord(daemon, {"--simulate-everything"}).status == 2);
-    CHECK(run_hvisord(daemon, {"--simulated", "--device=/dev/hvisor"}).status == 2);
+    CHECK(run_hvisord(daemon, {"--simulated", "--device"}).status == 2);
     const auto version = run_hvisord(daemon, {"--version"});
     CHECK(version.status == 0);
     CHECK(version.output.contains(HVISORD_VERSION));

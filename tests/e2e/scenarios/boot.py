@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root zone reaches multi-user, hvisord starts, and its API is on the bus."""
+"""The root zone reaches multi-user, hvisord starts without its module and with it, and its API is on the bus."""
 
 from linux2 import expect
 
@@ -10,7 +10,16 @@ def scenario(board):
     expect(failed == "", f"failed units: {failed}")
     expect(board.check("nproc") == "2", "the root zone's second CPU did not come up")
 
-    board.check("systemctl start hvisord && systemctl is-active hvisord")
+    # Without the module the daemon starts and says so, and goes on when it is there.
+    board.check("systemctl mask --runtime modprobe@hvisor.service")
+    board.check("systemctl stop hvisord hvisord.socket && modprobe -r hvisor")
+    board.check("systemctl start hvisord hvisord.socket && systemctl is-active hvisord")
+    status = board.check("hvisorctl status; systemctl show --property StatusText hvisord")
+    expect(status.count("modprobe hvisor") == 2 and "absent" in status, f"without the module: {status}")
+    board.check("modprobe hvisor; systemctl unmask --runtime modprobe@hvisor.service")
+    board.check("timeout 20 sh -c 'until hvisorctl zone list | grep -q running; do sleep 0.2; done'")
+    expect("is in use" in board.run("modprobe -r hvisor").output, "the module could be removed beside the daemon")
+
     board.check("test -c /dev/hvisor && grep -q ^hvisor /proc/modules")
     interfaces = board.check("busctl introspect --no-pager org.syswonder.hvisor1 /org/syswonder/hvisor1")
     for word in ("org.syswonder.hvisor1.Manager", "org.freedesktop.DBus.ObjectManager",
