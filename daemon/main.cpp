@@ -85,7 +85,9 @@ Result<void> serve(const Options& options) {
         return std::unexpected(std::move(service.error()));
     }
     return (*loop)
-        ->on_terminate([&] { (*service)->stop(); })
+        ->on_signal(SIGTERM, [&] { (*service)->stop(); })
+        .and_then([&] { return (*loop)->on_signal(SIGINT, [&] { (*service)->stop(); }); })
+        .and_then([&] { return (*loop)->on_signal(SIGHUP, [&] { (*service)->reload(); }); })
         .and_then([&] { return (*service)->publish(); })
         .and_then([&] { return (*loop)->run(); })
         // CPUs of zones that go on running wait for these answers.

@@ -14,20 +14,28 @@
 namespace hvisor::log {
 namespace {
 
-enum class Sink { journal, service, terminal };
-
 /// systemd names the device and inode of the stream it gave us, so that a
 /// redirected standard error is told from the journal (systemd.exec(5)).
-Sink find_sink() {
+Target find_target() {
     struct stat status{};
     if (const char* stream = std::getenv("JOURNAL_STREAM");
         stream != nullptr && ::fstat(STDERR_FILENO, &status) == 0) {
         if (std::format("{}:{}", status.st_dev, status.st_ino) == stream) {
-            return Sink::journal;
+            return Target::journal;
         }
     }
-    return std::getenv("INVOCATION_ID") != nullptr && ::isatty(STDERR_FILENO) == 0 ? Sink::service
-                                                                                   : Sink::terminal;
+    return Target::console;
+}
+
+std::atomic<Target>& current_target() {
+    static std::atomic<Target> target = find_target();
+    return target;
+}
+
+/// A service manager reads the importance from the front of a line (sd-daemon(3)).
+bool is_read_by_manager() {
+    static const bool is = std::getenv("INVOCATION_ID") != nullptr && ::isatty(STDERR_FILENO) == 0;
+    return is;
 }
 
 std::atomic<Level> current_level{Level::info};
@@ -71,19 +79,30 @@ Level level() {
     return current_level.load(std::memory_order_relaxed);
 }
 
+void set_target(Target target) {
+    current_target().store(target, std::memory_order_relaxed);
+}
+
+Target target() {
+    return current_target().load(std::memory_order_relaxed);
+}
+
+bool has_journal() {
+    return ::access("/run/systemd/journal/socket", W_OK) == 0;
+}
+
 void write(Level level, const Fields& fields, std::string_view message) {
     if (level > log::level()) {
         return;
     }
-    static const Sink sink = find_sink();
     // People read the zone and device in the text, programs in the fields.
     const std::string text = where(fields) + std::string(message);
-    if (sink == Sink::journal) {
+    if (target() == Target::journal) {
         to_journal(level, fields, text);
         return;
     }
     const std::string prefix =
-        sink == Sink::service ? std::format("<{}>", static_cast<int>(level)) : std::string();
+        is_read_by_manager() ? std::format("<{}>", static_cast<int>(level)) : std::string();
     // One write a line, so that lines of several threads do not mix.
     const std::string line = prefix + text + "\n";
     std::fwrite(line.data(), 1, line.size(), stderr);

@@ -9,7 +9,7 @@
 namespace hvisor::log {
 
 /// Syslog's numbers, as the journal stores them.
-enum class Level { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };
+enum class Level { emergency, alert, critical, error, warning, notice, info, debug };
 
 /// What a message is about: the journal fields HVISOR_ZONE= and HVISOR_DEVICE=.
 struct Fields {
@@ -21,8 +21,16 @@ struct Fields {
 void set_level(Level level);
 [[nodiscard]] Level level();
 
-/// One message: to the journal with its fields when standard error is the
-/// journal, else to standard error with the fields in front.
+/// Where messages go: to the journal with their fields, or to standard error with
+/// the fields in front. At first to the journal if standard error is the journal.
+enum class Target { journal, console };
+/// Any thread.
+void set_target(Target target);
+[[nodiscard]] Target target();
+/// Whether somebody listens where the journal does.
+[[nodiscard]] bool has_journal();
+
+/// One message.
 void write(Level level, const Fields& fields, std::string_view message);
 
 /// The same from a thread of its own, soon: for threads that must not wait for

@@ -3,7 +3,6 @@
 
 #include "base/log.hpp"
 
-#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -142,18 +141,16 @@ Result<void> MainLoop::on_appearance(const std::filesystem::path& file, Task tas
     return {};
 }
 
-Result<void> MainLoop::on_terminate(Task task) {
-    terminate_ = std::move(task);
-    const auto on_signal = [](sd_event_source*, const signalfd_siginfo*, void* self) {
-        run_fenced(static_cast<MainLoop*>(self)->terminate_);
+Result<void> MainLoop::on_signal(int number, Task task) {
+    Task& kept = signals_[number] = std::move(task);
+    const auto on_event = [](sd_event_source*, const signalfd_siginfo*, void* kept_task) {
+        run_fenced(*static_cast<Task*>(kept_task));
         return 0;
     };
-    for (const int signal : {SIGTERM, SIGINT}) {
-        const int result =
-            sd_event_add_signal(event_.get(), nullptr, signal | SD_EVENT_SIGNAL_PROCMASK, on_signal, this);
-        if (result < 0) {
-            return fail_event(result);
-        }
+    const int result =
+        sd_event_add_signal(event_.get(), nullptr, number | SD_EVENT_SIGNAL_PROCMASK, on_event, &kept);
+    if (result < 0) {
+        return fail_event(result);
     }
     return {};
 }

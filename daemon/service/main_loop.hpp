@@ -9,6 +9,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,9 +48,9 @@ class MainLoop {
     /// its folder cannot be watched.
     [[nodiscard]] Result<void> on_appearance(const std::filesystem::path& file, Task task);
 
-    /// Run `task` at SIGTERM and SIGINT, which end the process no more. The
-    /// caller's thread blocks them; the daemon's others block all signals.
-    [[nodiscard]] Result<void> on_terminate(Task task);
+    /// Run `task` at a signal, which does nothing else from now on. The caller's
+    /// thread blocks it; the daemon's others block all signals.
+    [[nodiscard]] Result<void> on_signal(int number, Task task);
 
     /// Dispatch until quit().
     [[nodiscard]] Result<void> run();
@@ -76,7 +77,7 @@ class MainLoop {
     std::unique_ptr<sd_event_source, Unref> appearance_; ///< one that the loop owns would keep the loop
     std::string awaited_;                                ///< a name in the folder that is watched
     Task appeared_;
-    Task terminate_;
+    std::map<int, Task> signals_;
     std::mutex lock_;
     std::vector<Task> posted_; ///< under lock_
 };

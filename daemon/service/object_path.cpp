@@ -32,6 +32,11 @@ const sdbus::ObjectPath& manager_path() {
     return path;
 }
 
+const sdbus::ObjectPath& log_control_path() {
+    static const sdbus::ObjectPath path("/org/freedesktop/LogControl1");
+    return path;
+}
+
 sdbus::ObjectPath zone_path(const std::string& name) {
     return encode(manager_path() + "/zone", name);
 }

@@ -11,6 +11,9 @@ namespace hvisor::service {
 /// /org/syswonder/hvisor1
 [[nodiscard]] const sdbus::ObjectPath& manager_path();
 
+/// /org/freedesktop/LogControl1
+[[nodiscard]] const sdbus::ObjectPath& log_control_path();
+
 /// /org/syswonder/hvisor1/zone/NAME, NAME escaped as sd_bus_path_encode(3) does it.
 [[nodiscard]] sdbus::ObjectPath zone_path(const std::string& name);
 

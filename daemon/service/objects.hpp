@@ -2,8 +2,10 @@
 #pragma once
 
 #include "service/job_tree.hpp"
+#include "service/log_control_object.hpp"
 #include "service/manager_object.hpp"
 #include "service/object_context.hpp"
+#include "service/object_path.hpp"
 #include "service/zone_tree.hpp"
 
 #include <vector>
@@ -11,7 +13,7 @@
 namespace hvisor::service {
 
 /// Every object of org.syswonder.hvisor1 on one connection: the Manager, the
-/// zones with their devices, and the jobs.
+/// zones with their devices, the jobs, and what the log is controlled by.
 class Objects {
   public:
     /// All that `context` refers to outlives this.
@@ -19,7 +21,9 @@ class Objects {
         : context_(context),
           tree_(context_),
           jobs_(context_.connection, context_.jobs, context_.authority),
-          manager_(context_, tree_) {
+          manager_(context_, tree_),
+          log_(context_.connection, log_control_path()),
+          manager_log_(context_.connection, manager_path()) {
         update(context_.zones.zones());
     }
 
@@ -35,6 +39,8 @@ class Objects {
     ZoneTree tree_;
     JobTree jobs_;
     ManagerObject manager_;
+    LogControlObject log_;
+    LogControlObject manager_log_;
 };
 
 } // namespace hvisor::service

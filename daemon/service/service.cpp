@@ -242,6 +242,27 @@ void Service::behind_calls(MainLoop::Task task) {
     });
 }
 
+// Type=notify-reload: the time tells systemd that this is the answer to its signal.
+void Service::reload() {
+    if (is_stopping_) {
+        return;
+    }
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    sd_notify(0, std::format("RELOADING=1\nMONOTONIC_USEC={}",
+                             std::chrono::duration_cast<std::chrono::microseconds>(now).count())
+                     .c_str());
+    log::info("reading the configurations of zones again");
+    files_.submit<void>(
+        [this]() -> Result<void> {
+            zones_.reload_definitions();
+            return {};
+        },
+        [this](const Result<void>&) {
+            update();
+            sd_notify(0, "READY=1");
+        });
+}
+
 void Service::stop() {
     if (std::exchange(is_stopping_, true)) {
         return;

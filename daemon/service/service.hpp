@@ -59,6 +59,9 @@ class Service {
     /// that it may go on.
     [[nodiscard]] Result<void> publish();
 
+    /// Read all configurations of zones again, and tell systemd when that is done.
+    void reload();
+
     /// End in order: what runs is finished and answered, what waits is
     /// refused, then the loop quits.
     void stop();

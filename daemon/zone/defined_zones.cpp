@@ -39,18 +39,28 @@ std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
 } // namespace
 
 DefinedZones::DefinedZones(std::vector<fs::path> directories) : directories_(std::move(directories)) {
-    refresh();
+    reload();
 }
 
 bool DefinedZones::refresh() {
+    auto traces = look();
+    if (traces == traces_) {
+        return false;
+    }
+    read_all(std::move(traces));
+    return true;
+}
+
+std::vector<DefinedZones::Trace> DefinedZones::look() const {
     std::vector<Trace> traces;
     for (const fs::path& directory : directories_) {
         trace(directory, traces);
     }
     std::ranges::sort(traces);
-    if (traces == traces_) {
-        return false;
-    }
+    return traces;
+}
+
+void DefinedZones::read_all(std::vector<Trace> traces) {
     std::set<std::string> names;
     for (const Trace& trace : traces) {
         // A drop-in alone configures nothing.
@@ -64,7 +74,6 @@ bool DefinedZones::refresh() {
         zones_.push_back(read(name));
     }
     traces_ = std::move(traces);
-    return true;
 }
 
 /// The files of a directory and of the drop-ins below it. What cannot be looked at is not there.

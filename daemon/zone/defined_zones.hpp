@@ -27,6 +27,9 @@ class DefinedZones {
     /// true when what zones() says may be another. It may wait for a disk.
     bool refresh();
 
+    /// Read them all again, also those that look as before.
+    void reload() { read_all(look()); }
+
     /// One for each NAME.json, by name. Where it cannot be read, the diagnosis
     /// says why, and nothing else is known of it.
     [[nodiscard]] const std::vector<DefinedZone>& zones() const { return zones_; }
@@ -41,6 +44,8 @@ class DefinedZones {
         auto operator<=>(const Trace&) const = default;
     };
 
+    [[nodiscard]] std::vector<Trace> look() const;
+    void read_all(std::vector<Trace> traces);
     static void trace(const std::filesystem::path& directory, std::vector<Trace>& traces);
     [[nodiscard]] DefinedZone read(const std::string& name) const;
 

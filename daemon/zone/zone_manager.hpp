@@ -122,6 +122,9 @@ class ZoneManager {
     /// Read the files of configured zones again where they have changed. It may wait for a disk.
     void refresh_definitions();
 
+    /// Read all of them again, whatever tells that they have not changed.
+    void reload_definitions();
+
     struct Impl;
 
   private:

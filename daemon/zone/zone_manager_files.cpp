@@ -89,4 +89,16 @@ void ZoneManager::refresh_definitions() {
     }
 }
 
+void ZoneManager::reload_definitions() {
+    {
+        const std::scoped_lock guard(impl_->reading);
+        impl_->watch.renew();
+        impl_->definitions.reload();
+        auto now = impl_->definitions.zones();
+        const std::scoped_lock state(impl_->lock);
+        impl_->defined = std::move(now);
+    }
+    impl_->notify();
+}
+
 } // namespace hvisor::zone

@@ -12,9 +12,11 @@ import xml.etree.ElementTree as ElementTree
 import support
 
 NAME = "org.syswonder.hvisor1"
+LOG_CONTROL = "org.freedesktop.LogControl1"
 ROOT = "/org/syswonder/hvisor1"
-# What generators read and a running service does not tell.
-PRIVATE_ANNOTATIONS = ("org.freedesktop.DBus.Method.Async", "org.freedesktop.DBus.Method.Timeout")
+# What generators read and a running service does not tell, the last one on a user's bus.
+PRIVATE_ANNOTATIONS = ("org.freedesktop.DBus.Method.Async", "org.freedesktop.DBus.Method.Timeout",
+                       "org.freedesktop.systemd1.Privileged")
 
 
 def describe(interface):
@@ -46,11 +48,11 @@ def busctl(*arguments):
 
 
 def read_daemon():
-    """All interfaces of this project on any of the daemon's objects."""
+    """All interfaces of dbus/*.xml on any of the daemon's objects."""
     interfaces = {}
     for path in busctl("tree", "--list", NAME).split():
         for interface in ElementTree.fromstring(busctl("introspect", "--xml-interface", NAME, path)).iter("interface"):
-            if interface.get("name").startswith(NAME):
+            if interface.get("name").startswith((NAME, LOG_CONTROL)):
                 interfaces[interface.get("name")] = describe(interface)
     return interfaces
 

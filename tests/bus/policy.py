@@ -185,6 +185,22 @@ def without_polkit(machine):
                        "be root, or a member of the group hvisor" if is_for_group else "be root")
 
 
+def logging(machine):
+    """What is logged is for root, whatever polkit says, and for everybody to know."""
+    def busctl(who, *arguments):
+        return subprocess.run(["busctl", f"--address={machine.address}", *arguments], check=False, capture_output=True,
+                              text=True, **who)
+    log = ("org.syswonder.hvisor1", "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1", "LogLevel")
+    for who, allowed in (({}, True), (MEMBER, False), (NOBODY, False)):
+        for value in ("debug", "info"):
+            result = busctl(who, "set-property", *log, "s", value)
+            if (result.returncode == 0) != allowed or not allowed and "denied" not in result.stderr:
+                machine.problems.append(f"log level set by {who or 'root'}: {result.returncode} {result.stderr}")
+        found = busctl(who, "get-property", *log).stdout
+        if found != 's "info"\n':
+            machine.problems.append(f"log level as {who or 'root'} sees it: {found}")
+
+
 def with_polkit(machine):
     with machine.polkit("allow") as polkit:
         for arguments, status, action, zone in CHANGES:
@@ -237,6 +253,7 @@ def main(hvisord, hvisorctl, mock_polkit, policy, actions):
         make_group(folder)
         with Machine(hvisord, hvisorctl, mock_polkit, policy) as machine:
             without_polkit(machine)
+            logging(machine)
             with_polkit(machine)
             with_silent_polkit(machine)
             machine.problems += [f"{actions} has no action {action}"

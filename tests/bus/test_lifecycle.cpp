@@ -141,6 +141,84 @@ TEST_CASE("a hypervisor that comes later is worked with from then on", "[lifecyc
     CHECK(daemon.log().contains("attached to the hypervisor"));
 }
 
+TEST_CASE("what is logged is set as systemd sets it, on the bus and past it", "[lifecycle]") {
+    const Daemon daemon(Reach::both);
+    const auto bus = sdbus::createSessionBusConnection();
+    const auto direct = sdbus::createDirectBusConnection(daemon.socket_address());
+    const std::string interface = "org.freedesktop.LogControl1";
+    std::string level = "info";
+    for (const auto* path : {"/org/freedesktop/LogControl1", "/org/syswonder/hvisor1"}) {
+        for (sdbus::IConnection* connection : {bus.get(), direct.get()}) {
+            const auto log = sdbus::createProxy(*connection, sdbus::ServiceName("org.syswonder.hvisor1"),
+                                                sdbus::ObjectPath(path));
+            const auto get = [&](const std::string& name) {
+                return log->getProperty(name).onInterface(interface).get<std::string>();
+            };
+            const auto set = [&](const std::string& name, const std::string& value) {
+                log->setProperty(name).onInterface(interface).toValue(value);
+            };
+            CHECK(get("SyslogIdentifier") == "hvisord");
+            CHECK(get("LogTarget") == "console");
+            CHECK(get("LogLevel") == level);
+            level = level == "info" ? "debug" : "info";
+            set("LogLevel", level);
+            CHECK(get("LogLevel") == level);
+            CHECK(error_of([&] { set("LogLevel", "loud"); }) == "org.freedesktop.DBus.Error.InvalidArgs");
+            CHECK(error_of([&] { set("LogTarget", "kmsg"); }) == "org.freedesktop.DBus.Error.InvalidArgs");
+            set("LogTarget", "console");
+            CHECK(get("LogLevel") == level);
+        }
+    }
+    CHECK(daemon.log().contains("the log level is debug from now on"));
+
+    // What is less important than that is not logged.
+    const auto log = sdbus::createProxy(*bus, sdbus::ServiceName("org.syswonder.hvisor1"),
+                                        sdbus::ObjectPath("/org/freedesktop/LogControl1"));
+    Manager manager(*bus);
+    log->setProperty("LogLevel").onInterface(interface).toValue(std::string("err"));
+    start_guest(manager, daemon.files());
+    log->setProperty("LogLevel").onInterface(interface).toValue(std::string("info"));
+    manager.ShutdownZone("guest1", {});
+    CHECK_FALSE(daemon.log().contains("zone guest1: started"));
+    CHECK(daemon.log().contains("zone guest1: shut down"));
+}
+
+TEST_CASE("SIGHUP reads all configurations again, and the service manager hears of it", "[lifecycle]") {
+    Daemon daemon({"guest1"});
+    const auto connection = sdbus::createSessionBusConnection();
+    Manager manager(*connection);
+    const auto diagnosis = [&] {
+        const auto zones = manager.ListZones();
+        return zones.size() < 2 ? std::string("none") : zones.at(1).at("Diagnosis").get<std::string>();
+    };
+    REQUIRE(diagnosis().empty());
+    // The same size and time as before: nothing else tells that it is another file.
+    const std::filesystem::path file = daemon.files().path("configured/guest1.json");
+    const auto written = std::filesystem::last_write_time(file);
+    const std::string text = read_file(file);
+    write_file(file, std::string(text.size(), '?'));
+    std::filesystem::last_write_time(file, written);
+
+    const auto count = [&](const std::string& word) {
+        const std::string all = daemon.notifications();
+        std::size_t found = 0;
+        for (auto at = all.find(word); at != std::string::npos; at = all.find(word, at + 1)) {
+            ++found;
+        }
+        return found;
+    };
+    REQUIRE(count("READY=1") == 1);
+    ::kill(daemon.pid(), SIGHUP);
+    REQUIRE(eventually([&] { return count("READY=1") == 2; }));
+    const std::string all = daemon.notifications();
+    const auto begin = all.find("RELOADING=1\nMONOTONIC_USEC=");
+    REQUIRE(begin != std::string::npos);
+    CHECK(begin < all.rfind("READY=1"));
+    CHECK(std::stoull(all.substr(all.find("MONOTONIC_USEC=") + 15)) > 0);
+    CHECK(diagnosis().contains("guest1.json"));
+    CHECK(daemon.stop() == 0);
+}
+
 TEST_CASE("wrong options of hvisord are wrong usage", "[lifecycle]") {
     const Daemon daemon;
     CHECK(run_hvisord(daemon, {"--simulate-everything"}).status == 2);
