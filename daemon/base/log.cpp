@@ -50,6 +50,9 @@ void to_journal(Level level, const Fields& fields, std::string_view message) {
     if (!fields.device.empty()) {
         lines.push_back(std::format("HVISOR_DEVICE={}", fields.device));
     }
+    if (const auto id = message_id(fields.event); !id.empty()) {
+        lines.push_back(std::format("MESSAGE_ID={}", id));
+    }
     std::vector<iovec> parts;
     parts.reserve(lines.size());
     for (auto& line : lines) {

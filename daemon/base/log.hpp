@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/log_events.hpp"
+
 #include <format>
 #include <string>
 #include <string_view>
@@ -11,10 +13,11 @@ namespace hvisor::log {
 /// Syslog's numbers, as the journal stores them.
 enum class Level { emergency, alert, critical, error, warning, notice, info, debug };
 
-/// What a message is about: the journal fields HVISOR_ZONE= and HVISOR_DEVICE=.
+/// What a message is about: the journal fields HVISOR_ZONE=, HVISOR_DEVICE= and MESSAGE_ID=.
 struct Fields {
-    std::string zone;
-    std::string device;
+    std::string zone{};
+    std::string device{};
+    Event event = Event::none;
 };
 
 /// Messages less important than `level` are dropped. Any thread.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/rate_limit.hpp"
 
+#include <utility>
+
 namespace hvisor {
 
 std::optional<std::uint64_t> RateLimit::admit(Clock::time_point now) {
@@ -18,11 +20,13 @@ std::optional<std::uint64_t> RateLimit::admit(Clock::time_point now) {
     return std::exchange(suppressed_, 0);
 }
 
-void RateLimit::write(std::string_view message, std::uint64_t suppressed) const {
+void RateLimit::write(log::Event event, std::string_view message, std::uint64_t suppressed) const {
     if (suppressed != 0) {
         log::write_later(log::Level::warning, fields_, std::format("{} messages left out", suppressed));
     }
-    log::write_later(log::Level::warning, fields_, std::string(message));
+    log::Fields fields = fields_;
+    fields.event = event;
+    log::write_later(log::Level::warning, std::move(fields), std::string(message));
 }
 
 } // namespace hvisor

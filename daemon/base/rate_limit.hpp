@@ -27,8 +27,12 @@ class RateLimit {
 
     template <class... Args>
     void warning(std::format_string<Args...> format, Args&&... args) {
+        warning(log::Event::none, format, std::forward<Args>(args)...);
+    }
+    template <class... Args>
+    void warning(log::Event event, std::format_string<Args...> format, Args&&... args) {
         if (const auto suppressed = admit(Clock::now())) {
-            write(std::format(format, std::forward<Args>(args)...), *suppressed);
+            write(event, std::format(format, std::forward<Args>(args)...), *suppressed);
         }
     }
 
@@ -38,7 +42,7 @@ class RateLimit {
     [[nodiscard]] const log::Fields& fields() const { return fields_; }
 
   private:
-    void write(std::string_view message, std::uint64_t suppressed) const;
+    void write(log::Event event, std::string_view message, std::uint64_t suppressed) const;
 
     log::Fields fields_;
     std::mutex lock_;

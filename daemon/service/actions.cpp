@@ -40,7 +40,7 @@ std::optional<Actions::Running> Actions::begin(const Task& task, bool waits,
         send<Dictionary, Dictionary>(std::unexpected(job.error()), reply);
         return std::nullopt;
     }
-    Running running{.job = *job, .failure = task.failure, .reply = std::move(reply)};
+    Running running{.job = *job, .failure = task.failure, .on_failure = task.on_failure, .reply = std::move(reply)};
     calls_.update_objects();
     if (!waits) {
         send<Dictionary, Dictionary>(results(running.job->id()), *running.reply);
@@ -71,7 +71,8 @@ void Actions::end(Running& running, const Result<std::string>& result) {
     running.job->finish(result ? nullptr : &result.error());
     calls_.update_objects();
     if (!result) {
-        log::warning("{}: {}", running.failure, result.error().message);
+        log::warning({.zone = running.job->inspect().zone, .event = running.on_failure}, "{}: {}",
+                     running.failure, result.error().message);
     }
     if (running.reply) {
         send<Dictionary, Dictionary>(
@@ -84,18 +85,20 @@ void Actions::start_configured(std::string name, bool waits, sdbus::Result<Dicti
     run({.operation = "start",
          .action = Action::start_zone,
          .zone = name,
-         .failure = std::format("cannot start zone {}", name),
+         .failure = "cannot be started",
+         .on_failure = log::Event::zone_not_started,
          .work = [this, name](Job& job) { return zones_.start_configured(name, job.control()); }},
         waits, std::move(reply));
 }
 
 void Actions::start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles files, bool waits,
                     sdbus::Result<Dictionary>&& reply) {
-    auto failure = std::format("cannot start the zone of {}", zone.name);
+    auto failure = std::format("the zone of {} cannot be started", zone.name);
     run({.operation = "start",
          .action = Action::manage_zones,
          .zone = "",
          .failure = std::move(failure),
+         .on_failure = log::Event::zone_not_started,
          .work =
              [this, zone = std::move(zone), virtio = std::move(virtio), files = adopt(std::move(files))](
                  Job& job) mutable { return zones_.start(zone, virtio, std::move(files), job.control()); }},
@@ -108,7 +111,7 @@ void Actions::shutdown(std::string name, std::chrono::microseconds patience, boo
         .operation = "shutdown",
         .action = Action::stop_zone,
         .zone = name,
-        .failure = std::format("cannot shut down zone {}", name),
+        .failure = "cannot be shut down",
         .work = [this, name](Job&) { return zones_.shutdown(name).transform([] { return std::string(); }); }};
     if (patience.count() == 0) {
         run(std::move(task), waits, std::move(reply));
@@ -145,7 +148,8 @@ void Actions::restart(std::string name, bool waits, sdbus::Result<Dictionary>&& 
     run({.operation = "restart",
          .action = Action::start_zone,
          .zone = name,
-         .failure = std::format("cannot restart zone {}", name),
+         .failure = "cannot be restarted",
+         .on_failure = log::Event::zone_not_started,
          .work = [this, name](Job& job) { return zones_.restart(name, job.control()); }},
         waits, std::move(reply));
 }

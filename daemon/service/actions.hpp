@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/log_events.hpp"
 #include "service/action_calls.hpp"
 #include "service/bus_values.hpp"
 #include "service/jobs.hpp"
@@ -59,7 +60,8 @@ class Actions {
         const char* operation; ///< "start"
         Action action;
         std::string zone;    ///< "" as long as it is not known
-        std::string failure; ///< "cannot start zone linux2"
+        std::string failure; ///< "cannot be started"
+        log::Event on_failure = log::Event::none;
         Work work;
     };
 
@@ -67,6 +69,7 @@ class Actions {
     struct Running {
         std::shared_ptr<Job> job;
         std::string failure;
+        log::Event on_failure;
         std::optional<sdbus::Result<Dictionary>> reply; ///< nothing once it has been answered
     };
 

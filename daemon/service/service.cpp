@@ -201,9 +201,10 @@ void Service::look_for_hypervisor() {
         return;
     }
     if (const auto now = hypervisor_.presence(); now.is_attached) {
-        log::info("attached to the hypervisor");
+        log::info({.event = log::Event::hypervisor_attached}, "attached to the hypervisor");
     } else {
-        log::warning("no hypervisor to work with: {}; it is looked for again and again", now.reason);
+        log::warning({.event = log::Event::hypervisor_absent},
+                     "no hypervisor to work with: {}; it is looked for again and again", now.reason);
     }
 }
 
@@ -283,6 +284,7 @@ void Service::finish() {
 void Service::warn_of_served_zones(const std::vector<zone::ZoneState>& zones) {
     if (const auto names = served_zones(zones); !names.empty()) {
         log::warning(
+            {.event = log::Event::stopped_beside_zones},
             "stopping while zones use virtio devices: {}: their disks and consoles are gone until the zones "
             "are started again; shut zones down before stopping hvisord",
             names);

@@ -149,7 +149,7 @@ void Device::serve_again(std::size_t index) {
 }
 
 void Device::require_reset(std::string_view reason) {
-    warn("needs a reset: {}", reason);
+    limit_.warning(log::Event::device_needs_reset, "needs a reset: {}", reason);
     if (!needs_reset_.exchange(true)) {
         context_.owner.post([this] { report_fault(); });
     }
@@ -369,8 +369,16 @@ void Device::repair_interrupt() {
          std::ranges::any_of(lent_, [](const std::optional<QueueLayout>& layout) {
              return layout && SplitRing::driver_is_behind(*layout, SplitRing::used_index(*layout));
          }));
+    const auto before = interrupt_.state().repeats.get();
     if (const auto next = interrupt_.repair(Interrupt::Clock::now(), behind)) {
         repair_timer_.set(*next);
+    }
+    // Some are lost now and then; one that the guest leaves that long is worth a line.
+    constexpr auto long_repeats = Interrupt::longest_repeat_shift + 1;
+    if (before < long_repeats && interrupt_.state().repeats.get() == long_repeats) {
+        limit_.warning(log::Event::interrupt_repaired,
+                       "interrupt {} is not taken by the guest, and was sent again {} times",
+                       context_.interrupt, long_repeats);
     }
 }
 

@@ -131,7 +131,7 @@ Result<void> Zone::start(ZonePlan plan, const StartControl& control) {
         return result;
     }
     set_running();
-    log::info({.zone = name(), .device = {}}, "started");
+    log::info({.zone = name(), .event = log::Event::zone_started}, "started");
     return {};
 }
 
@@ -141,7 +141,8 @@ Result<void> Zone::adopt(std::vector<DeviceSettings> settings, const std::vector
     }
     trap_loop_.add_zone(id(), devices());
     set_running();
-    log::info({.zone = name(), .device = {}}, "runs already and has its devices from now on");
+    log::info({.zone = name(), .event = log::Event::zone_started},
+              "runs already and has its devices from now on");
     return {};
 }
 
@@ -192,7 +193,7 @@ Result<void> Zone::shutdown(State after, std::string reason) {
         // It powered itself off a moment before.
     }
     finish(after, std::move(reason));
-    log::info({.zone = name(), .device = {}}, "shut down");
+    log::info({.zone = name(), .event = log::Event::zone_shut_down}, "shut down");
     return {};
 }
 
@@ -208,7 +209,8 @@ bool Zone::observe(const hypervisor::ZoneInfo* info) {
     if (info == nullptr || info->name != name()) {
         devices()->quiesce();
         finish(State::stopped, "");
-        log::info({.zone = name(), .device = {}}, "the guest has powered itself off");
+        log::info({.zone = name(), .event = log::Event::zone_powered_off},
+                  "the guest has powered itself off");
         return true;
     }
     if (info->has_error && before != State::failed) {
@@ -216,7 +218,7 @@ bool Zone::observe(const hypervisor::ZoneInfo* info) {
             "the hypervisor has marked it as failed, because the guest touched an address outside of its "
             "memory_regions or the hypervisor met an error; shut it down and look at the hypervisor's log";
         set_state(State::failed, reason);
-        log::error({.zone = name(), .device = {}}, "failed: {}", reason);
+        log::error({.zone = name(), .event = log::Event::zone_failed}, "failed: {}", reason);
         return true;
     }
     return false;

@@ -225,8 +225,8 @@ bool ZoneManager::Impl::restart_due() {
             continue;
         }
         const auto delay = restarts.failed(name, std::chrono::steady_clock::now());
-        log::error({.zone = name, .device = {}}, "could not be started again, the next try is in {}: {}",
-                   delay, started.error().message);
+        log::error({.zone = name, .event = log::Event::zone_not_restarted},
+                   "could not be started again, the next try is in {}: {}", delay, started.error().message);
         if (old) {
             old->await_restart(std::format("it could not be started again, the next try is in {}: {}", delay,
                                            started.error().message));
