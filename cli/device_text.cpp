@@ -60,7 +60,9 @@ void print_device(const JsonObject& device) {
                 std::format("{:#x}, {:#x} bytes, interrupt {}", value_of<std::uint64_t>(device, "Address"),
                             value_of<std::uint64_t>(device, "Length"),
                             value_of<std::uint32_t>(device, "Interrupt")));
-    print_field("Backend", value_of<std::string>(device, "Backend"));
+    const auto state = value_of<std::string>(device, "BackendState");
+    print_field("Backend", value_of<std::string>(device, "Backend") +
+                               (state == "stalled" ? ", which does not answer" : ""));
     print_field("Status", std::format("{} ({:#x})", status_names(status), status));
     if (const auto size = device.find("Size"); size != device.end()) {
         print_field("Disk", std::format("{} bytes{}, serial {}", size->second.get<std::uint64_t>(),

@@ -45,6 +45,9 @@ void DeviceObject::update(const zone::DeviceState& state) {
     if (state.backend != state_.backend) {
         changed.emplace_back("Backend");
     }
+    if (state.is_stalled != state_.is_stalled) {
+        changed.emplace_back("BackendState");
+    }
     state_ = state;
     if (disk_ && state.disk) {
         disk_->update(*state.disk);
@@ -94,7 +97,11 @@ std::string DeviceObject::Backend() {
     return state_.backend;
 }
 
-// Not sampled: it is announced when it changes, and must not be newer than the announcement.
+// Neither is sampled: they are announced when they change, and must not be newer than that.
+std::string DeviceObject::BackendState() {
+    return state_.is_stalled ? "stalled" : "working";
+}
+
 std::uint32_t DeviceObject::Status() {
     return state_.status;
 }

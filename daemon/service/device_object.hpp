@@ -48,6 +48,7 @@ class DeviceObject final
     std::uint64_t Length() override;
     std::uint32_t Interrupt() override;
     std::string Backend() override;
+    std::string BackendState() override;
     std::uint32_t Status() override;
     std::string LastRegister() override;
     std::uint64_t Accesses() override;

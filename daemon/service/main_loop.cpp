@@ -3,6 +3,8 @@
 
 #include "base/log.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -14,7 +16,7 @@
 namespace hvisor::service {
 namespace {
 
-// Timers of one machine may share a wake-up within this.
+// Timers of one machine may share a wake-up within this, and within a quarter of their period.
 constexpr std::chrono::microseconds timer_accuracy = std::chrono::milliseconds(250);
 
 std::unexpected<Error> fail_event(int result) {
@@ -30,9 +32,6 @@ Result<std::unique_ptr<MainLoop>> MainLoop::create() {
         return fail_event(result);
     }
     loop->event_.reset(event);
-    if (const int result = sd_event_set_watchdog(event, 1); result < 0) {
-        return fail_event(result);
-    }
     loop->wakeup_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!loop->wakeup_) {
         return fail_event(-errno);
@@ -84,17 +83,17 @@ void MainLoop::run_fenced(Task& task) {
 }
 
 Result<void> MainLoop::every(std::chrono::milliseconds period, Task task) {
-    period_ = period;
-    periodic_ = std::move(task);
+    auto& added = *periodic_.emplace_back(std::make_unique<Periodic>(period, std::move(task)));
     const auto on_time = [](sd_event_source* source, std::uint64_t, void* data) {
-        auto* self = static_cast<MainLoop*>(data);
-        run_fenced(self->periodic_);
-        sd_event_source_set_time_relative(source, static_cast<std::uint64_t>(self->period_.count()));
+        auto* periodic = static_cast<Periodic*>(data);
+        run_fenced(periodic->task);
+        sd_event_source_set_time_relative(source, static_cast<std::uint64_t>(periodic->period.count()));
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
     };
+    const auto accuracy = std::min(timer_accuracy, added.period / 4);
     const int result = sd_event_add_time_relative(
-        event_.get(), nullptr, CLOCK_MONOTONIC, static_cast<std::uint64_t>(period_.count()),
-        static_cast<std::uint64_t>(timer_accuracy.count()), on_time, this);
+        event_.get(), nullptr, CLOCK_MONOTONIC, static_cast<std::uint64_t>(added.period.count()),
+        static_cast<std::uint64_t>(accuracy.count()), on_time, &added);
     if (result < 0) {
         return fail_event(result);
     }

@@ -18,8 +18,7 @@
 namespace hvisor::service {
 
 /// The main thread's sd-event loop: D-Bus, timers and signals, and what other
-/// threads post to it. Nothing on it may block. It feeds systemd's watchdog
-/// when one is set.
+/// threads post to it. Nothing on it may block.
 class MainLoop {
   public:
     using Task = std::move_only_function<void()>;
@@ -36,7 +35,7 @@ class MainLoop {
     /// Run `task` on the loop. Any thread; tasks run in the order they come.
     void post(Task task);
 
-    /// Run `task` again and again from one period from now on. Once a loop.
+    /// Run `task` again and again from one period from now on.
     [[nodiscard]] Result<void> every(std::chrono::milliseconds period, Task task);
 
     /// Run `task` when `fd`, which stays the caller's, can be read; not again
@@ -65,13 +64,17 @@ class MainLoop {
         void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
     };
 
+    struct Periodic {
+        std::chrono::microseconds period;
+        Task task;
+    };
+
     MainLoop() = default;
     static void run_fenced(Task& task);
 
     std::unique_ptr<sd_event, Unref> event_;
     UniqueFd wakeup_;
-    std::chrono::microseconds period_{};
-    Task periodic_;
+    std::vector<std::unique_ptr<Periodic>> periodic_;
     std::unique_ptr<sd_event_source, Unref> readable_;
     Task on_readable_;
     std::unique_ptr<sd_event_source, Unref> appearance_; ///< one that the loop owns would keep the loop

@@ -99,6 +99,11 @@ Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, const Foundatio
                        watched.error().message);
         }
     }
+    auto watchdog = Watchdog::create(loop, foundation.trap_loop);
+    if (!watchdog) {
+        return std::unexpected(std::move(watchdog.error()));
+    }
+    service->watchdog_ = std::move(*watchdog);
     return loop.every(refresh_period, [self = service.get()] { self->refresh(); }).transform([&] {
         return std::move(service);
     });
@@ -181,7 +186,9 @@ void Service::update() {
     update_objects(zones);
     power_offs_.update(zones);
     const auto presence = hypervisor_.presence();
-    auto status = presence.is_attached ? summary(zones) : "No hypervisor: " + presence.reason;
+    stalls_.update(zones);
+    auto status =
+        presence.is_attached ? summary(zones) + stalls_.summary() : "No hypervisor: " + presence.reason;
     if (status != status_ && !is_stopping_) {
         status_ = std::move(status);
         sd_notify(0, ("STATUS=" + status_).c_str());
@@ -209,8 +216,10 @@ void Service::look_for_hypervisor() {
 }
 
 void Service::refresh() {
-    // While a long start is on the control thread, one request is enough.
+    // While the control thread is busy, or waits for a disk that hangs, one request is enough;
+    // looking needs no more than this thread.
     if (std::exchange(refresh_pending_, true)) {
+        update();
         return;
     }
     control_.submit<void>(

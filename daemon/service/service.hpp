@@ -15,6 +15,8 @@
 #include "service/message_bus.hpp"
 #include "service/objects.hpp"
 #include "service/polkit.hpp"
+#include "service/stalls.hpp"
+#include "service/watchdog.hpp"
 #include "zone/zone_manager.hpp"
 
 #include <atomic>
@@ -102,6 +104,8 @@ class Service {
     DeviceActions device_actions_;
     std::unique_ptr<Objects> bus_objects_;
     std::unique_ptr<ControlSocket> socket_;
+    Stalls stalls_;
+    std::unique_ptr<Watchdog> watchdog_;
     std::string status_;
     std::atomic<bool> update_pending_ = false;
     bool refresh_pending_ = false;

@@ -174,6 +174,12 @@ class Device {
     [[nodiscard]] virtual std::string_view type_name() const = 0;
     /// What is behind it, for people: an image's path, a pty's.
     [[nodiscard]] virtual std::string backend_name() const = 0;
+    /// For how long the back end has had work and has finished none of it; nothing
+    /// while it has none. Any thread.
+    [[nodiscard]] virtual std::optional<Reactor::Clock::duration>
+    backend_silence(Reactor::Clock::time_point /*now*/) const {
+        return std::nullopt;
+    }
 
   protected:
     /// The queues run; the negotiated features are set.

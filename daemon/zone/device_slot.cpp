@@ -12,6 +12,12 @@
 #include <utility>
 
 namespace hvisor::zone {
+namespace {
+
+/// After 30 s, when Linux begins to look after a disk of its own, it would be too late.
+constexpr std::chrono::seconds stall_time{10};
+
+} // namespace
 
 std::string_view type_of(const DeviceSettings& settings) {
     constexpr std::array<std::string_view, 5> names{"block", "console", "net", "entropy",
@@ -149,6 +155,7 @@ DeviceState DeviceSlot::inspect() const {
     state.interrupts_sent = device.interrupt().sent();
     state.interrupts_repeated = device.interrupt().repeated();
     state.backend = device.backend_name();
+    state.is_stalled = device.backend_silence(Reactor::Clock::now()) >= stall_time;
     state.ports = port_states();
     if (block_ != nullptr) {
         state.disk = {

@@ -82,6 +82,11 @@ std::string not_ready(const DiagnosisInput& input, const DeviceState& device) {
 }
 
 std::string diagnose_device(const DiagnosisInput& input, const DeviceState& device) {
+    if (device.is_stalled) {
+        return std::format("{} of the {} device at {:#x} does not answer; the guest waits for it, and the "
+                           "root zone's kernel log may say why",
+                           device.backend, device.type, device.address);
+    }
     if ((device.status & device_needs_reset) != 0) {
         return std::format("the {} device at {:#x} needs a reset, because the guest's driver gave it a "
                            "malformed queue; the log "

@@ -122,6 +122,7 @@ struct DeviceState {
     std::uint64_t interrupts_repeated = 0; ///< sent again because the guest did not see the first
     std::string backend;                   ///< image path, the console's /dev/pts/N, the tap, or "cid 3"
     std::vector<PortState> ports;          ///< of a console
+    bool is_stalled = false;               ///< the back end has finished nothing for a while
     std::optional<DiskState> disk{};       ///< of a block device
     std::optional<LinkState> link{};       ///< of a network device
 };

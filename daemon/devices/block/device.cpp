@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <span>
 #include <utility>
 
@@ -74,6 +75,7 @@ Engine::Callbacks BlockDevice::callbacks() {
     return {.ready = [this] { turn([this] { reap(); }); },
             .done =
                 [this](Operation& operation) {
+                    count_finished();
                     operation.request->take_result(bounces_);
                     run(*operation.request);
                 }};
@@ -150,12 +152,29 @@ void BlockDevice::start_waiting() {
 void BlockDevice::run(Request& request) {
     while (auto* operation = request.next(bounces_)) {
         if (!backend_.try_carry_out(*operation)) {
-            engine_for(*operation).submit(*operation);
+            submit(*operation);
             return;
         }
         request.take_result(bounces_);
     }
     finish(request);
+}
+
+void BlockDevice::submit(Operation& operation) {
+    if (out_++ == 0) {
+        silent_since_ns_.set(Reactor::Clock::now().time_since_epoch().count());
+    }
+    engine_for(operation).submit(operation);
+}
+
+void BlockDevice::count_finished() {
+    silent_since_ns_.set(--out_ == 0 ? 0 : Reactor::Clock::now().time_since_epoch().count());
+}
+
+std::optional<Reactor::Clock::duration> BlockDevice::backend_silence(Reactor::Clock::time_point now) const {
+    const auto since = silent_since_ns_.get();
+    return since == 0 ? std::nullopt
+                      : std::optional(now.time_since_epoch() - std::chrono::nanoseconds(since));
 }
 
 void BlockDevice::finish(Request& request) {

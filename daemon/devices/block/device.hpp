@@ -71,6 +71,8 @@ class BlockDevice final : public virtio::Device {
 
     [[nodiscard]] std::string_view type_name() const override { return "block"; }
     [[nodiscard]] std::string backend_name() const override;
+    [[nodiscard]] std::optional<Reactor::Clock::duration>
+    backend_silence(Reactor::Clock::time_point now) const override;
 
   private:
     /// An image that waits for the end of what was begun on the one before.
@@ -92,6 +94,8 @@ class BlockDevice final : public virtio::Device {
     [[nodiscard]] Request& take_request();
     void start(Request& request);
     void run(Request& request);
+    void submit(Operation& operation);
+    void count_finished();
     void finish(Request& request);
     void start_waiting();
     void reap();
@@ -121,8 +125,10 @@ class BlockDevice final : public virtio::Device {
     Throttle throttle_;
     std::deque<Request*> waiting_; ///< for the rate limit, or another image
     Reactor::Timer throttle_timer_;
-    std::unique_ptr<Engine> uring_;  ///< null where the kernel has none
-    std::unique_ptr<Engine> worker_; ///< its thread begins when it is needed
+    std::size_t out_ = 0;                   ///< operations that the engines have
+    Watched<std::int64_t> silent_since_ns_; ///< since then none has come back; 0 when none is out
+    std::unique_ptr<Engine> uring_;         ///< null where the kernel has none
+    std::unique_ptr<Engine> worker_;        ///< its thread begins when it is needed
 };
 
 } // namespace hvisor::devices::block
