@@ -12,7 +12,7 @@ std::optional<std::uint64_t> RateLimit::admit(Clock::time_point now) {
         // The line that counts what was left out is one of the new window's.
         written_ = suppressed_ != 0 ? 1 : 0;
     }
-    if (written_ >= burst) {
+    if (written_ >= most_) {
         ++suppressed_;
         return std::nullopt;
     }

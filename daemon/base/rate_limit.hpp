@@ -13,8 +13,8 @@
 
 namespace hvisor {
 
-/// At most 10 messages in 5 seconds about one device, then a count of what
-/// was left out: for everything that a guest can cause. Any thread, and none
+/// At most 10 messages, or as many as it is told, in 5 seconds about one device, then
+/// a count of what was left out: for everything that a guest can cause. Any thread, and none
 /// waits for the log.
 class RateLimit {
   public:
@@ -23,7 +23,7 @@ class RateLimit {
     static constexpr std::chrono::seconds window{5};
 
     RateLimit() = default;
-    explicit RateLimit(log::Fields fields) : fields_(std::move(fields)) {}
+    explicit RateLimit(log::Fields fields, unsigned most = burst) : fields_(std::move(fields)), most_(most) {}
 
     template <class... Args>
     void warning(std::format_string<Args...> format, Args&&... args) {
@@ -45,6 +45,7 @@ class RateLimit {
     void write(log::Event event, std::string_view message, std::uint64_t suppressed) const;
 
     log::Fields fields_;
+    unsigned most_ = burst;
     std::mutex lock_;
     Clock::time_point begin_;
     unsigned written_ = 0;

@@ -40,7 +40,8 @@ std::optional<Actions::Running> Actions::begin(const Task& task, bool waits,
         send<Dictionary, Dictionary>(std::unexpected(job.error()), reply);
         return std::nullopt;
     }
-    Running running{.job = *job, .failure = task.failure, .on_failure = task.on_failure, .reply = std::move(reply)};
+    Running running{
+        .job = *job, .failure = task.failure, .on_failure = task.on_failure, .reply = std::move(reply)};
     calls_.update_objects();
     if (!waits) {
         send<Dictionary, Dictionary>(results(running.job->id()), *running.reply);

@@ -104,10 +104,12 @@ Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceCont
         return make_vsock(*vsock, std::move(context));
     }
     std::vector<devices::console::PortOptions> ports;
-    for (auto& port : std::get<ConsoleSettings>(settings.model).ports) {
+    auto& wanted = std::get<ConsoleSettings>(settings.model);
+    for (auto& port : wanted.ports) {
         ports.push_back({.name = std::move(port.name), .is_console = port.is_console});
     }
-    auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context), std::move(ports));
+    auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context), std::move(ports),
+                                                                     wanted.is_logged);
     console_ = console.get();
     device_ = std::move(console);
     return {};

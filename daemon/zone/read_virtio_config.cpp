@@ -149,6 +149,9 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices,
     }
     if (type == DeviceType::console) {
         read_ports(value, device.ports);
+        if (const auto journal = value.find("journal")) {
+            device.journal = journal->boolean();
+        }
     }
     if (type == DeviceType::entropy) {
         device.entropy_limit = read_limit(value, "rate_limit", "requests");

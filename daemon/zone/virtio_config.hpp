@@ -60,6 +60,7 @@ struct VirtioDevice {
     BlockConfig block;
     NetConfig net;
     std::vector<VirtioPort> ports; ///< of a console
+    bool journal = false;          ///< the same: what the guest prints is logged, too
     std::uint32_t cid = 0;         ///< of a socket device
     Throttle::Settings entropy_limit;
     std::string pointer;

@@ -114,6 +114,9 @@ std::string write_virtio_device(const VirtioDevice& device) {
         break;
     case DeviceType::console:
         add_ports(members, device.ports);
+        if (device.journal) {
+            members.add("journal", "true");
+        }
         break;
     case DeviceType::net:
         add_net(members, device.net);

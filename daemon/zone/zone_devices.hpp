@@ -37,6 +37,7 @@ struct ConsolePort {
 /// A console, with at most 6 further ports.
 struct ConsoleSettings {
     std::vector<ConsolePort> ports;
+    bool is_logged = false; ///< what the guest prints goes to the log, too
 };
 
 /// A network device: the tap at its end, which is opened when the device is

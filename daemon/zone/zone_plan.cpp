@@ -58,7 +58,7 @@ DeviceSettings open_device(const FileTable& files, const JsonDocument& document,
         settings.model = net_settings(device, document);
     }
     if (device.type == DeviceType::console) {
-        ConsoleSettings console;
+        ConsoleSettings console{.ports = {}, .is_logged = device.journal};
         for (const VirtioPort& port : device.ports) {
             console.ports.push_back({.name = port.name, .is_console = port.is_console});
         }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <fcntl.h>
 #include <stdexcept>
+#include <string>
 #include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -34,19 +35,21 @@ class CapturedLog {
         ::dup2(before_.get(), STDERR_FILENO);
     }
 
-    [[nodiscard]] std::size_t lines() const {
+    [[nodiscard]] std::string text() const {
         log::flush();
-        std::array<char, 4096> text{};
-        std::ptrdiff_t lines = 0;
-        off_t at = 0;
-        while (const auto count = ::pread(file_.get(), text.data(), text.size(), at)) {
+        std::array<char, 4096> part{};
+        std::string text;
+        while (const auto count =
+                   ::pread(file_.get(), part.data(), part.size(), static_cast<off_t>(text.size()))) {
             if (count < 0) {
                 throw std::runtime_error("cannot read the captured log");
             }
-            lines += std::count(text.begin(), text.begin() + count, '\n');
-            at += count;
+            text.append(part.data(), static_cast<std::size_t>(count));
         }
-        return static_cast<std::size_t>(lines);
+        return text;
+    }
+    [[nodiscard]] std::size_t lines() const {
+        return static_cast<std::size_t>(std::ranges::count(text(), '\n'));
     }
 
   private:

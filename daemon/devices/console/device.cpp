@@ -53,7 +53,7 @@ Result<std::pair<UniqueFd, UniqueFd>> make_stream() {
 
 } // namespace
 
-ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further)
+ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further, bool is_logged)
     : Device(std::move(context), make_model(further.size() + 1)), offer_timer_(owner(), [this] {
           turn([this] {
               for (auto& port : ports_) {
@@ -67,6 +67,9 @@ ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOpti
         ports_.push_back(
             std::make_unique<Port>(host, ports_.size(), std::move(options), state_->ports.at(ports_.size())));
         open_terminal(*ports_.back());
+    }
+    if (is_logged) {
+        owner().call([this] { ports_.front()->log_lines(log_fields()); });
     }
 }
 

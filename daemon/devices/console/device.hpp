@@ -43,7 +43,8 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
   public:
     /// `further` are the ports from number 1 on, at most max_ports - 1. Opens
     /// a pty for each port and logs its path; without one a port works all the same.
-    explicit ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further = {});
+    explicit ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further = {},
+                           bool is_logged = false);
     ConsoleDevice(const ConsoleDevice&) = delete;
     ConsoleDevice& operator=(const ConsoleDevice&) = delete;
     ConsoleDevice(ConsoleDevice&&) = delete;

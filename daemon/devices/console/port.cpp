@@ -5,6 +5,7 @@
 #include <chrono>
 #include <poll.h>
 #include <ranges>
+#include <span>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <utility>
@@ -113,6 +114,9 @@ void Port::print(virtio::Reader reader) {
     while (reader.remaining() != 0) {
         const auto room = content_.history.room();
         const auto taken = reader.read(room.first(std::min(room.size(), pump_size)));
+        if (lines_) {
+            lines_->take(room.first(taken));
+        }
         content_.history.commit(taken);
         unpumped_ += taken;
         if (unpumped_ >= pump_size) {
@@ -124,6 +128,9 @@ void Port::print(virtio::Reader reader) {
 void Port::print(std::byte byte) {
     content_.history.room().front() = byte;
     content_.history.commit(1);
+    if (lines_) {
+        lines_->take(std::span(&byte, 1));
+    }
 }
 
 void Port::pump() {

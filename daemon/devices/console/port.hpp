@@ -7,6 +7,7 @@
 #include "base/unique_fd.hpp"
 #include "devices/console/attachment.hpp"
 #include "devices/console/backend_pty.hpp"
+#include "devices/console/line_log.hpp"
 #include "devices/console/state.hpp"
 #include "virtio/chain.hpp"
 
@@ -98,6 +99,9 @@ class Port {
     [[nodiscard]] Result<void> add_terminal(Pty pty);
     [[nodiscard]] Result<void> add_stream(UniqueFd fd, const AttachOptions& options);
 
+    /// From now on what the guest prints goes to the log, too.
+    void log_lines(const log::Fields& fields) { lines_.emplace(fields); }
+
     /// Take what a driver wrote into the history; offer() follows.
     void print(virtio::Reader reader);
     void print(std::byte byte);
@@ -139,6 +143,7 @@ class Port {
     const std::size_t number_;
     const PortOptions options_;
     PortContent& content_;
+    std::optional<LineLog> lines_;      ///< where the port's lines are logged
     std::list<Attachment> attachments_; ///< in the order in which they came
     UniqueFd terminal_;
     std::string pty_path_;

@@ -51,6 +51,11 @@ struct ConsoleRig : kit::DeviceRig<ConsoleDevice> {
         start();
     }
 
+    explicit ConsoleRig(bool is_logged)
+        : DeviceRig(std::vector<PortOptions>{}, is_logged), features({virtio::FeatureBit::version_1}) {
+        start();
+    }
+
     void start() { bring_up({&receive, &transmit}, features); }
 
     void print(std::string_view text) {

@@ -136,6 +136,16 @@ TEST_CASE("two zones have different cids, and no zone has two") {
               .ends_with("/zones/0/devices: there are several vsock devices; expected at most one a zone"));
 }
 
+TEST_CASE("a console may be logged") {
+    const auto with_journal = [](const char* journal) {
+        return changed(good_virtio, R"("irq": 76,)", std::format(R"("irq": 76, "journal": {},)", journal));
+    };
+    CHECK_FALSE(read_virtio(std::string(good_virtio)).zones[0].devices[0].journal);
+    CHECK_FALSE(read_virtio(with_journal("false")).zones[0].devices[0].journal);
+    CHECK(read_virtio(with_journal("true")).zones[0].devices[0].journal);
+    CHECK(virtio_refusal(with_journal("1")).contains("/journal: expected true or false"));
+}
+
 TEST_CASE("a console may have further ports") {
     const auto with_ports = [](const char* ports) {
         return changed(good_virtio, R"("irq": 76,)", std::string(R"("irq": 76, "ports": )") + ports + ",");

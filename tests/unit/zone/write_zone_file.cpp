@@ -33,9 +33,9 @@ TEST_CASE("upstream's two files become one that says the same") {
 }
 
 TEST_CASE("writing a zone and reading it again changes nothing") {
-    std::string text =
-        changed(good_one_file, R"("irq": 76)",
-                R"("irq": 76, "ports": [ { "name": "a\"b" }, { "name": "c", "console": true } ])");
+    std::string text = changed(
+        good_one_file, R"("irq": 76)",
+        R"("irq": 76, "journal": true, "ports": [ { "name": "a\"b" }, { "name": "c", "console": true } ])");
     text = changed(text, R"("disk.img")",
                    R"("disk.img", "readonly": true, "direct": true, "serial": "S", "queues": 4,
                       "rate_limit": { "bytes_per_second": 5, "requests_per_second": 6, "requests_burst": 7 })");
@@ -65,6 +65,7 @@ TEST_CASE("writing a zone and reading it again changes nothing") {
     CHECK(again.devices[2].net.mac[5] == 255);
     CHECK(again.devices[2].net.receive.operations.rate == 9);
     CHECK(again.devices[2].net.mtu == 9000);
+    CHECK(again.devices[3].journal);
     CHECK(again.devices[3].ports.at(0).name == "a\"b");
     CHECK(again.devices[3].ports.at(1).is_console);
     CHECK(again.devices[4].block.limit.operations.burst == 7);
