@@ -17,8 +17,8 @@ namespace {
 /// Configuration comes over the bus too: what it may cost is bounded.
 constexpr std::size_t max_text_size = 1024UL * 1024;
 constexpr std::size_t max_depth = 32;
-// Twice of what 32 zones with all that they may have need; each may be a line of its own in an error.
-constexpr std::size_t max_values = 16384;
+// Twice of what a zone with all that it may have needs; each may be a line of its own in an error.
+constexpr std::size_t max_values = 4096;
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
