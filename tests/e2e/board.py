@@ -68,12 +68,14 @@ class Result:
 class Board:
     """One boot of the board."""
 
-    def __init__(self, artefacts: Path, folder: Path, keeps_disk: bool = False):
+    def __init__(self, artefacts: Path, folder: Path, keeps_disk: bool = False, measures: bool = True):
         self.artefacts = artefacts
         self.folder = folder
         self._keeps_disk = keeps_disk
         self.fault = ""
         self.boot_seconds = 0.0
+        # Whether figures are of this board: beside another one they are of that, too.
+        self.measures = measures
         # What a scenario measured; the runner shows it beside the verdict.
         self.figures = []
         self._received = bytearray()

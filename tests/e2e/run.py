@@ -26,7 +26,7 @@ from linux2 import Unexpected
 # '-', and after ':' what is handed to it.
 BOOTS = (
     ("boot", "zone", "console", "disk", "bad-input", "restart"),
-    ("fio", "net", "console-raw", "rng", "vsock", "rebind",
+    ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change",
      "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
     ("lost:injections", "lost:active", "lost:wakeups"),
     ("power-cycle", "vanish", "one-file", "two-zones"),
@@ -144,7 +144,6 @@ class Boot:
         if self._stopped:
             return
         if error is None:
-            # Beside another board every figure is of that one, too.
             self._verdicts.ok(f"{label} {seconds:.1f} s", self._board.figures if self._is_alone else [])
             return
         self._verdicts.fail(f"{label} {seconds:.1f} s: {error}", self._board.folder)
@@ -168,7 +167,7 @@ class Boot:
 
     def _power_on(self, keeps_disk):
         self._boots += 1
-        self._board = Board(self._files, self._logs / f"boot-{self._boots}", keeps_disk)
+        self._board = Board(self._files, self._logs / f"boot-{self._boots}", keeps_disk, self._is_alone)
         self._board.boot()
         print(f"     board booted in {self._board.boot_seconds:.1f} s", flush=True)
 

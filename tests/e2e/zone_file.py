@@ -13,7 +13,7 @@ INTERRUPTS = 76, 78
 
 
 def configure(board: Board, name: str, number: int, cpus: list[int], ram: tuple[int, int], disk: str,
-              interrupts: tuple[int, int] = INTERRUPTS, **more):
+              interrupts: tuple[int, int] = INTERRUPTS, ports: tuple[str, ...] = (), **more):
     """Configure a Linux zone with a console and a disk; `more` goes into the file as it is."""
     address, size = ram
     console_interrupt, disk_interrupt = interrupts
@@ -38,7 +38,8 @@ def configure(board: Board, name: str, number: int, cpus: list[int], ram: tuple[
         "arch_config": {"gicd_base": "0x8000000", "gicd_size": "0x10000",
                         "gicr_base": "0x80a0000", "gicr_size": "0xf60000"},
         "devices": [
-            {"type": "console", "addr": hex(CONSOLE), "len": "0x200", "irq": console_interrupt},
+            {"type": "console", "addr": hex(CONSOLE), "len": "0x200", "irq": console_interrupt,
+             "ports": [{"name": port} for port in ports]},
             {"type": "blk", "addr": hex(DISK), "len": "0x200", "irq": disk_interrupt, "img": disk}],
         **more,
     }

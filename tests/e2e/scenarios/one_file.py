@@ -7,11 +7,12 @@ from linux2 import expect
 
 NAME = "one"
 RAM = 0x50000000, 0x30000000
+AGENT = "org.qemu.guest_agent.0"
 
 
 def scenario(board):
     nonce = linux2.new_disk(board)
-    zone_file.configure(board, NAME, 1, [2, 3], RAM, linux2.DISK, clear_ram=True, restart="always")
+    zone_file.configure(board, NAME, 1, [2, 3], RAM, linux2.DISK, clear_ram=True, restart="always", ports=(AGENT,))
 
     # The tree that it gets can be looked at before.
     blob = board.check(f"hvisorctl config dtb {NAME} | head -c 4 | od -An -tx1")
@@ -32,6 +33,12 @@ def scenario(board):
     board.check(f"timeout 60 sh -c 'until [ $(hvisorctl log {NAME} | grep -c \": started$\") = 2 ]; "
                 "do sleep 0.3; done'", 70)
     linux2.wait_marker(board, nonce, NAME)
-    board.check(f"hvisorctl zone shutdown {NAME}")
+    # Its system is asked to power itself off, here by what there is of an agent; then nothing starts it again.
+    linux2.run(board, f"port=$(basename $(dirname $(grep -l {AGENT} /sys/class/virtio-ports/*/name))); "
+               "(grep -q -m 1 guest-shutdown </dev/$port && poweroff -f) & true", zone=NAME)
+    board.check(f"hvisorctl zone shutdown {NAME} --timeout 40", 70)
+    said = board.check(f"hvisorctl log {NAME} | tail -n 3")
+    expect("asked to power itself off" in said and "the guest has powered itself off" in said,
+           f"it was not shut down by its own system: {said!r}")
     board.check("sleep 3")
     expect(linux2.states(board).get(NAME) != "running", "the zone runs again after its shutdown")

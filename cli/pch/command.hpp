@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// As daemon/pch/standard.hpp, for hvisorctl.
+#include "../../daemon/pch/bus.hpp"
+
+#include <CLI/CLI.hpp>
