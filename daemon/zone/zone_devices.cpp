@@ -2,6 +2,7 @@
 #include "zone/zone_devices.hpp"
 
 #include "base/checked.hpp"
+#include "virtio/registers.hpp"
 #include "zone/device_slot.hpp"
 
 #include <algorithm>
@@ -126,7 +127,8 @@ Result<void> ZoneDevices::detach(const std::string& id, bool force) {
     if (!slot) {
         return std::unexpected(std::move(slot).error());
     }
-    if ((*slot)->transport().status() != 0 && !force) {
+    // Linux says ACKNOWLEDGE of a device whose driver has let go, too.
+    if (((*slot)->transport().status() & virtio::status::driver) != 0 && !force) {
         return fail(ErrorCode::wrong_state,
                     "the zone's driver uses {}; unbind it there first (Linux: the name of the device goes to "
                     "/sys/bus/platform/drivers/virtio-mmio/unbind), or force it, and what waits for the "
