@@ -8,10 +8,14 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <format>
 #include <map>
+#include <memory>
 #include <print>
 #include <string>
+#include <string_view>
+#include <systemd/sd-bus.h>
 #include <vector>
 
 namespace hvisor::cli {
@@ -24,16 +28,29 @@ std::string now() {
                        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
 }
 
-/// "linux2" or "linux2 block_2da003c00": what a path under the daemon's root names.
-std::string short_name(std::string path) {
+/// The name that one step of a path was made of, see sd_bus_path_encode(3).
+std::string decoded(const std::string& step) {
+    char* name = nullptr;
+    if (sd_bus_path_decode(("/" + step).c_str(), "/", &name) <= 0) {
+        return step;
+    }
+    const std::unique_ptr<char, decltype(&std::free)> owner(name, &std::free);
+    return name;
+}
+
+/// "linux2" or "linux2 block-a003c00": what a path under the daemon's root names.
+std::string short_name(const std::string& path) {
     const std::string prefix = manager_path + "/zone/";
-    if (path.starts_with(prefix)) {
-        path.erase(0, prefix.size());
+    if (!path.starts_with(prefix)) {
+        return path;
     }
-    if (const auto device = path.find("/device/"); device != std::string::npos) {
-        path.replace(device, std::string_view("/device/").size(), " ");
+    constexpr std::string_view below = "/device/";
+    const std::string zone = path.substr(prefix.size());
+    const auto device = zone.find(below);
+    if (device == std::string::npos) {
+        return decoded(zone);
     }
-    return path;
+    return decoded(zone.substr(0, device)) + " " + decoded(zone.substr(device + below.size()));
 }
 
 /// Prints each event as it comes: a line of text, or of JSON.

@@ -244,11 +244,20 @@ void Service::refresh_definitions() {
         [this](const Result<void>&) { loop_.await_readable(); });
 }
 
-// Each thread answers the calls that it gets one after the other.
+// Each thread answers the calls that it gets one after the other; but a shutdown may wait
+// for the zone's own in between.
 void Service::behind_calls(MainLoop::Task task) {
     const auto nothing = []() -> Result<void> { return {}; };
-    control_.submit<void>(nothing, [this, nothing, task = std::move(task)](const Result<void>&) mutable {
-        files_.submit<void>(nothing, [task = std::move(task)](const Result<void>&) mutable { task(); });
+    const auto behind_control = [this, nothing](MainLoop::Task then) {
+        control_.submit<void>(nothing, [then = std::move(then)](const Result<void>&) mutable { then(); });
+    };
+    behind_control([this, nothing, behind_control, task = std::move(task)]() mutable {
+        power_offs_.behind([this, nothing, behind_control, task = std::move(task)]() mutable {
+            behind_control([this, nothing, task = std::move(task)]() mutable {
+                files_.submit<void>(nothing,
+                                    [task = std::move(task)](const Result<void>&) mutable { task(); });
+            });
+        });
     });
 }
 

@@ -68,7 +68,7 @@ def main(hvisord, hvisorctl):
             assert "block-a003e00" not in devices()
             monitor.terminate()
             events = monitor.stdout.read()
-        for event in "added guest1", "Backend", "Size", "removed guest1":
+        for event in "added guest1 block-a003e00", "Backend", "Size", "removed guest1 block-a003e00":
             assert event in events, events
 
         # Killed and shut down are the same where there is no agent to ask.

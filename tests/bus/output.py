@@ -114,7 +114,7 @@ def main(hvisord, hvisorctl):
         check_numbers(ctl, daemon.zone)
 
         ctl("device", "resize", daemon.zone, "block-a003c00", "128K")
-        support.wait_until(lambda: text.has(lambda line: line.endswith('block_2da003c00 "Size":131072\n')),
+        support.wait_until(lambda: text.has(lambda line: line.endswith('guest1 block-a003c00 "Size":131072\n')),
                            "the monitor did not tell of another size")
     support.wait_until(lambda: text.has(lambda line: line.endswith(" stopped hvisord\n")),
                        "the monitor did not tell that the daemon has gone")

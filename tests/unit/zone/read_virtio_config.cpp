@@ -143,7 +143,7 @@ TEST_CASE("a console may be logged") {
     CHECK_FALSE(read_virtio(std::string(good_virtio)).zones[0].devices[0].journal);
     CHECK_FALSE(read_virtio(with_journal("false")).zones[0].devices[0].journal);
     CHECK(read_virtio(with_journal("true")).zones[0].devices[0].journal);
-    CHECK(virtio_refusal(with_journal("1")).contains("/journal: expected true or false"));
+    CHECK(virtio_refusal(with_journal(R"("yes")")).contains("/journal: expected true or false"));
 }
 
 TEST_CASE("a console may have further ports") {
