@@ -101,9 +101,8 @@ TEST_CASE("settings that cannot work are refused with the device's name") {
         CHECK(created.error().code == ErrorCode::invalid_config);
         return created.error().message;
     };
-    CHECK(refuse([](auto& all) {
-              all[1].address = disk_address + 0x100;
-          }).contains("overlaps block-a003c00"));
+    CHECK(
+        refuse([](auto& all) { all[1].address = disk_address + 0x100; }).contains("overlaps block-a003c00"));
     CHECK(refuse([](auto& all) { all[0].length = 0xff; }).contains("block at 0xa003c00"));
     CHECK(refuse([](auto& all) { all[0].address = UINT64_MAX - 0x100; }).contains("wraps"));
     CHECK(refuse([](auto& all) {
