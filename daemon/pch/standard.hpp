@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Compiled once for each large target where tests are built (b_pch): reading these is
-// a quarter of the time a source takes. Packages are built without it, so every file
-// still has to include what it uses.
+// Compiled once for each large target, for tests and the emulated board (b_pch): reading
+// these is a quarter of the time a source takes. Packages are built without it, so every
+// file still has to include what it uses.
 #include <algorithm>
 #include <array>
 #include <chrono>
