@@ -69,3 +69,7 @@ def scenario(board):
     board.check("systemctl stop hvisor-zones.target")
     expect(linux2.states(board).get(FIRST) != "running", "the target has stopped and the zone runs")
     expect(board.run(f"systemctl is-failed {unit(FIRST)}").output.strip() == "inactive", "the zone's unit is not inactive")
+
+    # What has failed keeps its CPU for who looks into it, until it is taken away.
+    board.check(f"hvisorctl zone kill {SECOND}")
+    expect(linux2.states(board)[SECOND] == "stopped", "the zone that failed is not stopped after it was killed")
