@@ -246,9 +246,9 @@ void NetDevice::tell_link() {
 void NetDevice::set_plugged(bool is_plugged) {
     owner().call([this, is_plugged] {
         turn([this, is_plugged] {
-            is_plugged_.store(is_plugged, std::memory_order_relaxed);
-            if (!is_connected_) {
-                return; // its zone has stopped
+            const bool was_plugged = is_plugged_.exchange(is_plugged, std::memory_order_relaxed);
+            if (was_plugged == is_plugged || !is_connected_) {
+                return; // as it is, or its zone has stopped
             }
             tell_link();
             for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {

@@ -362,6 +362,15 @@ TEST_CASE("a cable that is pulled out loses frames of both directions, and is pl
     CHECK(arrived->bytes == sent);
 }
 
+TEST_CASE("a cable that is plugged in once more loses nothing") {
+    NetRig rig;
+    REQUIRE(rig.host->put(frame_to_guest(100, 1)));
+    rig.device.set_plugged(true);
+    const auto buffer = rig.give_buffer();
+    const auto used = rig.used(rig.rx());
+    CHECK(NetRig::frame_in(buffer, used.length).bytes == frame_to_guest(100, 1));
+}
+
 TEST_CASE("a host's end that goes away is left alone, without using any time") {
     NetRig rig;
     rig.give_buffer();
