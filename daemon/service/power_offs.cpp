@@ -30,22 +30,19 @@ void PowerOffs::run_behind() {
 }
 
 void PowerOffs::update(const std::vector<zone::ZoneState>& zones, Clock::time_point now) {
-    const auto is_stopping = [&](const Entry& entry) {
+    const auto state_of = [&](const Entry& entry) {
         const auto zone = std::ranges::find(zones, entry.zone, &zone::ZoneState::name);
-        return zone != zones.end() && zone->state == zone::State::stopping;
-    };
-    const auto has_gone = [&](const Entry& entry) {
-        const auto zone = std::ranges::find(zones, entry.zone, &zone::ZoneState::name);
-        return zone == zones.end() || zone->state == zone::State::stopped ||
-               zone->state == zone::State::defined;
+        return zone == zones.end() ? zone::State::stopped : zone->state;
     };
     // What is called may come back here.
-    const auto over = std::ranges::stable_partition(
-        entries_, [&](const Entry& entry) { return is_stopping(entry) && entry.deadline > now; });
+    const auto over = std::ranges::stable_partition(entries_, [&](const Entry& entry) {
+        return state_of(entry) == zone::State::stopping && entry.deadline > now;
+    });
     std::vector<Entry> ended(std::make_move_iterator(over.begin()), std::make_move_iterator(over.end()));
     entries_.erase(over.begin(), over.end());
     for (Entry& entry : ended) {
-        entry.then(has_gone(entry));
+        const auto state = state_of(entry);
+        entry.then(state == zone::State::stopped || state == zone::State::defined);
     }
     run_behind();
 }

@@ -103,7 +103,6 @@ class BlockDevice final : public virtio::Device {
     void start_engines();
     void set_capacity(std::uint64_t bytes);
     [[nodiscard]] Error stopped() const;
-    [[nodiscard]] bool is_busy() const;
     void try_swap();
     void fail_swap(const Error& error);
     [[nodiscard]] Engine& engine_for(const Operation& operation);

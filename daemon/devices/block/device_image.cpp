@@ -79,6 +79,9 @@ Result<std::uint64_t> BlockDevice::swap_image(std::string path, UniqueFd image) 
     if (done.wait_for(swap_patience) == std::future_status::timeout) {
         owner().call([this] {
             turn([this] {
+                if (!swap_) {
+                    return; // it was done, or the zone has stopped, a moment ago
+                }
                 fail_swap(
                     {ErrorCode::timed_out,
                      std::format("disk image {}: it does not answer, so it cannot be taken out; what the "
@@ -91,13 +94,9 @@ Result<std::uint64_t> BlockDevice::swap_image(std::string path, UniqueFd image) 
     return done.get();
 }
 
-bool BlockDevice::is_busy() const {
-    return requests_.size() != idle_.size() + waiting_.size();
-}
-
 /// Nothing of the old image is out any more: go on with the new one.
 void BlockDevice::try_swap() {
-    if (!swap_ || is_busy()) {
+    if (!swap_ || out_ != 0) {
         return;
     }
     auto swap = std::move(*swap_);
