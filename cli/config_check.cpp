@@ -17,7 +17,7 @@
 namespace hvisor::cli {
 namespace {
 
-struct Arguments {
+struct CheckArguments {
     std::vector<std::string> paths;
     bool no_machine = false;
 };
@@ -79,7 +79,7 @@ void print(const zone::Findings& files, const zone::Findings& machine) {
     }
 }
 
-Outcome<void> check(Client& client, const Arguments& arguments) {
+Outcome<void> check(Client& client, const CheckArguments& arguments) {
     std::vector<zone::ConfigText> texts;
     for (const std::string& path : arguments.paths) {
         auto text = read_config(path);
@@ -102,7 +102,7 @@ Outcome<void> check(Client& client, const Arguments& arguments) {
 } // namespace
 
 void add_config_check(CLI::App& config, Command& command) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<CheckArguments>();
     auto* verb = config.add_subcommand(
         "check", "Say what is wrong with files whose zones run together, and on this machine");
     verb->add_option("files", arguments->paths, "Zone files and virtio JSON files")

@@ -24,7 +24,7 @@ using JobError = sdbus::Struct<std::string, std::string>;
 
 const sdbus::InterfaceName job_interface{JobProxy::INTERFACE_NAME};
 
-struct Arguments {
+struct JobArguments {
     std::uint32_t id = 0;
     Patience patience;
 };
@@ -78,7 +78,7 @@ Outcome<void> list(Client& client, const Output& output) {
     return {};
 }
 
-Outcome<void> wait(Client& client, const Arguments& arguments, const Output& output) {
+Outcome<void> wait(Client& client, const JobArguments& arguments, const Output& output) {
     const auto path = job_path(arguments.id);
     client.tell(path, "org.freedesktop.DBus.Properties", "GetAll", {"s", JobProxy::INTERFACE_NAME});
     const auto job = client.job_properties(path);
@@ -100,7 +100,7 @@ Outcome<void> cancel(Client& client, std::uint32_t id) {
     return client.job(path, [](JobProxy& proxy) { proxy.Cancel({}); });
 }
 
-void add_id(CLI::App& verb, Arguments& arguments) {
+void add_id(CLI::App& verb, JobArguments& arguments) {
     verb.add_option("job", arguments.id, "Number of the job, as 'job list' has it")
         ->type_name("JOB")
         ->required();
@@ -116,7 +116,7 @@ void add_job_commands(CLI::App& app, Command& command, const Output& output) {
         ->callback(
             [&command, &output] { command = [&output](Client& client) { return list(client, output); }; });
 
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<JobArguments>();
     auto* waiting = job->add_subcommand("wait", "Wait for the end of a job, and end as it does");
     add_id(*waiting, *arguments);
     add_timeout(*waiting, arguments->patience);

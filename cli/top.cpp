@@ -24,7 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Arguments {
+struct TopArguments {
     double interval = 1;
     std::uint64_t iterations = 0; ///< 0: until it is interrupted
 };
@@ -72,11 +72,11 @@ Table table_of(const std::vector<ZoneObjects>& zones, const Sample& before, cons
             const QueueNumbers& numbers = now.devices.at(device.path);
             const auto passed =
                 earlier == before.devices.end() ? QueueNumbers{} : numbers.since(earlier->second);
-            constexpr double nearly_all = 0.99;
+            constexpr double quantile = 0.99;
             table.add({name, state, value_of<std::string>(device.properties, "Id"),
                        driver_state(value_of<std::uint32_t>(device.properties, "Status")),
                        rate(passed.requests), rate(passed.bytes), rate(passed.interrupts),
-                       std::to_string(passed.errors), quantile_text(passed, nearly_all)});
+                       std::to_string(passed.errors), quantile_text(passed, quantile)});
         }
     }
     return table;
@@ -96,7 +96,7 @@ void show(const Table& table) {
     static_cast<void>(std::fflush(stdout));
 }
 
-Outcome<void> top(Client& client, const Arguments& arguments) {
+Outcome<void> top(Client& client, const TopArguments& arguments) {
     auto zones = all_zones(client);
     if (!zones) {
         return std::unexpected(zones.error());
@@ -118,7 +118,7 @@ Outcome<void> top(Client& client, const Arguments& arguments) {
 } // namespace
 
 void add_top(CLI::App& app, Command& command) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<TopArguments>();
     auto* verb = app.add_subcommand("top", "Show what devices do, again and again, until it is interrupted");
     constexpr double shortest = 0.1;
     constexpr double longest = 3600;

@@ -15,12 +15,12 @@
 namespace hvisor::cli {
 namespace {
 
-struct Arguments {
+struct VirtioArguments {
     std::string path;
     std::vector<std::string> devices; ///< in place of a file
 };
 
-Outcome<OpenedConfig> open(const Arguments& arguments) {
+Outcome<OpenedConfig> open(const VirtioArguments& arguments) {
     if (arguments.devices.empty()) {
         return open_config(arguments.path);
     }
@@ -31,7 +31,7 @@ Outcome<OpenedConfig> open(const Arguments& arguments) {
     return open_files({.name = "--device", .text = std::move(*text)});
 }
 
-Outcome<void> start(Client& client, const Arguments& arguments, const Output& output) {
+Outcome<void> start(Client& client, const VirtioArguments& arguments, const Output& output) {
     const auto config = open(arguments);
     if (!config) {
         return std::unexpected(config.error());
@@ -51,7 +51,7 @@ Outcome<void> start(Client& client, const Arguments& arguments, const Output& ou
 void add_virtio_commands(CLI::App& app, Command& command, const Output& output) {
     auto* virtio = app.add_subcommand("virtio", "Virtio devices, in upstream's spelling: start");
     virtio->require_subcommand(1);
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<VirtioArguments>();
     auto* verb = virtio->add_subcommand("start", "Set the devices that zones get when they are started next");
     auto* file = verb->add_option("file", arguments->path, "A virtio JSON file")->type_name("FILE");
     auto* devices =

@@ -16,13 +16,13 @@
 namespace hvisor::cli {
 namespace {
 
-struct Arguments {
+struct BootArguments {
     std::string zone;
     bool now = false;
 };
 
 /// systemd knows how to do it; only what it cannot know is looked at here.
-Outcome<void> run(const char* verb, const Arguments& arguments, const Output& output) {
+Outcome<void> run(const char* verb, const BootArguments& arguments, const Output& output) {
     if (std::string_view(verb) == "enable") {
         if (auto files = zone::find_config(zone::config_directories(), arguments.zone); !files) {
             return fail(std::move(files.error()));
@@ -41,7 +41,7 @@ Outcome<void> run(const char* verb, const Arguments& arguments, const Output& ou
 
 void add(CLI::App& zone, Command& command, const Output& output, const char* name, const char* text,
          const char* now) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<BootArguments>();
     auto* verb = zone.add_subcommand(name, text);
     verb->add_option("zone", arguments->zone, "Name of a configured zone")->type_name("NAME")->required();
     verb->add_flag("--now", arguments->now, now);

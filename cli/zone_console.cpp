@@ -13,7 +13,7 @@
 namespace hvisor::cli {
 namespace {
 
-struct Arguments {
+struct ConsoleArguments {
     std::string zone;
     std::string device;
     std::string port;
@@ -22,7 +22,7 @@ struct Arguments {
     bool force = false;
 };
 
-Outcome<void> open_console(Client& client, const Arguments& arguments) {
+Outcome<void> open_console(Client& client, const ConsoleArguments& arguments) {
     const auto row = client.find_zone(arguments.zone);
     if (!row) {
         return std::unexpected(row.error());
@@ -66,7 +66,7 @@ Outcome<void> open_console(Client& client, const Arguments& arguments) {
 } // namespace
 
 void add_zone_console(CLI::App& zone, Command& command) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<ConsoleArguments>();
     auto* verb =
         zone.add_subcommand("console", "Connect to a zone's console; ^] three times within a second leaves");
     verb->add_option("zone", arguments->zone, "Name or number of the zone")->type_name("ZONE")->required();

@@ -17,14 +17,14 @@
 namespace hvisor::cli {
 namespace {
 
-struct Arguments {
+struct DefineArguments {
     std::string file;
     std::string name; ///< "" for that of the file
     bool runtime = false;
     bool replace = false;
 };
 
-Outcome<void> define(Client& client, const Arguments& arguments, const Output& output) {
+Outcome<void> define(Client& client, const DefineArguments& arguments, const Output& output) {
     const UniqueFd file(::open(arguments.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     if (!file) {
         const int error = errno;
@@ -59,7 +59,7 @@ Outcome<void> undefine(Client& client, const std::string& name) {
 } // namespace
 
 void add_zone_define(CLI::App& zone, Command& command, const Output& output) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<DefineArguments>();
     auto* verb = zone.add_subcommand("define", "Configure a zone on this machine, checked before");
     verb->add_option("file", arguments->file, "A zone in one file")->type_name("FILE")->required();
     verb->add_option("name", arguments->name, "Name that starts it; that of the file by default")

@@ -15,13 +15,13 @@
 namespace hvisor::cli {
 namespace {
 
-struct Arguments {
+struct StartArguments {
     std::string zone;   ///< a file, or the name of a configured zone
     std::string virtio; ///< a file, or ""
     std::shared_ptr<bool> no_wait;
 };
 
-Outcome<void> start_configured(Client& client, const Arguments& arguments, const Output& output) {
+Outcome<void> start_configured(Client& client, const StartArguments& arguments, const Output& output) {
     std::vector<std::string> words{"sa{sv}", arguments.zone};
     std::ranges::copy(job_option_words(*arguments.no_wait), std::back_inserter(words));
     client.tell(manager_path, ManagerProxy::INTERFACE_NAME, "StartZone", words);
@@ -31,7 +31,7 @@ Outcome<void> start_configured(Client& client, const Arguments& arguments, const
     return run_job(client, begin, std::format("starting {}", arguments.zone), *arguments.no_wait, output);
 }
 
-Outcome<void> start_file(Client& client, const Arguments& arguments, const Output& output) {
+Outcome<void> start_file(Client& client, const StartArguments& arguments, const Output& output) {
     auto zone = open_config(arguments.zone);
     if (!zone) {
         return std::unexpected(std::move(zone.error()));
@@ -61,7 +61,7 @@ Outcome<void> start_file(Client& client, const Arguments& arguments, const Outpu
 } // namespace
 
 void add_zone_start(CLI::App& zone, Command& command, const Output& output) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<StartArguments>();
     auto* verb = zone.add_subcommand("start", "Start a zone");
     verb->add_option("zone", arguments->zone, "A zone JSON file, or the name of a configured zone")
         ->type_name("FILE|NAME")

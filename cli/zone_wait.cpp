@@ -13,13 +13,13 @@
 namespace hvisor::cli {
 namespace {
 
-struct Arguments {
+struct WaitArguments {
     std::string zone;
     std::vector<std::string> states{"stopped", "failed"};
     Patience patience;
 };
 
-Outcome<void> wait(Client& client, const Arguments& arguments) {
+Outcome<void> wait(Client& client, const WaitArguments& arguments) {
     const auto row = client.find_zone(arguments.zone);
     if (!row) {
         return std::unexpected(row.error());
@@ -45,7 +45,7 @@ Outcome<void> wait(Client& client, const Arguments& arguments) {
 } // namespace
 
 void add_zone_wait(CLI::App& zone, Command& command) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<WaitArguments>();
     auto* verb = zone.add_subcommand("wait", "Wait until a zone has ended, or is in another state");
     verb->add_option("zone", arguments->zone, "Name or number of the zone")->type_name("ZONE")->required();
     verb->add_option("--state", arguments->states,

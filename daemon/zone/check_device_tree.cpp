@@ -10,7 +10,7 @@
 namespace hvisor::zone {
 namespace {
 
-constexpr std::string_view key = "/dtb_filepath";
+constexpr std::string_view tree_key = "/dtb_filepath";
 
 /// The first address of the range that is not in the zone's RAM, whose regions may follow each other.
 std::optional<std::uint64_t> first_outside(const ZoneConfig& zone, std::uint64_t start, std::uint64_t size) {
@@ -32,20 +32,20 @@ std::optional<std::uint64_t> first_outside(const ZoneConfig& zone, std::uint64_t
 void check_memory(const ZoneConfig& zone, const DeviceTree& tree, Problems& problems) {
     for (const TreeMemory& memory : tree.memory) {
         if (const auto address = first_outside(zone, memory.address, memory.size)) {
-            problems.add(key,
+            problems.add(tree_key,
                          std::format("{} gives the guest {:#x}, size {:#x}, of which {:#x} is not in the "
                                      "zone's RAM; expected the zone's regions of the type \"ram\"",
                                      memory.node, memory.address, memory.size, *address));
         }
     }
     if (tree.memory.empty()) {
-        problems.warn(key, "the device tree names no memory");
+        problems.warn(tree_key, "the device tree names no memory");
     }
 }
 
 void check_cpus(const ZoneConfig& zone, const DeviceTree& tree, Problems& problems) {
     if (tree.cpus.size() != zone.cpus.size()) {
-        problems.warn(key, std::format("the device tree has {} CPUs and the zone {}; the guest starts those "
+        problems.warn(tree_key, std::format("the device tree has {} CPUs and the zone {}; the guest starts those "
                                        "that both have",
                                        tree.cpus.size(), zone.cpus.size()));
     }
@@ -54,7 +54,7 @@ void check_cpus(const ZoneConfig& zone, const DeviceTree& tree, Problems& proble
             return zone.hardware_id(mine).value_or(cpu.hardware_id) == cpu.hardware_id;
         });
         if (!is_mine) {
-            problems.add(key, std::format("{} is the CPU with the id {:#x}, which is none of the zone's as "
+            problems.add(tree_key, std::format("{} is the CPU with the id {:#x}, which is none of the zone's as "
                                           "/arch_config/mpidr_mappings says; expected the zone's CPUs",
                                           cpu.node, cpu.hardware_id));
         }
@@ -72,20 +72,20 @@ void check_node(const ZoneConfig& zone, std::span<const VirtioDevice> devices, c
         const std::string what =
             std::format("{} is a virtio device at {:#x}, where the zone has none", node.node, node.address);
         if (is_trapped) {
-            problems.warn(key, what);
+            problems.warn(tree_key, what);
         } else {
-            problems.add(key, what + " and no region of the type \"virtio\" either; the guest fails when it "
+            problems.add(tree_key, what + " and no region of the type \"virtio\" either; the guest fails when it "
                                      "looks; add the device or remove the node");
         }
         return;
     }
     if (node.interrupt && *node.interrupt != device->interrupt) {
-        problems.add(key, std::format("{} has the interrupt {}, and the device at {:#x} of the zone has {}; "
+        problems.add(tree_key, std::format("{} has the interrupt {}, and the device at {:#x} of the zone has {}; "
                                       "expected the same",
                                       node.node, *node.interrupt, node.address, device->interrupt));
     }
     if (node.length > device->length) {
-        problems.warn(key, std::format("{} has the size {:#x}, and the device at {:#x} of the zone has {:#x}",
+        problems.warn(tree_key, std::format("{} has the size {:#x}, and the device at {:#x} of the zone has {:#x}",
                                        node.node, node.length, node.address, device->length));
     }
 }
@@ -101,7 +101,7 @@ void check_device_tree(const ZoneFile& zone, std::span<const VirtioDevice> devic
     }
     for (const VirtioDevice& device : devices) {
         if (!std::ranges::contains(tree.virtio, device.address, &TreeVirtio::address)) {
-            problems.warn(key, std::format("the device tree has no virtio,mmio node for the device at {:#x}; "
+            problems.warn(tree_key, std::format("the device tree has no virtio,mmio node for the device at {:#x}; "
                                            "the guest does not see it",
                                            device.address));
         }
@@ -116,7 +116,7 @@ void check_device_tree(const ZoneFile& zone, std::span<const VirtioDevice> devic
         return;
     }
     const ImageFile* image = zone.config.image(ImageRole::dtb);
-    problems.add(key, std::format("{}: {}", image != nullptr ? image->path : "", tree.error().message));
+    problems.add(tree_key, std::format("{}: {}", image != nullptr ? image->path : "", tree.error().message));
 }
 
 } // namespace hvisor::zone

@@ -64,7 +64,7 @@ void check_arm64_cpus(const ZoneFile& zone, const Aarch64Config& arch, Problems&
     }
 }
 
-void check_ivc(const ZoneConfig& zone, Problems& problems) {
+void check_ivc_limits(const ZoneConfig& zone, Problems& problems) {
     for (std::size_t i = 0; i < zone.ivc_configs.size(); ++i) {
         const IvcConfig& ivc = zone.ivc_configs[i];
         const std::string key = std::format("/ivc_configs/{}", i);
@@ -183,7 +183,7 @@ void check_limits(const ZoneFile& zone, Problems& problems) {
     };
     const ZoneConfig& config = zone.config;
     check({"cpus"}, [&] { check_cpus(config, problems); });
-    check({"ivc_configs"}, [&] { check_ivc(config, problems); });
+    check({"ivc_configs"}, [&] { check_ivc_limits(config, problems); });
     check({"pci_config", "alloc_pci_devs"}, [&] { check_pci(config, problems); });
     if (!problems.are_sound({"arch", "arch_config"})) {
         return;

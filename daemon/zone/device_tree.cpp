@@ -14,7 +14,7 @@ namespace hvisor::zone {
 namespace {
 
 /// Far above any board's; they keep the time that a hostile tree takes small.
-constexpr std::size_t max_depth = 32;
+constexpr std::size_t max_node_depth = 32;
 constexpr std::size_t max_nodes = 256;
 
 /// A value of a property: numbers of 32 bits, most significant byte first.
@@ -83,9 +83,9 @@ class Walk {
         int depth = 0;
         int node = 0;
         for (; node >= 0 && depth >= 0; node = ::fdt_next_node(fdt_, node, &depth)) {
-            if (std::cmp_greater_equal(depth, max_depth)) {
+            if (std::cmp_greater_equal(depth, max_node_depth)) {
                 return fail(ErrorCode::invalid_config, "it has nodes {} levels deep; expected fewer than {}",
-                            depth, max_depth);
+                            depth, max_node_depth);
             }
             path_.resize(static_cast<std::size_t>(depth));
             visit(node);

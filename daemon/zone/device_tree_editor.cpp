@@ -11,15 +11,15 @@ namespace hvisor::zone {
 namespace {
 
 /// What may be added: some nodes for each device, and a command line.
-constexpr std::size_t room = 64UL * 1024;
+constexpr std::size_t spare_room = 64UL * 1024;
 
 } // namespace
 
-DeviceTreeEditor::DeviceTreeEditor() : blob_(room) {
+DeviceTreeEditor::DeviceTreeEditor() : blob_(spare_room) {
     check(::fdt_create_empty_tree(blob_.data(), static_cast<int>(blob_.size())));
 }
 
-DeviceTreeEditor::DeviceTreeEditor(std::span<const std::byte> blob) : blob_(blob.size() + room) {
+DeviceTreeEditor::DeviceTreeEditor(std::span<const std::byte> blob) : blob_(blob.size() + spare_room) {
     check(::fdt_open_into(blob.data(), blob_.data(), static_cast<int>(blob_.size())));
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 /// Configuration comes over the bus too: what it may cost is bounded.
 constexpr std::size_t max_text_size = 1024UL * 1024;
-constexpr std::size_t max_depth = 32;
+constexpr std::size_t max_json_depth = 32;
 // Twice of what a zone with all that it may have needs; each may be a line of its own in an error.
 constexpr std::size_t max_values = 4096;
 
@@ -94,7 +94,7 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
 
     bool open(JsonValue::Kind kind) {
         open_.push_back(&place(kind, position() - 1));
-        if (open_.size() > max_depth) {
+        if (open_.size() > max_json_depth) {
             refusal_ = "arrays and objects are nested too deep for a configuration";
         }
         return refusal_ == nullptr;

@@ -17,7 +17,7 @@ using namespace hvisor::virtio;
 
 namespace {
 
-constexpr std::size_t small_ram = 4096;
+constexpr std::size_t tiny_ram = 4096;
 
 /// A device as serve() is one, which does one step at a time.
 class SteppedDevice {
@@ -129,7 +129,7 @@ TEST_CASE(
         if (std::popcount(schedule) != 2 * chains) {
             continue;
         }
-        QueueRig rig(features, 8, small_ram);
+        QueueRig rig(features, 8, tiny_ram);
         SteppedDevice device(rig.queue);
         SteppedDriver driver(rig, chains);
         static_cast<void>(rig.queue.enable_notifications());
@@ -155,7 +155,7 @@ TEST_CASE("what a driver adds just before it could see that it has to notify is 
         SKIP("the driver acts in a signal handler, where TSan allows nothing");
     }
     // It looked before the device's store, so the device has to look after it.
-    QueueRig rig(GENERATE(plain, event_idx, plain | packed, event_idx | packed), 8, small_ram);
+    QueueRig rig(GENERATE(plain, event_idx, plain | packed, event_idx | packed), 8, tiny_ram);
     CHECK_FALSE(rig.queue.enable_notifications());
     rig.queue.disable_notifications();
     for (int i = 0; i < 20; ++i) {
@@ -185,7 +185,7 @@ TEST_CASE(
         SKIP("the driver acts in a signal handler, where TSan allows nothing");
     }
     const auto features = GENERATE(plain, event_idx, plain | packed, event_idx | packed);
-    QueueRig rig(features, 8, small_ram);
+    QueueRig rig(features, 8, tiny_ram);
     for (int i = 0; i < 20; ++i) {
         bool seen = false;
         const auto fall_asleep = [&] {
