@@ -26,7 +26,14 @@ struct Ending {
     bool no_wait = false;
 };
 
-Outcome<void> shut_down(Client& client, const Ending& ending, const Output& output) {
+/// Ends a zone whose operating system is asked first.
+struct Polite {
+    const char* method; ///< of the zone's object
+    const char* doing;  ///< "shutting {} down"
+    Dictionary (ZoneProxy::*call)(const Dictionary&);
+};
+
+Outcome<void> end_politely(Client& client, const Ending& ending, const Polite& way, const Output& output) {
     const auto row = client.find_zone(ending.zone);
     if (!row) {
         return std::unexpected(row.error());
@@ -39,14 +46,15 @@ Outcome<void> shut_down(Client& client, const Ending& ending, const Output& outp
         words.at(1) = std::to_string(std::stoul(words.at(1)) + 1);
         words.insert(words.end(), {"timeout-usec", "t", std::to_string(*patience)});
     }
-    client.tell(row->path, ZoneProxy::INTERFACE_NAME, "Shutdown", words);
+    client.tell(row->path, ZoneProxy::INTERFACE_NAME, way.method, words);
     const BeginJob begin = [&](Dictionary options) {
         if (patience) {
             options.emplace("timeout-usec", sdbus::Variant(*patience));
         }
-        return client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Shutdown(options); });
+        return client.zone(row->path, [&](ZoneProxy& proxy) { return (proxy.*way.call)(options); });
     };
-    return run_job(client, begin, std::format("shutting {} down", row->name), ending.no_wait, output);
+    return run_job(client, begin, std::vformat(way.doing, std::make_format_args(row->name)), ending.no_wait,
+                   output);
 }
 
 Outcome<void> kill(Client& client, const Ending& ending, const Output& output) {
@@ -61,16 +69,14 @@ Outcome<void> kill(Client& client, const Ending& ending, const Output& output) {
     return run_job(client, begin, std::format("killing {}", row->name), ending.no_wait, output);
 }
 
-Outcome<void> restart(Client& client, const std::string& zone, bool no_wait, const Output& output) {
-    const auto row = client.find_zone(zone);
-    if (!row) {
-        return std::unexpected(row.error());
-    }
-    client.tell(row->path, ZoneProxy::INTERFACE_NAME, "Restart", words_of(no_wait));
-    const BeginJob begin = [&](const Dictionary& options) {
-        return client.zone(row->path, [&](ZoneProxy& proxy) { return proxy.Restart(options); });
-    };
-    return run_job(client, begin, std::format("restarting {}", row->name), no_wait, output);
+/// How long the zone's operating system has.
+void add_patience(CLI::App& verb, Ending& ending) {
+    constexpr double longest = 86400;
+    verb.add_option(
+            "--timeout", ending.patience,
+            "Seconds that its system has to power itself off, 60 if nothing is said, 0 not to ask it")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.0, longest));
 }
 
 /// "ZONE", or upstream's "-id N".
@@ -82,19 +88,18 @@ void add_shutdown(CLI::App& zone, Command& command, const Output& output) {
         verb->add_option("zone", ending->zone, "Name or number of the zone")->type_name("ZONE");
     auto* id = verb->add_option("--id", ending->zone, "Number of the zone; also written -id")->type_name("N");
     positional->excludes(id);
-    constexpr double longest = 86400;
-    verb->add_option(
-            "--timeout", ending->patience,
-            "Seconds that its system has to power itself off, 60 if nothing is said, 0 not to ask it")
-        ->type_name("SECONDS")
-        ->check(CLI::Range(0.0, longest));
+    add_patience(*verb, *ending);
     const auto no_wait = add_no_wait(*verb);
     verb->callback([&command, &output, ending, no_wait] {
         if (ending->zone.empty()) {
             throw CLI::RequiredError("zone");
         }
         ending->no_wait = *no_wait;
-        command = [=, &output](Client& client) { return shut_down(client, *ending, output); };
+        command = [=, &output](Client& client) {
+            return end_politely(client, *ending,
+                                {.method = "Shutdown", .doing = "shutting {} down", .call = &ZoneProxy::Shutdown},
+                                output);
+        };
     });
 }
 
@@ -115,13 +120,19 @@ void add_zone_end(CLI::App& zone, Command& command, const Output& output) {
     add_shutdown(zone, command, output);
     add_kill(zone, command, output);
 
-    auto* again =
-        zone.add_subcommand("restart", "Shut a zone down and start it again, with its files as they are now");
-    auto restarted = std::make_shared<std::string>();
-    again->add_option("zone", *restarted, "Name or number of the zone")->type_name("ZONE")->required();
+    auto* again = zone.add_subcommand(
+        "restart", "Shut a zone down in the same way and start it again, with its files as they are now");
+    auto restarted = std::make_shared<Ending>();
+    again->add_option("zone", restarted->zone, "Name or number of the zone")->type_name("ZONE")->required();
+    add_patience(*again, *restarted);
     const auto leaves = add_no_wait(*again);
     again->callback([&command, &output, restarted, leaves] {
-        command = [=, &output](Client& client) { return restart(client, *restarted, *leaves, output); };
+        restarted->no_wait = *leaves;
+        command = [=, &output](Client& client) {
+            return end_politely(client, *restarted,
+                                {.method = "Restart", .doing = "restarting {}", .call = &ZoneProxy::Restart},
+                                output);
+        };
     });
 }
 

@@ -11,7 +11,7 @@ zone show        | zone                  |
 zone start       | startable             | --virtio=json --no-wait
 zone shutdown    | running               | --id=number --timeout=number --no-wait
 zone kill        | running               | --no-wait
-zone restart     | running               | --no-wait
+zone restart     | running               | --timeout=number --no-wait
 zone wait        | zone                  | --state=state --timeout=number
 zone console     | running               | --device=device --port=text --replay=number --read-only --force
 zone log         | zone                  | --device=device -n=number --lines=number -f --follow

@@ -119,6 +119,7 @@ __hvisorctl_option 'zone shutdown' -l no-wait -d 'Print the number of the job an
 __hvisorctl_command 'zone kill' "Take a zone's CPUs away from it, at once" $running
 __hvisorctl_option 'zone kill' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone restart' 'Shut a zone down and start it again' $running
+__hvisorctl_option 'zone restart' -l timeout -x -d 'How long its system has to power itself off'
 __hvisorctl_option 'zone restart' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone wait' 'Wait until a zone has ended, or is in another state' '(__hvisorctl_zones)'
 __hvisorctl_option 'zone wait' -l state -xa $states -d 'A state to wait for'

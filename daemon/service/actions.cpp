@@ -52,8 +52,7 @@ std::optional<Actions::Running> Actions::begin(const Task& task, bool waits,
 
 void Actions::run(Task task, bool waits, sdbus::Result<Dictionary>&& reply) {
     if (auto running = begin(task, waits, std::move(reply))) {
-        auto& job = *running->job;
-        carry_out(std::move(*running), [&job, work = std::move(task.work)](Job&) mutable {
+        carry_out(std::move(*running), [work = std::move(task.work)](Job& job) mutable {
             return job.begin().and_then([&] { return work(job); });
         });
     }
@@ -106,14 +105,9 @@ void Actions::start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles fil
         waits, std::move(reply));
 }
 
-void Actions::shutdown(std::string name, std::chrono::microseconds patience, bool waits,
-                       sdbus::Result<Dictionary>&& reply) {
-    Task task{
-        .operation = "shutdown",
-        .action = Action::stop_zone,
-        .zone = name,
-        .failure = "cannot be shut down",
-        .work = [this, name](Job&) { return zones_.shutdown(name).transform([] { return std::string(); }); }};
+void Actions::run_behind_power_off(Task task, zone::ZoneManager::PowerOff purpose,
+                                   std::chrono::microseconds patience, bool waits,
+                                   sdbus::Result<Dictionary>&& reply) {
     if (patience.count() == 0) {
         run(std::move(task), waits, std::move(reply));
         return;
@@ -124,35 +118,51 @@ void Actions::shutdown(std::string name, std::chrono::microseconds patience, boo
     }
     auto& job = *running->job;
     calls_.thread().submit<bool>(
-        [this, &job, name] { return job.begin().and_then([&] { return zones_.ask_to_power_off(name); }); },
-        [this, name, patience, running = std::move(*running),
+        [this, &job, name = task.zone, purpose] {
+            return job.begin().and_then([&] { return zones_.ask_to_power_off(name, purpose); });
+        },
+        [this, name = task.zone, purpose, patience, running = std::move(*running),
          work = std::move(task.work)](const Result<bool>& asked) mutable {
             if (!asked) {
                 end(running, std::unexpected(asked.error()));
-            } else if (!*asked) {
-                carry_out(std::move(running), std::move(work));
-            } else {
-                power_offs_.await(
-                    std::move(name), PowerOffs::Clock::now() + patience,
-                    [this, running = std::move(running), work = std::move(work)](bool has_gone) mutable {
-                        if (has_gone) {
-                            end(running, std::string());
-                        } else {
-                            carry_out(std::move(running), std::move(work));
-                        }
-                    });
+                return;
             }
+            if (!*asked) {
+                carry_out(std::move(running), std::move(work));
+                return;
+            }
+            power_offs_.await(
+                std::move(name), PowerOffs::Clock::now() + patience,
+                [this, purpose, running = std::move(running), work = std::move(work)](bool has_gone) mutable {
+                    if (has_gone && purpose == zone::ZoneManager::PowerOff::for_good) {
+                        end(running, std::string());
+                    } else {
+                        carry_out(std::move(running), std::move(work));
+                    }
+                });
         });
 }
 
-void Actions::restart(std::string name, bool waits, sdbus::Result<Dictionary>&& reply) {
-    run({.operation = "restart",
-         .action = Action::start_zone,
-         .zone = name,
-         .failure = "cannot be restarted",
-         .on_failure = log::Event::zone_not_started,
-         .work = [this, name](Job& job) { return zones_.restart(name, job.control()); }},
-        waits, std::move(reply));
+void Actions::shutdown(std::string name, std::chrono::microseconds patience, bool waits,
+                       sdbus::Result<Dictionary>&& reply) {
+    run_behind_power_off({.operation = "shutdown",
+                          .action = Action::stop_zone,
+                          .zone = name,
+                          .failure = "cannot be shut down",
+                          .work = [this, name](
+                                      Job&) { return zones_.shutdown(name).transform([] { return std::string(); }); }},
+                         zone::ZoneManager::PowerOff::for_good, patience, waits, std::move(reply));
+}
+
+void Actions::restart(std::string name, std::chrono::microseconds patience, bool waits,
+                      sdbus::Result<Dictionary>&& reply) {
+    run_behind_power_off({.operation = "restart",
+                          .action = Action::start_zone,
+                          .zone = name,
+                          .failure = "cannot be restarted",
+                          .on_failure = log::Event::zone_not_started,
+                          .work = [this, name](Job& job) { return zones_.restart(name, job.control()); }},
+                         zone::ZoneManager::PowerOff::to_restart, patience, waits, std::move(reply));
 }
 
 void Actions::define(std::string name, sdbus::UnixFd file, zone::StoreOptions options,

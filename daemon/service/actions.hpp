@@ -41,7 +41,9 @@ class Actions {
     /// itself off; not with 0. Others have their turn meanwhile.
     void shutdown(std::string name, std::chrono::microseconds patience, bool waits,
                   sdbus::Result<Dictionary>&& reply);
-    void restart(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
+    /// Its operating system is asked in the same way.
+    void restart(std::string name, std::chrono::microseconds patience, bool waits,
+                 sdbus::Result<Dictionary>&& reply);
 
     /// Replies with the path of the file.
     void define(std::string name, sdbus::UnixFd file, zone::StoreOptions options,
@@ -74,6 +76,10 @@ class Actions {
     };
 
     void run(Task task, bool waits, sdbus::Result<Dictionary>&& reply);
+    /// The same with the zone's operating system asked first: see shutdown().
+    void run_behind_power_off(Task task, zone::ZoneManager::PowerOff purpose,
+                              std::chrono::microseconds patience, bool waits,
+                              sdbus::Result<Dictionary>&& reply);
     /// A new job of that description, with its answer if nobody waits for its
     /// end; nothing, and the caller has the error, when there can be none.
     std::optional<Running> begin(const Task& task, bool waits, sdbus::Result<Dictionary>&& reply);

@@ -157,7 +157,7 @@ void Zone::set_running() {
     state_ = State::running;
 }
 
-bool Zone::ask_to_power_off() {
+bool Zone::ask_to_power_off(Afterwards then) {
     {
         const std::scoped_lock guard(lock_);
         if (state_ != State::running) {
@@ -170,12 +170,18 @@ bool Zone::ask_to_power_off() {
     }
     const std::scoped_lock guard(lock_);
     agent_ = std::move(*stream);
+    then_ = std::move(then);
     state_ = State::stopping;
     log::info({.zone = name(), .device = {}}, "asked to power itself off");
     return true;
 }
 
-Result<void> Zone::shutdown(State after, std::string reason) {
+Result<void> Zone::shutdown(Afterwards then) {
+    // Another zone may have its number by now.
+    if (!is_there()) {
+        finish(std::move(then));
+        return {};
+    }
     set_state(State::stopping, "");
     if (const auto devices = this->devices()) {
         devices->quiesce();
@@ -192,23 +198,25 @@ Result<void> Zone::shutdown(State after, std::string reason) {
         }
         // It powered itself off a moment before.
     }
-    finish(after, std::move(reason));
+    finish(std::move(then));
     log::info({.zone = name(), .event = log::Event::zone_shut_down}, "shut down");
     return {};
 }
 
 bool Zone::observe(const hypervisor::ZoneInfo* info) {
     State before{};
+    Afterwards then;
     {
         const std::scoped_lock guard(lock_);
         before = state_;
+        then = then_;
         if (before != State::running && before != State::failed && !agent_) {
             return false;
         }
     }
     if (info == nullptr || info->name != name()) {
         devices()->quiesce();
-        finish(State::stopped, "");
+        finish(std::move(then));
         log::info({.zone = name(), .event = log::Event::zone_powered_off},
                   "the guest has powered itself off");
         return true;
@@ -225,13 +233,14 @@ bool Zone::observe(const hypervisor::ZoneInfo* info) {
 }
 
 /// The zone is gone, and its devices are quiet: nobody asks for a register any more.
-void Zone::finish(State state, std::string reason) {
+void Zone::finish(Afterwards then) {
     trap_loop_.drain();
     trap_loop_.remove_zone(id());
     const std::scoped_lock guard(lock_);
-    state_ = state;
-    reason_ = std::move(reason);
+    state_ = then.state;
+    reason_ = std::move(then.reason);
     agent_.reset();
+    then_ = {};
     is_there_ = false;
 }
 
@@ -242,6 +251,7 @@ void Zone::await_restart(std::string reason) {
 void Zone::set_state(State state, std::string reason) {
     const std::scoped_lock guard(lock_);
     agent_.reset();
+    then_ = {};
     state_ = state;
     reason_ = std::move(reason);
 }
@@ -308,6 +318,11 @@ ZoneState Zone::inspect() const {
 std::optional<ZoneClaims> Zone::claims() const {
     const std::scoped_lock guard(lock_);
     return is_there_ ? std::optional(claims_of(config_, described_, "")) : std::nullopt;
+}
+
+bool Zone::is_there() const {
+    const std::scoped_lock guard(lock_);
+    return is_there_;
 }
 
 std::vector<VirtioDevice> Zone::described() const {

@@ -57,16 +57,21 @@ class Zone {
     /// Take the devices back from a zone that goes on running.
     void abandon();
 
+    /// What a zone is when it has ended: `stopped`, or at once `starting`, with a
+    /// reason, when another Zone is about to take its place.
+    struct Afterwards {
+        State state = State::stopped;
+        std::string reason{};
+    };
+
     /// Ask the guest's agent, see ZoneDevices::ask_to_power_off(): true when the
     /// zone is `stopping` from now on, until observe() finds that it has gone or
-    /// somebody calls shutdown().
-    [[nodiscard]] bool ask_to_power_off();
+    /// somebody calls shutdown(). Of several who ask the first says what it is then.
+    [[nodiscard]] bool ask_to_power_off(Afterwards then = {});
 
     /// Stop the devices, then the zone: its CPUs may be waiting for a register,
     /// so those are answered until it is gone. The history of its consoles stays.
-    /// It is `stopped` then, or at once `starting`, with a reason, when another
-    /// Zone is about to take its place.
-    [[nodiscard]] Result<void> shutdown(State after = State::stopped, std::string reason = "");
+    [[nodiscard]] Result<void> shutdown(Afterwards then = {});
 
     /// Compare with what the hypervisor says, nullptr when the zone is not in
     /// its list: a guest may power itself off. True when the state changed.
@@ -85,6 +90,8 @@ class Zone {
     [[nodiscard]] ZoneState inspect() const;
     /// What the zone has for itself; nothing once it has stopped.
     [[nodiscard]] std::optional<ZoneClaims> claims() const;
+    /// The hypervisor has it, or is about to: its number is taken.
+    [[nodiscard]] bool is_there() const;
     [[nodiscard]] const ZoneConfig& config() const { return config_; }
     [[nodiscard]] std::vector<VirtioDevice> described() const;
     /// Null when the zone has none now.
@@ -102,7 +109,7 @@ class Zone {
     [[nodiscard]] Result<void> load(const ZonePlan& plan, const StartControl& control);
     [[nodiscard]] Result<void> go_on(const StartControl& control) const;
     [[nodiscard]] Result<void> run(const ZonePlan& plan);
-    void finish(State state, std::string reason);
+    void finish(Afterwards then);
     void set_running();
     void set_state(State state, std::string reason);
 
@@ -116,7 +123,8 @@ class Zone {
     bool is_there_ = true; ///< or about to be, with all that it claims
     std::vector<VirtioDevice> described_;
     std::string reason_;
-    UniqueFd agent_; ///< the stream that asks it to power off, as long as it may
+    UniqueFd agent_;  ///< the stream that asks it to power off, as long as it may
+    Afterwards then_; ///< of a zone that was asked
     std::chrono::steady_clock::time_point started_;
     std::shared_ptr<ZoneDevices> devices_;
 };

@@ -141,14 +141,27 @@ Result<std::string> ZoneManager::start_configured(const std::string& name, const
         [&](auto&& run) { return impl_->start(std::move(run), name, control); });
 }
 
-Result<bool> ZoneManager::ask_to_power_off(const std::string& name) {
+Result<bool> ZoneManager::ask_to_power_off(const std::string& name, PowerOff purpose) {
     const std::scoped_lock guard(impl_->control);
     const auto zones = impl_->zones_now();
     const auto found = zones.find(name);
-    if (found == zones.end() || !found->second->ask_to_power_off()) {
+    if (found == zones.end()) {
         return false;
     }
-    impl_->forget(name);
+    Zone& zone = *found->second;
+    Zone::Afterwards then;
+    if (purpose == PowerOff::to_restart && zone.state() == State::running) {
+        if (const auto run = impl_->read_again(zone); !run) {
+            return std::unexpected(run.error());
+        }
+        then = being_restarted();
+    }
+    if (!zone.ask_to_power_off(std::move(then))) {
+        return false;
+    }
+    if (purpose == PowerOff::for_good) {
+        impl_->forget(name);
+    }
     impl_->notify();
     return true;
 }

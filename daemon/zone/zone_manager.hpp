@@ -57,7 +57,7 @@ class ZoneManager {
     [[nodiscard]] Result<std::string> start_configured(const std::string& name,
                                                        const StartControl& control = {});
 
-    /// Shut a zone down and start it again from what it was started from: its
+    /// Shut a zone down at once and start it again from what it was started from: its
     /// configuration, read anew, or the texts and open files that start() got.
     /// What is wrong with them is said before; returns its name, which may be
     /// another one then.
@@ -88,9 +88,12 @@ class ZoneManager {
                                                    const std::string& path, UniqueFd image);
 
     /// Ask the operating system of a zone to power itself off: true when it has
-    /// been asked, and is seen to be `stopped` when it has; false when there is
-    /// nobody to ask. Nothing starts it again by itself.
-    [[nodiscard]] Result<bool> ask_to_power_off(const std::string& name);
+    /// been asked; false when there is nobody to ask. When it has done it, the
+    /// zone is `stopped` and nothing starts it again by itself; or, if it was
+    /// asked `to_restart`, `starting`, until somebody calls restart(). What
+    /// restart() would find wrong with its files is said before it is asked.
+    enum class PowerOff { for_good, to_restart };
+    [[nodiscard]] Result<bool> ask_to_power_off(const std::string& name, PowerOff purpose);
 
     /// Shut a zone down by name, at once.
     [[nodiscard]] Result<void> shutdown(const std::string& name);

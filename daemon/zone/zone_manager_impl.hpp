@@ -23,6 +23,11 @@
 
 namespace hvisor::zone {
 
+/// A zone that ends so that it can begin again.
+[[nodiscard]] inline Zone::Afterwards being_restarted() {
+    return {.state = State::starting, .reason = "it is being restarted"};
+}
+
 /// Starting is in zone_manager_start.cpp, files in zone_manager_files.cpp, taking over what runs already in
 /// zone_manager_adopt.cpp, changing devices in zone_manager_devices.cpp.
 struct ZoneManager::Impl {

@@ -168,10 +168,14 @@ Result<std::string> ZoneManager::restart(const std::string& name, const StartCon
     // What is wrong with it is said while the zone still runs.
     auto run = impl_->read_again(*zone);
     if (!run) {
+        if (!zone->is_there()) {
+            zone->set_stopped();
+            impl_->notify();
+        }
         return std::unexpected(std::move(run).error());
     }
     const std::string configured = impl_->origins.at(name).configured;
-    if (auto stopped = zone->shutdown(State::starting, "it is being restarted"); !stopped) {
+    if (auto stopped = zone->shutdown(being_restarted()); !stopped) {
         impl_->notify();
         return std::unexpected(std::move(stopped).error());
     }

@@ -10,6 +10,11 @@ RAM = 0x50000000, 0x30000000
 AGENT = "org.qemu.guest_agent.0"
 
 
+def start_agent(board):
+    linux2.run(board, f"port=$(basename $(dirname $(grep -l {AGENT} /sys/class/virtio-ports/*/name))); "
+               "(grep -q -m 1 guest-shutdown </dev/$port && poweroff -f) & true", zone=NAME)
+
+
 def scenario(board):
     nonce = linux2.new_disk(board)
     zone_file.configure(board, NAME, 1, [2, 3], RAM, linux2.DISK, clear_ram=True, restart="always", ports=(AGENT,))
@@ -33,9 +38,15 @@ def scenario(board):
     board.check(f"timeout 60 sh -c 'until [ $(hvisorctl log {NAME} | grep -c \": started$\") = 2 ]; "
                 "do sleep 0.3; done'", 70)
     linux2.wait_marker(board, nonce, NAME)
-    # Its system is asked to power itself off, here by what there is of an agent; then nothing starts it again.
-    linux2.run(board, f"port=$(basename $(dirname $(grep -l {AGENT} /sys/class/virtio-ports/*/name))); "
-               "(grep -q -m 1 guest-shutdown </dev/$port && poweroff -f) & true", zone=NAME)
+    # Its system is asked to power itself off, here by what there is of an agent, so that it starts again.
+    start_agent(board)
+    board.check(f"hvisorctl zone restart {NAME} --timeout 40", 70)
+    said = board.check(f"hvisorctl log {NAME} | tail -n 6")
+    expect("asked to power itself off" in said and "the guest has powered itself off" in said,
+           f"it was not restarted by its own system: {said!r}")
+    linux2.wait_marker(board, nonce, NAME)
+    # Then so that it ends, and nothing starts it again.
+    start_agent(board)
     board.check(f"hvisorctl zone shutdown {NAME} --timeout 40", 70)
     said = board.check(f"hvisorctl log {NAME} | tail -n 3")
     expect("asked to power itself off" in said and "the guest has powered itself off" in said,

@@ -106,6 +106,19 @@ TEST_CASE("a guest that powers itself off is started again where its file wants 
     CHECK(bench.zone("linux2").state == State::stopped);
 }
 
+TEST_CASE("who ends a zone that waits for its next start ends none that has its number by now") {
+    Bench bench;
+    REQUIRE(bench.start(kept("always"), ""));
+    bench.hypervisor.real().power_off(1);
+    bench.manager.refresh();
+    REQUIRE(bench.zone("linux2").state == State::starting);
+    REQUIRE(bench.start(changed(kept("never"), R"("linux2")", R"("other")"), ""));
+    REQUIRE(bench.manager.shutdown("linux2"));
+    CHECK(bench.zone("linux2").state == State::stopped);
+    CHECK(bench.zone("other").state == State::running);
+    CHECK(bench.hypervisor.list_zones()->size() == 2);
+}
+
 TEST_CASE("a zone that fails is shut down and started again where its file wants that") {
     Bench bench;
     REQUIRE(bench.start(kept("on-failure"), ""));

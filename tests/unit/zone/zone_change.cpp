@@ -163,7 +163,9 @@ TEST_CASE("a link is only a network device's") {
 
 TEST_CASE("a zone without an agent cannot be asked to power itself off") {
     ChangeBench bench;
-    CHECK_FALSE(bench.manager.ask_to_power_off("linux2").value());
-    CHECK_FALSE(bench.manager.ask_to_power_off("none").value());
+    for (const auto purpose : {ZoneManager::PowerOff::for_good, ZoneManager::PowerOff::to_restart}) {
+        CHECK_FALSE(bench.manager.ask_to_power_off("linux2", purpose).value());
+        CHECK_FALSE(bench.manager.ask_to_power_off("none", purpose).value());
+    }
     CHECK(bench.zone("linux2").state == State::running);
 }
