@@ -8,7 +8,6 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -153,9 +152,7 @@ TEST_CASE("more than may be compared at once is refused") {
 
 TEST_CASE("zones are checked and defined while another zone starts") {
     Bench bench;
-    bench.hypervisor.close_gate();
-    std::jthread starting([&bench] { CHECK(message(bench.start()).empty()); });
-    bench.hypervisor.wait_for_caller();
+    test::AtTheGate starting(bench.hypervisor, [&bench] { return message(bench.start()); });
 
     const ConfigText other = bench.text("other.json", changed(good_one_file, "linux2", "linux3"));
     const auto found = bench.manager.check(std::vector{other}, bench.directory.path());
@@ -165,5 +162,5 @@ TEST_CASE("zones are checked and defined while another zone starts") {
     REQUIRE_FALSE(found->problems.empty());
     CHECK(found->problems[0].contains("overlaps RAM 0x50000000, size 0x30000000, of zone linux2"));
     CHECK(bench.manager.undefine("nobody").error().code == ErrorCode::no_such_zone);
-    bench.hypervisor.open_gate();
+    CHECK(starting.finish().empty());
 }

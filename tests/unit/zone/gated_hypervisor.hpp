@@ -6,10 +6,12 @@
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace hvisor::zone::test {
@@ -110,6 +112,33 @@ class GatedHypervisor final : public hypervisor::Hypervisor {
     std::condition_variable changed_;
     bool is_open_ = true;
     bool is_waiting_ = false;
+};
+
+/// What another thread does, and is kept from by the gate while this lives. Its
+/// result is for the test to look at: Catch2 takes assertions from one thread.
+template <class Work>
+class AtTheGate {
+  public:
+    AtTheGate(GatedHypervisor& hypervisor, Work work) : hypervisor_(hypervisor) {
+        hypervisor_.close_gate();
+        result_ = std::async(std::launch::async, std::move(work));
+        hypervisor_.wait_for_caller();
+    }
+    AtTheGate(const AtTheGate&) = delete;
+    AtTheGate& operator=(const AtTheGate&) = delete;
+    AtTheGate(AtTheGate&&) = delete;
+    AtTheGate& operator=(AtTheGate&&) = delete;
+    ~AtTheGate() { hypervisor_.open_gate(); }
+
+    /// Open the gate; what the work returns.
+    [[nodiscard]] std::invoke_result_t<Work> finish() {
+        hypervisor_.open_gate();
+        return result_.get();
+    }
+
+  private:
+    GatedHypervisor& hypervisor_;
+    std::future<std::invoke_result_t<Work>> result_;
 };
 
 } // namespace hvisor::zone::test

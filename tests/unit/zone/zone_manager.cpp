@@ -355,23 +355,18 @@ TEST_CASE("a shutdown that the hypervisor refuses can be tried again") {
 TEST_CASE("looking at zones does not wait for one that starts or shuts down") {
     Bench bench;
     bench.manager.on_change([&] { static_cast<void>(bench.manager.zones()); });
-    bench.hypervisor.close_gate();
-    std::jthread starter([&] { CHECK(bench.start()); });
-    bench.hypervisor.wait_for_caller();
+    test::AtTheGate starting(bench.hypervisor, [&bench] { return message(bench.start()); });
     CHECK(bench.zone("linux2").state == State::starting);
     CHECK(bench.manager.devices("linux2"));
     bench.manager.refresh();
-    bench.hypervisor.open_gate();
-    starter.join();
+    CHECK(starting.finish().empty());
     CHECK(bench.zone("linux2").state == State::running);
 
-    bench.hypervisor.close_gate();
-    std::jthread stopper([&] { CHECK(bench.manager.shutdown("linux2")); });
-    bench.hypervisor.wait_for_caller();
+    test::AtTheGate stopping(bench.hypervisor,
+                             [&bench] { return message(bench.manager.shutdown("linux2")); });
     CHECK(bench.zone("linux2").state == State::stopping);
     CHECK(bench.read_magic() == magic_value); // a CPU that waits is answered until the zone is gone
-    bench.hypervisor.open_gate();
-    stopper.join();
+    CHECK(stopping.finish().empty());
     CHECK(bench.zone("linux2").state == State::stopped);
     CHECK(bench.hypervisor.real().panicked().empty());
 }
