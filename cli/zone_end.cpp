@@ -72,9 +72,8 @@ Outcome<void> kill(Client& client, const Ending& ending, const Output& output) {
 /// How long the zone's operating system has.
 void add_patience(CLI::App& verb, Ending& ending) {
     constexpr double longest = 86400;
-    verb.add_option(
-            "--timeout", ending.patience,
-            "Seconds that its system has to power itself off, 60 if nothing is said, 0 not to ask it")
+    verb.add_option("--timeout", ending.patience,
+                    "Seconds that its system has to power itself off, 60 if nothing is said, 0 not to ask it")
         ->type_name("SECONDS")
         ->check(CLI::Range(0.0, longest));
 }
@@ -96,9 +95,9 @@ void add_shutdown(CLI::App& zone, Command& command, const Output& output) {
         }
         ending->no_wait = *no_wait;
         command = [=, &output](Client& client) {
-            return end_politely(client, *ending,
-                                {.method = "Shutdown", .doing = "shutting {} down", .call = &ZoneProxy::Shutdown},
-                                output);
+            return end_politely(
+                client, *ending,
+                {.method = "Shutdown", .doing = "shutting {} down", .call = &ZoneProxy::Shutdown}, output);
         };
     });
 }

@@ -18,8 +18,6 @@
 namespace hvisor::hypervisor {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::uint64_t ram_file_size = std::uint64_t{1} << 40;
 constexpr std::uint64_t queue_notify = 0x50;
 
@@ -89,7 +87,8 @@ SimulatedMachine::Added SimulatedMachine::add_zone(std::unique_ptr<Zone> zone, b
 
 SimulatedMachine::Removed SimulatedMachine::remove_zone(std::uint32_t id,
                                                         std::optional<std::chrono::milliseconds> timeout) {
-    const auto deadline = Clock::now() + timeout.value_or(std::chrono::milliseconds::zero());
+    const auto deadline =
+        std::chrono::steady_clock::now() + timeout.value_or(std::chrono::milliseconds::zero());
     const auto find = [this, id] { return std::ranges::find(zones_, id, &Zone::id); };
     std::unique_lock guard(lock_);
     const auto zone = find();
@@ -105,7 +104,7 @@ SimulatedMachine::Removed SimulatedMachine::remove_zone(std::uint32_t id,
         std::this_thread::yield();
     }
     bool waits = timeout && is_any(cpus, Cpu::Phase::waits);
-    while (waits && Clock::now() < deadline) {
+    while (waits && std::chrono::steady_clock::now() < deadline) {
         guard.unlock();
         std::this_thread::sleep_for(std::chrono::microseconds(100));
         guard.lock();

@@ -145,13 +145,14 @@ void Actions::run_behind_power_off(Task task, zone::ZoneManager::PowerOff purpos
 
 void Actions::shutdown(std::string name, std::chrono::microseconds patience, bool waits,
                        sdbus::Result<Dictionary>&& reply) {
-    run_behind_power_off({.operation = "shutdown",
-                          .action = Action::stop_zone,
-                          .zone = name,
-                          .failure = "cannot be shut down",
-                          .work = [this, name](
-                                      Job&) { return zones_.shutdown(name).transform([] { return std::string(); }); }},
-                         zone::ZoneManager::PowerOff::for_good, patience, waits, std::move(reply));
+    run_behind_power_off(
+        {.operation = "shutdown",
+         .action = Action::stop_zone,
+         .zone = name,
+         .failure = "cannot be shut down",
+         .work = [this,
+                  name](Job&) { return zones_.shutdown(name).transform([] { return std::string(); }); }},
+        zone::ZoneManager::PowerOff::for_good, patience, waits, std::move(reply));
 }
 
 void Actions::restart(std::string name, std::chrono::microseconds patience, bool waits,

@@ -98,11 +98,10 @@ void ZoneObject::shut_down(sdbus::Result<Dictionary>&& result, std::chrono::micr
 
 void ZoneObject::Restart(sdbus::Result<Dictionary>&& result, Dictionary options) {
     check_options(options, {"timeout-usec", "wait"});
-    authorise(context_.authority, Action::start_zone, state_.name, std::move(result),
-              [&actions = context_.actions, name = state_.name, patience = power_off_patience(options),
-               waits = waits(options)](auto&& reply) {
-                  actions.restart(name, patience, waits, std::move(reply));
-              });
+    authorise(
+        context_.authority, Action::start_zone, state_.name, std::move(result),
+        [&actions = context_.actions, name = state_.name, patience = power_off_patience(options),
+         waits = waits(options)](auto&& reply) { actions.restart(name, patience, waits, std::move(reply)); });
 }
 
 void ZoneObject::AttachDevice(sdbus::Result<sdbus::ObjectPath, Dictionary>&& result, std::string name,

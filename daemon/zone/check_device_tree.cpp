@@ -45,18 +45,20 @@ void check_memory(const ZoneConfig& zone, const DeviceTree& tree, Problems& prob
 
 void check_cpus(const ZoneConfig& zone, const DeviceTree& tree, Problems& problems) {
     if (tree.cpus.size() != zone.cpus.size()) {
-        problems.warn(tree_key, std::format("the device tree has {} CPUs and the zone {}; the guest starts those "
-                                       "that both have",
-                                       tree.cpus.size(), zone.cpus.size()));
+        problems.warn(tree_key,
+                      std::format("the device tree has {} CPUs and the zone {}; the guest starts those "
+                                  "that both have",
+                                  tree.cpus.size(), zone.cpus.size()));
     }
     for (const TreeCpu& cpu : tree.cpus) {
         const bool is_mine = std::ranges::any_of(zone.cpus, [&](std::uint32_t mine) {
             return zone.hardware_id(mine).value_or(cpu.hardware_id) == cpu.hardware_id;
         });
         if (!is_mine) {
-            problems.add(tree_key, std::format("{} is the CPU with the id {:#x}, which is none of the zone's as "
-                                          "/arch_config/mpidr_mappings says; expected the zone's CPUs",
-                                          cpu.node, cpu.hardware_id));
+            problems.add(tree_key,
+                         std::format("{} is the CPU with the id {:#x}, which is none of the zone's as "
+                                     "/arch_config/mpidr_mappings says; expected the zone's CPUs",
+                                     cpu.node, cpu.hardware_id));
         }
     }
 }
@@ -74,19 +76,22 @@ void check_node(const ZoneConfig& zone, std::span<const VirtioDevice> devices, c
         if (is_trapped) {
             problems.warn(tree_key, what);
         } else {
-            problems.add(tree_key, what + " and no region of the type \"virtio\" either; the guest fails when it "
-                                     "looks; add the device or remove the node");
+            problems.add(tree_key,
+                         what + " and no region of the type \"virtio\" either; the guest fails when it "
+                                "looks; add the device or remove the node");
         }
         return;
     }
     if (node.interrupt && *node.interrupt != device->interrupt) {
-        problems.add(tree_key, std::format("{} has the interrupt {}, and the device at {:#x} of the zone has {}; "
-                                      "expected the same",
-                                      node.node, *node.interrupt, node.address, device->interrupt));
+        problems.add(tree_key,
+                     std::format("{} has the interrupt {}, and the device at {:#x} of the zone has {}; "
+                                 "expected the same",
+                                 node.node, *node.interrupt, node.address, device->interrupt));
     }
     if (node.length > device->length) {
-        problems.warn(tree_key, std::format("{} has the size {:#x}, and the device at {:#x} of the zone has {:#x}",
-                                       node.node, node.length, node.address, device->length));
+        problems.warn(tree_key,
+                      std::format("{} has the size {:#x}, and the device at {:#x} of the zone has {:#x}",
+                                  node.node, node.length, node.address, device->length));
     }
 }
 
@@ -101,9 +106,10 @@ void check_device_tree(const ZoneFile& zone, std::span<const VirtioDevice> devic
     }
     for (const VirtioDevice& device : devices) {
         if (!std::ranges::contains(tree.virtio, device.address, &TreeVirtio::address)) {
-            problems.warn(tree_key, std::format("the device tree has no virtio,mmio node for the device at {:#x}; "
-                                           "the guest does not see it",
-                                           device.address));
+            problems.warn(tree_key,
+                          std::format("the device tree has no virtio,mmio node for the device at {:#x}; "
+                                      "the guest does not see it",
+                                      device.address));
         }
     }
 }

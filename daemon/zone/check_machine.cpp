@@ -29,7 +29,7 @@ std::string describe(const std::vector<std::uint64_t>& ids) {
     return text;
 }
 
-void check_identity(const ZoneConfig& zone, const Machine& machine, Problems& problems) {
+void check_machine_identity(const ZoneConfig& zone, const Machine& machine, Problems& problems) {
     for (const hypervisor::ZoneInfo& other : machine.zones) {
         if (other.id == zone.zone_id) {
             problems.add(
@@ -152,7 +152,7 @@ void check_hardware_ids(const ZoneFile& zone, const Machine& machine, Problems& 
 Result<void> check_machine(const ZoneFile& zone, const VirtioFile* virtio, const Machine& machine,
                            const std::filesystem::path& here) {
     Problems problems(zone.document);
-    check_identity(zone.config, machine, problems);
+    check_machine_identity(zone.config, machine, problems);
     if (!problems.empty()) {
         return problems.result(); // of a zone that is there already everything else is taken, too
     }

@@ -29,7 +29,7 @@ struct GuestRange {
     std::string what;
 };
 
-void check_identity(const ZoneConfig& zone, Problems& problems) {
+void check_own_identity(const ZoneConfig& zone, Problems& problems) {
     if (!problems.are_sound({"zone_id"})) {
         // Its number is wrong in another way.
     } else if (zone.zone_id == 0) {
@@ -329,7 +329,7 @@ void check_zone(const ZoneFile& zone, Problems& problems) {
     const bool knows_channels = problems.are_sound({"ivc_configs", "interrupts"});
     check_memory(zone.config, problems);
     check_image_addresses(zone, problems);
-    check_identity(zone.config, problems);
+    check_own_identity(zone.config, problems);
     if (knows_channels) {
         check_ivc(zone.config, problems);
     }

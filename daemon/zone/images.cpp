@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint32_t device_tree_magic = 0xd00dfeed;
 
-Result<void> check_device_tree(const OpenImage& image) {
+Result<void> check_tree_image(const OpenImage& image) {
     auto source = open_source(image.payload());
     if (!source) {
         return std::unexpected(std::move(source).error());
@@ -55,7 +55,7 @@ void check_form(const ZoneConfig& zone, OpenImage& image, Problems& problems) {
     if (image.file.role == ImageRole::kernel) {
         sound = check_kernel(zone, image);
     } else if (image.file.role == ImageRole::dtb) {
-        sound = check_device_tree(image);
+        sound = check_tree_image(image);
     }
     if (!sound) {
         problems.add(image.file.path_key, std::format("{}: {}", image.file.path, sound.error().message),

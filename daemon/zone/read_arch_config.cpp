@@ -257,7 +257,7 @@ constexpr Arch native_arch =
     Arch::arm64;
 #endif
 
-std::string_view to_string(Arch arch) {
+std::string_view name_of(Arch arch) {
     switch (arch) {
     case Arch::arm64:
         return "arm64";
@@ -280,7 +280,7 @@ std::optional<Arch> read_arch(const ConfigReader& zone) {
     }
     const auto word = value->string(expected);
     for (const Arch arch : {Arch::arm64, Arch::riscv64, Arch::loongarch64, Arch::x86_64}) {
-        if (word == to_string(arch)) {
+        if (word == name_of(arch)) {
             return arch;
         }
     }
@@ -319,7 +319,7 @@ void read_arch_config(const ConfigReader& zone, ZoneConfig& config) {
     const auto found = arch_of_keys(*arch);
     if (zone.form() == Form::one_file && found && named && *found != *named) {
         arch->problem(std::format(R"(these are the keys of {}, and "arch" says {}; expected those of one)",
-                                  to_string(*found), to_string(*named)));
+                                  name_of(*found), name_of(*named)));
         arch->ignore_other_keys();
         return;
     }

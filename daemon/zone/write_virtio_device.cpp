@@ -11,7 +11,7 @@
 namespace hvisor::zone {
 namespace {
 
-std::string_view to_string(DeviceType type) {
+std::string_view type_word(DeviceType type) {
     switch (type) {
     case DeviceType::block:
         return "blk";
@@ -105,7 +105,7 @@ void add_ports(JsonMembers& members, const std::vector<VirtioPort>& ports) {
 
 std::string write_virtio_device(const VirtioDevice& device) {
     JsonMembers members;
-    members.add("type", json_string(to_string(device.type)));
+    members.add("type", json_string(type_word(device.type)));
     members.add({{"addr", device.address}, {"len", device.length}});
     members.add_number("irq", device.interrupt);
     switch (device.type) {

@@ -21,6 +21,13 @@
 
 namespace hvisor::zone {
 
+/// What a zone is when it has ended: `stopped`, or at once `starting`, with a
+/// reason, when another Zone is about to take its place.
+struct Afterwards {
+    State state = State::stopped;
+    std::string reason{};
+};
+
 /// A zone that this daemon starts, or gives its devices, until its end. What
 /// changes it (start(), adopt(), shutdown(), observe()) is called by one thread
 /// at a time and may block; looking at it never waits for that.
@@ -56,13 +63,6 @@ class Zone {
 
     /// Take the devices back from a zone that goes on running.
     void abandon();
-
-    /// What a zone is when it has ended: `stopped`, or at once `starting`, with a
-    /// reason, when another Zone is about to take its place.
-    struct Afterwards {
-        State state = State::stopped;
-        std::string reason{};
-    };
 
     /// Ask the guest's agent, see ZoneDevices::ask_to_power_off(): true when the
     /// zone is `stopping` from now on, until observe() finds that it has gone or

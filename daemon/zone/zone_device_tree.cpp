@@ -12,8 +12,8 @@ namespace hvisor::zone {
 namespace {
 
 /// Where the guest sees what is loaded to `physical`.
-std::optional<std::uint64_t> guest_address(const ZoneConfig& zone, std::uint64_t physical,
-                                           std::uint64_t size) {
+std::optional<std::uint64_t> address_in_guest(const ZoneConfig& zone, std::uint64_t physical,
+                                              std::uint64_t size) {
     for (const MemoryRegion& region : zone.memory_regions) {
         if (region.type == RegionType::ram &&
             range_inside(physical, size, region.physical_start, region.size)) {
@@ -32,7 +32,7 @@ Result<std::vector<std::byte>> zone_device_tree(const ZoneFile& zone, std::span<
         content.cmdline = zone.start.cmdline;
     }
     if (const ImageFile* initrd = zone.config.image(ImageRole::initrd); initrd != nullptr) {
-        const auto address = guest_address(zone.config, initrd->load_paddr, initrd_size);
+        const auto address = address_in_guest(zone.config, initrd->load_paddr, initrd_size);
         if (!address) {
             return fail(ErrorCode::invalid_config,
                         "{}: {} bytes from {:#x} on do not lie in one RAM region; load it elsewhere, or "

@@ -19,7 +19,7 @@ namespace {
 /// The registers without a configuration space (virtio 1.2, 4.2.2).
 constexpr std::uint64_t smallest_window = 0x100;
 /// An eighth different pending interrupt of one zone stops the hypervisor (hvisor interface, 2.3).
-constexpr std::size_t max_interrupts = 7;
+constexpr std::size_t most_interrupts = 7;
 
 using Slots = std::vector<std::shared_ptr<DeviceSlot>>;
 
@@ -38,11 +38,11 @@ Result<void> check_window(const DeviceSettings& device, const Slots& others) {
         }
         interrupts.insert(other->interrupt());
     }
-    if (interrupts.size() > max_interrupts) {
+    if (interrupts.size() > most_interrupts) {
         return fail(ErrorCode::invalid_config,
                     "the devices use {} different interrupts, the hypervisor can take {}; "
                     "let some share one",
-                    interrupts.size(), max_interrupts);
+                    interrupts.size(), most_interrupts);
     }
     return {};
 }

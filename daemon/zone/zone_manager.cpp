@@ -149,7 +149,7 @@ Result<bool> ZoneManager::ask_to_power_off(const std::string& name, PowerOff pur
         return false;
     }
     Zone& zone = *found->second;
-    Zone::Afterwards then;
+    Afterwards then;
     if (purpose == PowerOff::to_restart && zone.state() == State::running) {
         if (const auto run = impl_->read_again(zone); !run) {
             return std::unexpected(run.error());

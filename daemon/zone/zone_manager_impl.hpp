@@ -24,7 +24,7 @@
 namespace hvisor::zone {
 
 /// A zone that ends so that it can begin again.
-[[nodiscard]] inline Zone::Afterwards being_restarted() {
+[[nodiscard]] inline Afterwards being_restarted() {
     return {.state = State::starting, .reason = "it is being restarted"};
 }
 
