@@ -31,8 +31,9 @@ class Picture {
     virtual void paint(const Rect& part, const Canvas& to) const = 0;
 };
 
-/// A pointer of 64 x 64 pixels (virtio 1.2, 5.7.6.10): blue, green, red, alpha,
-/// not premultiplied.
+/// A pointer of 64 x 64 pixels (virtio 1.2, 5.7.6.10): blue, green, red, alpha.
+/// The colours are premultiplied: Linux's driver passes on what a DRM cursor
+/// plane has, and DRM's planes are so.
 struct Cursor {
     static constexpr std::uint32_t side = 64;
     std::array<std::byte, std::size_t{side} * side * bytes_per_pixel> pixels{};
@@ -40,7 +41,8 @@ struct Cursor {
     std::uint32_t hot_y = 0;
 };
 
-/// Where the cursor's hot pixel is; may be off the screen.
+/// Where the upper left pixel of its image is: what Linux's driver sends, and
+/// what a cursor plane takes. The hot spot is not in it. May be off the screen.
 struct CursorPosition {
     std::int32_t x = 0;
     std::int32_t y = 0;
@@ -65,7 +67,7 @@ struct ScreenFacts {
 class Screen {
   public:
     struct Listener {
-        std::function<void()> shown;   ///< shown() is larger than it was
+        std::function<void()> shown;   ///< shown() is larger than when a call of the screen returned
         std::function<void()> changed; ///< facts() are not what they were
     };
 
