@@ -27,8 +27,7 @@ class DrmScreen final : public Screen {
   public:
     /// Asks the display, which takes up to a second on slow wires: on the
     /// control thread. `resource_busy` when another zone has the connector.
-    [[nodiscard]] static Result<std::unique_ptr<DrmScreen>> open(Reactor& owner,
-                                                                 const DrmSettings& settings);
+    [[nodiscard]] static Result<std::unique_ptr<DrmScreen>> open(Reactor& owner, const DrmSettings& settings);
     ~DrmScreen() override;
 
     [[nodiscard]] ScreenFacts facts() const override;
