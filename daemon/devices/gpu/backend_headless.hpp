@@ -2,12 +2,9 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "base/mapping.hpp"
 #include "base/reactor.hpp"
-#include "base/unique_fd.hpp"
 #include "devices/gpu/screen.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -20,6 +17,10 @@ namespace hvisor::devices::gpu {
 class HeadlessScreen final : public Screen {
   public:
     HeadlessScreen(Reactor& owner, Size preferred, std::uint32_t refresh_millihertz = 60000);
+    HeadlessScreen(const HeadlessScreen&) = delete;
+    HeadlessScreen& operator=(const HeadlessScreen&) = delete;
+    HeadlessScreen(HeadlessScreen&&) = delete;
+    HeadlessScreen& operator=(HeadlessScreen&&) = delete;
     ~HeadlessScreen() override;
 
     [[nodiscard]] ScreenFacts facts() const override;

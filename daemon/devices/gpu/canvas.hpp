@@ -7,6 +7,10 @@
 
 namespace hvisor::devices::gpu {
 
+/// Pixels that a picture has at most in a row, or rows: all arithmetic on what
+/// was checked against it fits.
+inline constexpr std::uint32_t max_side = 16384;
+
 /// In pixels.
 struct Size {
     std::uint32_t width = 0;

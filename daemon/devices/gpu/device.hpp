@@ -27,10 +27,10 @@ struct GpuLimits {
 struct ScanoutState {
     std::string connector; ///< "HDMI-A-1"; "" where there is none
     bool is_connected = false;
-    bool is_on = false;            ///< the driver shows a picture
-    Size size{};                   ///< of the picture; while it is off, what the driver is asked to use
-    std::uint32_t refresh = 0;     ///< mHz
-    std::uint64_t frames = 0;      ///< shown since the zone started
+    bool is_on = false;                  ///< the driver shows a picture
+    Size size{};                         ///< of the picture; while it is off, what the driver is asked to use
+    std::uint32_t refresh = 0;           ///< mHz
+    std::uint64_t frames = 0;            ///< shown since the zone started
     std::uint32_t frames_per_second = 0; ///< in the second that ended last
 };
 
@@ -48,9 +48,13 @@ class GpuDevice final : public virtio::Device {
     /// 1 … max_scanouts screens, which were made for the context's owner.
     GpuDevice(virtio::DeviceContext context, std::vector<std::unique_ptr<Screen>> screens,
               const GpuLimits& limits = {});
+    GpuDevice(const GpuDevice&) = delete;
+    GpuDevice& operator=(const GpuDevice&) = delete;
+    GpuDevice(GpuDevice&&) = delete;
+    GpuDevice& operator=(GpuDevice&&) = delete;
     ~GpuDevice() override;
 
-    /// Any thread but the owner, as all below.
+    /// Any thread but the owner, as all below. Never waits for a picture that is being drawn.
     [[nodiscard]] std::vector<ScanoutState> scanouts();
     /// What is to be seen, with the cursor if `with_cursor`. `no_such_device`
     /// for a scanout that is not there, `wrong_state` for one that is off.
@@ -61,11 +65,12 @@ class GpuDevice final : public virtio::Device {
     [[nodiscard]] std::uint64_t memory_used() const;
 
     [[nodiscard]] std::string_view type_name() const override { return "gpu"; }
-    /// "headless", or the connectors: "card0-HDMI-A-1".
+    /// "headless", or the connectors: "HDMI-A-1, DP-1".
     [[nodiscard]] std::string backend_name() const override;
 
   private:
     void do_activate() override;
+    void do_resume() override;
     void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_stop_queue(std::size_t queue) override;

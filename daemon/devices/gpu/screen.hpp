@@ -51,7 +51,7 @@ struct CursorPosition {
 /// What a screen is, before anything is shown.
 struct ScreenFacts {
     bool is_connected = true;
-    std::string connector;         ///< "HDMI-A-1" of a graphics card; "" where there is none
+    std::string connector{};       ///< "HDMI-A-1" of a graphics card; "" where there is none
     Size preferred{};              ///< its own mode
     std::uint32_t refresh = 60000; ///< of that mode, in mHz
     Size millimetres{};            ///< of the picture; 0 x 0 when not known
