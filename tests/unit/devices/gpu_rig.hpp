@@ -11,6 +11,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cstring>
 #include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -111,11 +113,76 @@ struct Bitmap {
     return {.x = rect.x, .y = rect.y, .width = rect.width, .height = rect.height};
 }
 
+/// A screen whose frames are shown when a test says so. All on the owner.
+class HeldScreen final : public Screen {
+  public:
+    explicit HeldScreen(Size preferred) { now.preferred = preferred; }
+
+    /// Show all frames up to this one, and tell.
+    void show(std::uint64_t frame) {
+        shown_ = frame;
+        listener().shown();
+    }
+    /// It is another one from now on.
+    void change(ScreenFacts facts) {
+        now = std::move(facts);
+        listener().changed();
+    }
+
+    [[nodiscard]] ScreenFacts facts() const override { return now; }
+    [[nodiscard]] Result<void> turn_on(const Picture& picture) override {
+        ++turned_on;
+        if (is_broken) {
+            picture_ = nullptr;
+            return fail(ErrorCode::failed, "DP-1: another program is DRM master");
+        }
+        picture_ = &picture;
+        return {};
+    }
+    void turn_off() override {
+        picture_ = nullptr;
+        shown_ = presented;
+    }
+    [[nodiscard]] std::uint64_t present(const Rect& damage) override {
+        damages.push_back(damage);
+        return ++presented;
+    }
+    [[nodiscard]] std::uint64_t shown() const override { return shown_; }
+    void set_cursor(const Cursor* its_cursor) override {
+        cursor = its_cursor != nullptr ? std::optional(*its_cursor) : std::nullopt;
+    }
+    void move_cursor(CursorPosition its_position) override { position = its_position; }
+    [[nodiscard]] bool read(const Canvas& to) const override {
+        if (picture_ != nullptr) {
+            picture_->paint(Rect::of(to.size), to);
+        }
+        return picture_ != nullptr;
+    }
+    [[nodiscard]] Result<void> resize(Size) override {
+        return fail(ErrorCode::wrong_state, "the display decides");
+    }
+    void close() override { picture_ = nullptr; }
+
+    ScreenFacts now;
+    bool is_broken = false;
+    int turned_on = 0;
+    std::uint64_t presented = 0;
+    std::vector<Rect> damages;
+    std::optional<Cursor> cursor;
+    CursorPosition position;
+
+  private:
+    const Picture* picture_ = nullptr;
+    std::uint64_t shown_ = 0;
+};
+
 struct RigOptions {
     std::vector<Size> screens{{.width = 64, .height = 48}};
     std::uint32_t refresh = 0; ///< mHz
+    bool is_held = false;      ///< HeldScreen instead of HeadlessScreen
     GpuLimits limits{};
     virtio::FeatureSet features{virtio::FeatureBit::version_1, f_edid, f_resource_uuid, f_resource_blob};
+    std::shared_ptr<std::vector<HeldScreen*>> held = std::make_shared<std::vector<HeldScreen*>>();
 };
 
 /// A driver with both queues.
@@ -143,15 +210,32 @@ struct GpuRig : kit::DeviceRig<GpuDevice> {
 
     explicit GpuRig(RigOptions its_options = {})
         : DeviceRig([&](virtio::DeviceContext context) {
-              std::vector<std::unique_ptr<Screen>> screens;
-              for (const auto& size : its_options.screens) {
-                  screens.push_back(
-                      std::make_unique<HeadlessScreen>(context.owner, size, its_options.refresh));
-              }
+              auto screens = make_screens(context.owner, its_options);
               return GpuDevice(std::move(context), std::move(screens), its_options.limits);
           }),
           options(std::move(its_options)) {
         start_driver();
+    }
+    static std::vector<std::unique_ptr<Screen>> make_screens(Reactor& owner, const RigOptions& options) {
+        std::vector<std::unique_ptr<Screen>> screens;
+        for (const auto& size : options.screens) {
+            if (options.is_held) {
+                auto held = std::make_unique<HeldScreen>(size);
+                options.held->push_back(held.get());
+                screens.push_back(std::move(held));
+            } else {
+                screens.push_back(std::make_unique<HeadlessScreen>(owner, size, options.refresh));
+            }
+        }
+        return screens;
+    }
+    /// On the owner, with one of the held screens.
+    template <class Act>
+    void with_screen(Act act, std::size_t number = 0) {
+        reactor->call([&] { act(*options.held->at(number)); });
+    }
+    void show(std::uint64_t frame, std::size_t number = 0) {
+        with_screen([&](HeldScreen& screen) { screen.show(frame); }, number);
     }
     void start_driver() {
         bring_up({&control, &cursor}, options.features);
