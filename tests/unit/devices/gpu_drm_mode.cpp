@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a screen on a graphics card decides, without a card.
+#include "base/unique_fd.hpp"
+#include "devices/gpu/backend_drm.hpp"
+#include "devices/gpu/drm_card.hpp"
 #include "devices/gpu/drm_connector.hpp"
 #include "devices/gpu/drm_events.hpp"
 #include "devices/gpu/drm_mode.hpp"
+#include "devices/gpu/drm_output.hpp"
 
 #include <array>
 #include <catch2/catch_test_macros.hpp>
+#include <drm.h>
+#include <fcntl.h>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 #include <vector>
 
 using namespace hvisor;
@@ -170,4 +177,43 @@ TEST_CASE("only the kernel's messages about the card count", "[gpu]") {
     // A name that begins alike is another card, with or without the last zero.
     CHECK_FALSE(concerns_card(message("x\0SUBSYSTEM=drm\0DEVNAME=dri/card01"), "card0"));
     CHECK(concerns_card(message("x\0SUBSYSTEM=drm\0DEVNAME=dri/card0"), "card0"));
+}
+
+TEST_CASE("nothing but a graphics card is opened, whatever a zone file names", "[gpu]") {
+    for (const std::string card : {"/dev/null", "../null", "", ".", "card", "cardinal", "card99999", "/proc/self/fd/0"}) {
+        INFO(card);
+        const auto found = DrmCard::find(card);
+        REQUIRE(!found);
+        CHECK(found.error().code == ErrorCode::not_found);
+        CHECK(found.error().message.starts_with("there is no graphics card " + card + "; /dev/dri has "));
+    }
+    const auto reactor = Reactor::start({.name = "gpu", .cpus = {}, .on_crash = {}}).value();
+    CHECK(DrmScreen::open(*reactor, {.card = "card99999"}).error().code == ErrorCode::not_found);
+}
+
+TEST_CASE("of a card's events those of flips are counted", "[gpu]") {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) == 0);
+    const UniqueFd reading(ends[0]);
+    const UniqueFd writing(ends[1]);
+    CHECK(take_flips(reading.get()) == 0);
+
+    const auto event_of = [](std::uint32_t type) {
+        drm_event_vblank event{};
+        event.base = {.type = type, .length = sizeof event};
+        return event;
+    };
+    const std::array events{event_of(DRM_EVENT_FLIP_COMPLETE), event_of(DRM_EVENT_VBLANK),
+                            event_of(DRM_EVENT_FLIP_COMPLETE)};
+    REQUIRE(::write(writing.get(), events.data(), sizeof events) == sizeof events);
+    CHECK(take_flips(reading.get()) == 2);
+    CHECK(take_flips(reading.get()) == 0);
+
+    // A length that cannot be does not lead anywhere.
+    for (const std::uint32_t length : {0U, 7U, 4096U}) {
+        auto broken = events;
+        broken[0].base.length = length;
+        REQUIRE(::write(writing.get(), broken.data(), sizeof broken) == sizeof broken);
+        CHECK(take_flips(reading.get()) == 1);
+    }
 }
