@@ -54,8 +54,8 @@ class Commands {
     [[nodiscard]] Outcome<Answer> unref(virtio::Reader body);
     [[nodiscard]] Outcome<Answer> attach_backing(virtio::Reader body);
     [[nodiscard]] Outcome<Answer> detach_backing(virtio::Reader body);
-    [[nodiscard]] Outcome<Answer> transfer_to_host(virtio::Reader body);
-    [[nodiscard]] Outcome<Answer> assign_uuid(virtio::Reader body);
+    [[nodiscard]] Outcome<Answer> transfer_to_host(virtio::Reader body) const;
+    [[nodiscard]] Outcome<Answer> assign_uuid(virtio::Reader body) const;
     void hide_all_of(const Resource& resource);
 
     // commands_scanout.cpp
@@ -64,7 +64,7 @@ class Commands {
     [[nodiscard]] Outcome<Answer> set_scanout(virtio::Reader body);
     [[nodiscard]] Outcome<Answer> set_scanout_blob(virtio::Reader body);
     [[nodiscard]] Outcome<Answer> flush(virtio::Reader body);
-    [[nodiscard]] Outcome<Answer> show(Scanout& scanout, const View& view);
+    [[nodiscard]] Outcome<Answer> show(Scanout& scanout, const View& view) const;
     [[nodiscard]] Outcome<Answer> update_cursor(virtio::Reader body);
     [[nodiscard]] Outcome<Answer> move_cursor(virtio::Reader body);
     [[nodiscard]] Outcome<ScanoutId> find_scanout(std::uint32_t id) const;

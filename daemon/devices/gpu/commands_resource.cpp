@@ -122,7 +122,7 @@ Outcome<Answer> Commands::detach_backing(virtio::Reader body) {
     return (*resource)->detach().transform([] { return Answer{}; });
 }
 
-Outcome<Answer> Commands::transfer_to_host(virtio::Reader body) {
+Outcome<Answer> Commands::transfer_to_host(virtio::Reader body) const {
     const auto command = take<TransferToHost2d>(body);
     if (!command) {
         return std::unexpected(command.error());
@@ -148,7 +148,7 @@ Outcome<Answer> Commands::transfer_to_host(virtio::Reader body) {
     return Answer{.bytes = *bytes};
 }
 
-Outcome<Answer> Commands::assign_uuid(virtio::Reader body) {
+Outcome<Answer> Commands::assign_uuid(virtio::Reader body) const {
     const auto command = take<ResourceOnly>(body);
     if (!command) {
         return std::unexpected(command.error());

@@ -131,7 +131,7 @@ Outcome<Answer> Commands::set_scanout_blob(virtio::Reader body) {
     return show(at(*id), View(*resource, framebuffer, *part));
 }
 
-Outcome<Answer> Commands::show(Scanout& scanout, const View& view) {
+Outcome<Answer> Commands::show(Scanout& scanout, const View& view) const {
     auto shown = scanout.show(view);
     if (shown.screen_error) {
         world_.screen_failed(*shown.screen_error);

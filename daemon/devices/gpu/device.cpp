@@ -61,20 +61,20 @@ struct GpuDevice::Impl {
 
     void listen() {
         for (const auto& scanout : scanouts) {
-            scanout->screen().listen({.shown =
-                                          [this, it = scanout.get()] {
-                                              device.turn([&] {
-                                                  it->note();
-                                                  settle();
-                                              });
-                                          },
-                                      .changed =
-                                          [this, it = scanout.get()] {
-                                              device.turn([&] {
-                                                  it->note();
-                                                  tell_change();
-                                              });
-                                          }});
+            auto& one = *scanout;
+            auto shown = [this, &one] {
+                device.turn([&] {
+                    one.note_frames();
+                    settle();
+                });
+            };
+            auto changed = [this, &one] {
+                device.turn([&] {
+                    one.note();
+                    tell_change();
+                });
+            };
+            one.screen().listen({.shown = std::move(shown), .changed = std::move(changed)});
         }
     }
     /// Answer all whose frames are to be seen.

@@ -65,14 +65,14 @@ std::optional<std::uint64_t> Scanout::flush(const GuestRect& changed) {
     }
     stale_ = {};
     const auto frame = screen_->present(part);
-    note();
+    note_frames();
     return frame;
 }
 
 void Scanout::catch_up() {
     if (view_ && !stale_.empty()) {
         static_cast<void>(screen_->present(std::exchange(stale_, {})));
-        note();
+        note_frames();
     }
 }
 
@@ -103,18 +103,23 @@ Result<Screenshot> Scanout::take_screenshot(bool with_cursor) const {
     return shot;
 }
 
-void Scanout::note() {
-    auto facts = screen_->facts();
+void Scanout::note_frames() {
     const auto frames = screen_->shown();
     const auto fresh = frames - std::exchange(seen_frames_, frames);
     const std::scoped_lock guard(lock_);
     rate_.add(fresh, FrameRate::Clock::now());
+    state_.frames += fresh;
+}
+
+void Scanout::note() {
+    note_frames();
+    auto facts = screen_->facts();
+    const std::scoped_lock guard(lock_);
     state_.connector = std::move(facts.connector);
     state_.is_connected = facts.is_connected;
     state_.is_on = view_.has_value();
     state_.size = view_ ? view_->size() : facts.preferred;
     state_.refresh = facts.refresh;
-    state_.frames += fresh;
 }
 
 ScanoutState Scanout::state() const {

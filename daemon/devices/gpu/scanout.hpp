@@ -54,7 +54,9 @@ class Scanout final : private Picture {
 
     [[nodiscard]] Result<Screenshot> take_screenshot(bool with_cursor) const;
 
-    /// The screen has shown more, or is another one.
+    /// The screen has shown more.
+    void note_frames();
+    /// The same, and it is another one, or shows something else.
     void note();
     /// Any thread; never waits for long.
     [[nodiscard]] ScanoutState state() const;

@@ -33,7 +33,7 @@ constexpr std::array outside{
 
 /// Resource 1 is an image and on the screen, 2 a blob; both have a backing.
 struct HostileRig : GpuRig {
-    explicit HostileRig(RigOptions options = {}) : GpuRig(std::move(options)) {
+    explicit HostileRig(RigOptions wanted = {}) : GpuRig(std::move(wanted)) {
         draw(1, pattern(size, 1));
         set_scanout(0, 1, Rect::of(size));
         const auto bytes = encode(pattern(size, 2), Format::b8g8r8x8_unorm);
@@ -42,11 +42,11 @@ struct HostileRig : GpuRig {
     /// Refused, and nothing has changed.
     template <class... Parts>
     void expect(Response response, Command type, const Parts&... parts) {
-        const auto memory = device.memory_used();
+        const auto kept = device.memory_used();
         const auto before = errors();
         CHECK(command(type, parts...).type() == response);
         CHECK(errors() == before + 1);
-        CHECK(device.memory_used() == memory);
+        CHECK(device.memory_used() == kept);
         CHECK(seen() == pattern(size, 1));
         CHECK(!needs_reset());
     }
