@@ -96,12 +96,21 @@ struct GpuDevice::Impl {
         device.put_config(offsetof(Config, events_read), std::as_bytes(std::span(fields)));
     }
 
+    void close_screens() {
+        if (!std::exchange(is_closed, true)) {
+            for (const auto& scanout : scanouts) {
+                scanout->screen().close();
+            }
+        }
+    }
+
     GpuDevice& device;
     ResourceTable resources; ///< outlives the scanouts
     Scanouts scanouts;
     Commands commands;
     FenceQueue replies;       ///< of the control queue
     std::uint32_t events = 0; ///< events_read
+    bool is_closed = false;   ///< the screens are
     std::string name;
 };
 
@@ -188,10 +197,12 @@ void GpuDevice::do_quiesce() {
     impl_->commands.forget_all();
 }
 
+void GpuDevice::disconnect() {
+    owner().call([this] { impl_->close_screens(); });
+}
+
 void GpuDevice::do_close() {
-    for (const auto& scanout : impl_->scanouts) {
-        scanout->screen().close();
-    }
+    impl_->close_screens();
 }
 
 std::vector<ScanoutState> GpuDevice::scanouts() {
@@ -216,7 +227,10 @@ Result<void> GpuDevice::resize(std::size_t scanout, Size size) {
         return fail(ErrorCode::no_such_device, "{} has no display {}", context().id, scanout);
     }
     Result<void> resized;
-    owner().call([&] { resized = impl_->scanouts[scanout]->screen().resize(size); });
+    owner().call([&] {
+        resized = impl_->is_closed ? fail(ErrorCode::wrong_state, "the zone has stopped")
+                                   : impl_->scanouts[scanout]->screen().resize(size);
+    });
     return resized;
 }
 

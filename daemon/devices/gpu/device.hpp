@@ -64,6 +64,10 @@ class GpuDevice final : public virtio::Device {
     /// Bytes that the driver makes the daemon keep, at most GpuLimits::memory.
     [[nodiscard]] std::uint64_t memory_used() const;
 
+    /// Gives the screens back: a zone that has stopped is kept for its consoles,
+    /// and another one may want to have its display.
+    void disconnect() override;
+
     [[nodiscard]] std::string_view type_name() const override { return "gpu"; }
     /// "headless", or the connectors: "HDMI-A-1, DP-1".
     [[nodiscard]] std::string backend_name() const override;
