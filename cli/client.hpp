@@ -4,6 +4,7 @@
 #include "failure.hpp"
 
 #include "device_block_proxy.hpp"
+#include "device_gpu_proxy.hpp"
 #include "device_net_proxy.hpp"
 #include "device_proxy.hpp"
 #include "job_proxy.hpp"
@@ -79,6 +80,7 @@ using ZoneProxy = Proxy<org::syswonder::hvisor1::Zone_proxy>;
 using JobProxy = Proxy<org::syswonder::hvisor1::Job_proxy>;
 using DeviceProxy = Proxy<org::syswonder::hvisor1::Device_proxy>;
 using NetProxy = Proxy<org::syswonder::hvisor1::Device::Net_proxy>;
+using GpuProxy = Proxy<org::syswonder::hvisor1::Device::Gpu_proxy>;
 using DiskProxy = Proxy<org::syswonder::hvisor1::Device::Block_proxy>;
 
 /// Where the daemon is. Both empty: on the system bus, or where there is no
@@ -128,6 +130,11 @@ class Client {
     template <class Call>
     [[nodiscard]] auto net(const sdbus::ObjectPath& path, Call call) {
         return use<NetProxy>(path, std::move(call));
+    }
+    /// Use the object of a GPU device: `call` gets a GpuProxy.
+    template <class Call>
+    [[nodiscard]] auto gpu(const sdbus::ObjectPath& path, Call call) {
+        return use<GpuProxy>(path, std::move(call));
     }
     /// Use the object of a block device: `call` gets a DiskProxy.
     template <class Call>

@@ -18,6 +18,8 @@ using Command = std::function<Outcome<void>(Client&)>;
 /// `command` when it is chosen. `output` is set by the time a command runs.
 void add_zone_commands(CLI::App& app, Command& command, const Output& output);
 void add_device_commands(CLI::App& app, Command& command, const Output& output);
+void add_display_commands(CLI::App& app, Command& command, const Output& output);
+void add_screenshot(CLI::App& app, Command& command, const Output& output);
 void add_daemon_commands(CLI::App& app, Command& command, const Output& output);
 void add_job_commands(CLI::App& app, Command& command, const Output& output);
 void add_monitor(CLI::App& app, Command& command, const Output& output);

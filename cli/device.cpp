@@ -73,7 +73,7 @@ Outcome<void> show(Client& client, const DeviceName& name, const Output& output)
     if (output.json) {
         std::print("{}", to_json(device->json()));
     } else {
-        print_device(device->properties);
+        print_device(*device);
     }
     return {};
 }

@@ -2,6 +2,7 @@
 #include "device_text.hpp"
 
 #include "client.hpp"
+#include "display.hpp"
 #include "format.hpp"
 
 #include <cstdint>
@@ -46,13 +47,23 @@ std::string interrupt_line(const JsonObject& device) {
     return line;
 }
 
+std::string display_line(const Display& display) {
+    const std::string what = display.connector.empty() ? "headless" : display.connector;
+    if (!display.is_connected) {
+        return what + ", nothing is plugged in";
+    }
+    return std::format("{}, {} by {}, {}, {} frames", what, display.width, display.height,
+                       display.is_on ? "on" : "off", display.frames);
+}
+
 } // namespace
 
 void print_field(std::string_view name, std::string_view value) {
     std::println("  {:<14} {}", std::format("{}:", name), printable(value));
 }
 
-void print_device(const JsonObject& device) {
+void print_device(const Object& object) {
+    const JsonObject& device = object.properties;
     const auto status = value_of<std::uint32_t>(device, "Status");
     const auto last_register = value_of<std::string>(device, "LastRegister");
     std::println("{}", printable(value_of<std::string>(device, "Id")));
@@ -74,6 +85,9 @@ void print_device(const JsonObject& device) {
                                         value_of<bool>(device, "Plugged") ? "" : ", the cable is pulled out",
                                         value_of<std::string>(device, "Mac"),
                                         value_of<std::uint16_t>(device, "Mtu")));
+    }
+    for (const Display& display : displays_of(object)) {
+        print_field(std::format("Display {}", display.number), display_line(display));
     }
     int index = 0;
     for (const auto& queue : value_of<std::vector<Dictionary>>(device, "Queues")) {

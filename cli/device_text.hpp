@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "json.hpp"
+#include "objects.hpp"
 
 #include <string_view>
 
@@ -11,6 +11,6 @@ namespace hvisor::cli {
 void print_field(std::string_view name, std::string_view value);
 
 /// All that helps at bring-up, from the properties of a device object.
-void print_device(const JsonObject& device);
+void print_device(const Object& device);
 
 } // namespace hvisor::cli

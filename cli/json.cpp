@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json.hpp"
 
+#include "display.hpp"
+
 #include <rapidjson/prettywriter.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
 #include <concepts>
 #include <cstdint>
+#include <tuple>
 #include <type_traits>
 
 namespace hvisor::cli {
@@ -48,6 +51,14 @@ void write(Writer& writer, const std::map<std::string, Value>& object) {
     writer.EndObject();
 }
 
+template <class Writer, class... Values>
+void write(Writer& writer, const sdbus::Struct<Values...>& values) {
+    writer.StartArray();
+    const std::tuple<Values...>& members = values;
+    std::apply([&](const auto&... each) { (write(writer, each), ...); }, members);
+    writer.EndArray();
+}
+
 template <class Writer, class Value>
 void write(Writer& writer, const std::vector<Value>& array) {
     writer.StartArray();
@@ -77,7 +88,8 @@ void write(Writer& writer, const sdbus::Variant& value) {
         write_one_of<Writer, std::string, sdbus::ObjectPath, bool, std::uint8_t, std::uint16_t, std::uint32_t,
                      std::uint64_t, std::int32_t, std::int64_t, double, std::vector<std::uint32_t>,
                      std::vector<std::uint64_t>, std::vector<std::string>, std::vector<JsonObject>,
-                     JsonObject, std::map<std::string, std::uint64_t>>(writer, value);
+                     JsonObject, std::map<std::string, std::uint64_t>, DisplayShapes, DisplayCounts>(writer,
+                                                                                                     value);
     if (!written) {
         writer.Null();
     }

@@ -69,6 +69,8 @@ int run(int argc, char** argv) {
     add_output_options(app, output);
     add_zone_commands(app, command, output);
     add_device_commands(app, command, output);
+    add_display_commands(app, command, output);
+    add_screenshot(app, command, output);
     add_daemon_commands(app, command, output);
     add_job_commands(app, command, output);
     add_monitor(app, command, output);

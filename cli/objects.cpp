@@ -16,6 +16,7 @@ Object make_object(const sdbus::ObjectPath& path, const Interfaces& interfaces) 
     for (const auto& [name, properties] : interfaces) {
         object.is_disk |= name == DiskProxy::INTERFACE_NAME;
         object.is_net |= name == NetProxy::INTERFACE_NAME;
+        object.is_gpu |= name == GpuProxy::INTERFACE_NAME;
         for (const auto& [key, value] : properties) {
             object.properties.emplace(key, value);
         }

@@ -15,6 +15,7 @@ struct Object {
     JsonObject properties;
     bool is_disk = false; ///< it has Device.Block
     bool is_net = false;  ///< it has Device.Net
+    bool is_gpu = false;  ///< it has Device.Gpu
 
     /// The same with the path as "Path".
     [[nodiscard]] JsonObject json() const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "openmetrics.hpp"
 
+#include "display.hpp"
 #include "queue_numbers.hpp"
 
 #include <algorithm>
@@ -165,6 +166,22 @@ std::string queue_metrics(const std::vector<ZoneObjects>& zones) {
            times.text();
 }
 
+std::string display_metrics(const std::vector<ZoneObjects>& zones) {
+    Family on("display_on", gauge, "1 while the zone shows a picture on the display.");
+    Family frames("display_frames", counter, "Pictures that the display has shown.");
+    for (const auto& [zone, devices] : zones) {
+        for (const Object& device : devices) {
+            for (const Display& display : displays_of(device)) {
+                Labels labels = labels_of(zone, device);
+                labels.emplace_back("display", std::to_string(display.number));
+                on.add(labels, display.is_on ? 1 : 0);
+                frames.add(labels, display.frames);
+            }
+        }
+    }
+    return on.text() + frames.text();
+}
+
 } // namespace
 
 std::string openmetrics(const std::vector<ZoneObjects>& zones,
@@ -176,7 +193,8 @@ std::string openmetrics(const std::vector<ZoneObjects>& zones,
         family.add({}, value);
         text += family.text();
     }
-    return text + zone_metrics(zones) + device_metrics(zones) + queue_metrics(zones) + "# EOF\n";
+    return text + zone_metrics(zones) + device_metrics(zones) + queue_metrics(zones) +
+           display_metrics(zones) + "# EOF\n";
 }
 
 } // namespace hvisor::cli

@@ -50,7 +50,7 @@ Outcome<void> show(Client& client, const std::string& name, const Output& output
     print_zone(found->zone.properties);
     for (const auto& device : found->devices) {
         std::println();
-        print_device(device.properties);
+        print_device(device);
     }
     return {};
 }

@@ -28,6 +28,10 @@ device detach    | running device        | --force
 device resize    | running device number |
 device swap      | running device file   |
 device link      | running device updown |
+display list     | running               |
+display connectors |                     |
+display resize   | running text          | --display=number
+screenshot       | running file          | --display=number --cursor --force
 job list         |                       |
 job wait         | job                   | --timeout=number
 job cancel       | job                   |

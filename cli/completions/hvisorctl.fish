@@ -155,6 +155,16 @@ __hvisorctl_command 'device resize' 'Make a disk larger, or tell its zone that i
 __hvisorctl_command 'device swap' 'Put another image into a disk' $running '(__hvisorctl_devices 2)' '(__fish_complete_path)'
 __hvisorctl_command 'device link' 'Plug the cable of a network device in, or pull it out' $running '(__hvisorctl_devices 2)' 'up down'
 
+__hvisorctl_command display 'Displays of zones'
+__hvisorctl_command 'display list' 'List the displays of a zone, or of all' $running
+__hvisorctl_command 'display connectors' "List where the root zone's graphics cards have displays"
+__hvisorctl_command 'display resize' 'Ask a zone to draw on a headless display of another size' $running
+__hvisorctl_option 'display resize' -l display -x -d 'Number of the display'
+__hvisorctl_command screenshot "Save what a zone's display shows as a PNG" $running '(__fish_complete_suffix .png)'
+__hvisorctl_option screenshot -l display -x -d 'Number of the display'
+__hvisorctl_option screenshot -l cursor -d 'With the mouse pointer'
+__hvisorctl_option screenshot -l force -d 'Overwrite a file that is there'
+
 __hvisorctl_command job 'What the daemon is busy with'
 __hvisorctl_command 'job list' 'List what is being started and shut down'
 __hvisorctl_command 'job wait' 'Wait for the end of a job, and end as it does' '(__hvisorctl_jobs)'

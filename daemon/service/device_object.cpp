@@ -22,6 +22,10 @@ DeviceObject::DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Samp
     if (state_.link) {
         net_.emplace(context, getObject().getObjectPath(), zone_, state_.id, *state_.link);
     }
+    if (state_.gpu) {
+        gpu_.emplace(context, getObject().getObjectPath(), zone_, state_.id, *state_.gpu,
+                     [this] { return sample().gpu; });
+    }
     announce([this] { emitInterfacesAddedSignal(); });
 }
 
@@ -54,6 +58,9 @@ void DeviceObject::update(const zone::DeviceState& state) {
     }
     if (net_ && state.link) {
         net_->update(*state.link);
+    }
+    if (gpu_ && state.gpu) {
+        gpu_->update(*state.gpu);
     }
     if (!changed.empty()) {
         announce([&] { getObject().emitPropertiesChangedSignal(INTERFACE_NAME, changed); });

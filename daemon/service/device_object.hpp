@@ -3,6 +3,7 @@
 
 #include "service/bus_values.hpp"
 #include "service/disk_interface.hpp"
+#include "service/gpu_interface.hpp"
 #include "service/net_interface.hpp"
 #include "service/object_context.hpp"
 #include "zone/zone_devices.hpp"
@@ -67,6 +68,7 @@ class DeviceObject final
     Sampler sampler_;
     std::optional<DiskInterface> disk_; ///< of a block device
     std::optional<NetInterface> net_;   ///< of a network device
+    std::optional<GpuInterface> gpu_;   ///< of a GPU device
 };
 
 } // namespace hvisor::service

@@ -128,6 +128,12 @@ std::vector<Dictionary> ManagerObject::ListZones() {
     return zones;
 }
 
+// Reading is open to everybody.
+void ManagerObject::ListConnectors(sdbus::Result<std::vector<Dictionary>>&& result, Dictionary options) {
+    check_options(options, {});
+    context_.device_actions.list_connectors(std::move(result));
+}
+
 std::string ManagerObject::Version() {
     return HVISORD_VERSION;
 }

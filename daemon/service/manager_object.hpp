@@ -44,6 +44,7 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
                          std::string config, BusFiles files, Dictionary options) override;
     void ShutdownZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) override;
     std::vector<Dictionary> ListZones() override;
+    void ListConnectors(sdbus::Result<std::vector<Dictionary>>&& result, Dictionary options) override;
     std::string Version() override;
     std::string HypervisorState() override;
     std::string HypervisorReason() override;

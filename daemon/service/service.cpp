@@ -58,7 +58,7 @@ Service::Service(MainLoop& loop, const Foundation& foundation, std::optional<Lis
       calls_(control_, [this] { update(); }),
       file_calls_(files_, [this] { update(); }),
       actions_(zones_, calls_, file_calls_, jobs_, power_offs_),
-      device_actions_(zones_, calls_) {}
+      device_actions_(zones_, calls_, file_calls_) {}
 
 Service::~Service() {
     zones_.on_change({});

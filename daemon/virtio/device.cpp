@@ -71,6 +71,13 @@ bool Device::write_config(std::size_t offset, std::span<const std::byte> from) {
 }
 
 void Device::update_config(std::size_t offset, std::span<const std::byte> bytes) {
+    put_config(offset, bytes);
+    if (running_) {
+        raise(interrupt_config_change);
+    }
+}
+
+void Device::put_config(std::size_t offset, std::span<const std::byte> bytes) {
     // Odd while the change goes on: see config_generation().
     config_generation_.fetch_add(1);
     std::atomic_thread_fence(std::memory_order_release);
@@ -78,9 +85,6 @@ void Device::update_config(std::size_t offset, std::span<const std::byte> bytes)
         config_.at(offset + i).set(std::to_integer<std::uint8_t>(bytes[i]));
     }
     config_generation_.fetch_add(1);
-    if (running_) {
-        raise(interrupt_config_change);
-    }
 }
 
 std::uint32_t Device::config_generation() {

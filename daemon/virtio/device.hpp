@@ -234,6 +234,8 @@ class Device {
     void signal_lent(std::size_t index);
     /// Change the configuration space, and tell the driver.
     void update_config(std::size_t offset, std::span<const std::byte> bytes);
+    /// The same for what the driver has asked for itself: no interrupt says so.
+    void put_config(std::size_t offset, std::span<const std::byte> bytes);
     void count_bytes(std::size_t queue, std::uint64_t bytes) { states_.at(queue).metrics.bytes.add(bytes); }
     void count_error(std::size_t queue) { states_.at(queue).metrics.errors.add(1); }
     [[nodiscard]] bool negotiated(FeatureBit bit) const { return negotiated_.has(bit); }

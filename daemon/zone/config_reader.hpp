@@ -23,6 +23,9 @@ class ConfigReader {
 
     [[nodiscard]] const std::string& pointer() const { return pointer_; }
     [[nodiscard]] bool is(JsonValue::Kind kind) const { return value_->kind == kind; }
+    [[nodiscard]] bool is_empty_array() const {
+        return is(JsonValue::Kind::array) && value_->elements.empty();
+    }
     [[nodiscard]] std::string key(std::string_view name) const;
     [[nodiscard]] Form form() const { return problems_->form(); }
     void problem(std::string_view what) const { problems_->add(pointer_, what); }

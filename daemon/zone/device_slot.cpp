@@ -3,6 +3,8 @@
 
 #include "base/reactor.hpp"
 #include "devices/entropy/device.hpp"
+#include "devices/gpu/backend_drm.hpp"
+#include "devices/gpu/backend_headless.hpp"
 #include "devices/vsock/device.hpp"
 #include "devices/vsock/vhost.hpp"
 
@@ -17,11 +19,26 @@ namespace {
 /// After 30 s, when Linux begins to look after a disk of its own, it would be too late.
 constexpr std::chrono::seconds stall_time{10};
 
+/// Hz, as people write it, and mHz, as displays have it.
+constexpr std::uint32_t millihertz = 1000;
+
+Result<std::unique_ptr<devices::gpu::Screen>>
+open_screen(Reactor& owner, const GpuConfig& gpu, const DisplayConfig& display, const std::string& zone) {
+    const devices::gpu::Size size{.width = display.width, .height = display.height};
+    if (gpu.backend == GpuBackend::headless) {
+        return std::make_unique<devices::gpu::HeadlessScreen>(owner, size, display.refresh * millihertz);
+    }
+    return devices::gpu::DrmScreen::open(owner, {.card = gpu.card,
+                                                 .connector = display.connector,
+                                                 .size = size,
+                                                 .user = std::format("zone {}", zone)});
+}
+
 } // namespace
 
 std::string_view type_of(const DeviceSettings& settings) {
-    constexpr std::array<std::string_view, 5> names{"block", "console", "net", "entropy",
-                                                    "vsock"}; // as in the variant
+    constexpr std::array<std::string_view, 6> names{"block",   "console", "net",
+                                                    "entropy", "vsock",   "gpu"}; // as in the variant
     return names.at(settings.model.index());
 }
 
@@ -38,7 +55,8 @@ Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, 
                                                     .port = context.trap_loop,
                                                     // Which thread owns which queue is decided here: TrapLoop
                                                     // all, because no back end blocks, and a hand-over to
-                                                    // another thread is the dearest thing on their way.
+                                                    // another thread is the dearest thing on their way. But
+                                                    // see make_gpu().
                                                     .owner = context.trap_loop.reactor()});
         !made) {
         return std::unexpected(
@@ -67,6 +85,39 @@ Result<void> DeviceSlot::make_vsock(const VsockSettings& settings, virtio::Devic
     }
     device_ = std::make_unique<devices::vsock::VsockDevice>(std::move(context), std::move(*vhost),
                                                             settings.cid, std::move(*helper));
+    return {};
+}
+
+/// A picture of some megabytes is copied in a millisecond or ten, for which no
+/// guest CPU shall wait at a register: so the device has a thread of its own.
+Result<void> DeviceSlot::make_gpu(const GpuSettings& settings, virtio::DeviceContext context) {
+    auto owner =
+        Reactor::start({.name = std::format("gpu-{}", context.zone_name), .cpus = {}, .on_crash = {}});
+    if (!owner) {
+        return std::unexpected(std::move(owner).error());
+    }
+    owner_ = std::move(*owner);
+    const GpuConfig& config = settings.config;
+    std::vector<std::unique_ptr<devices::gpu::Screen>> screens;
+    for (const DisplayConfig& display : config.displays) {
+        auto screen = open_screen(*owner_, config, display, context.zone_name);
+        if (!screen) {
+            return std::unexpected(std::move(screen).error().with_context(settings.location));
+        }
+        screens.push_back(std::move(*screen));
+    }
+    auto gpu = std::make_unique<devices::gpu::GpuDevice>(
+        virtio::DeviceContext{.zone = context.zone,
+                              .zone_name = std::move(context.zone_name),
+                              .id = std::move(context.id),
+                              .interrupt = context.interrupt,
+                              .memory = std::move(context.memory),
+                              .port = context.port,
+                              .owner = *owner_},
+        std::move(screens), devices::gpu::GpuLimits{.resources = config.resources, .memory = config.memory});
+    gpu_ = gpu.get();
+    gpu_memory_ = config.memory;
+    device_ = std::move(gpu);
     return {};
 }
 
@@ -103,6 +154,9 @@ Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceCont
     if (const auto* vsock = std::get_if<VsockSettings>(&settings.model)) {
         return make_vsock(*vsock, std::move(context));
     }
+    if (const auto* gpu = std::get_if<GpuSettings>(&settings.model)) {
+        return make_gpu(*gpu, std::move(context));
+    }
     std::vector<devices::console::PortOptions> ports;
     auto& wanted = std::get<ConsoleSettings>(settings.model);
     for (auto& port : wanted.ports) {
@@ -131,6 +185,21 @@ std::vector<PortState> DeviceSlot::port_states() const {
                           .has_typist = port.has_typist});
     }
     return states;
+}
+
+GpuState DeviceSlot::gpu_state() const {
+    GpuState state{.displays = {}, .memory_used = gpu_->memory_used(), .memory_limit = gpu_memory_};
+    for (auto& scanout : gpu_->scanouts()) {
+        state.displays.push_back({.connector = std::move(scanout.connector),
+                                  .is_connected = scanout.is_connected,
+                                  .is_on = scanout.is_on,
+                                  .width = scanout.size.width,
+                                  .height = scanout.size.height,
+                                  .refresh = scanout.refresh,
+                                  .frames = scanout.frames,
+                                  .frames_per_second = scanout.frames_per_second});
+    }
+    return state;
 }
 
 DeviceState DeviceSlot::inspect() const {
@@ -168,6 +237,9 @@ DeviceState DeviceSlot::inspect() const {
                       .mtu = net_->mtu(),
                       .is_plugged = net_->is_plugged(),
                       .is_up = net_->is_link_up()};
+    }
+    if (gpu_ != nullptr) {
+        state.gpu = gpu_state();
     }
     return state;
 }

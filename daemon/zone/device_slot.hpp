@@ -2,8 +2,10 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/reactor.hpp"
 #include "devices/block/device.hpp"
 #include "devices/console/device.hpp"
+#include "devices/gpu/device.hpp"
 #include "devices/net/device.hpp"
 #include "guest/guest_memory.hpp"
 #include "hypervisor/trap_loop.hpp"
@@ -55,6 +57,7 @@ class DeviceSlot {
     [[nodiscard]] devices::console::ConsoleDevice* console() const { return console_; }
     [[nodiscard]] devices::block::BlockDevice* block() const { return block_; }
     [[nodiscard]] devices::net::NetDevice* net() const { return net_; }
+    [[nodiscard]] devices::gpu::GpuDevice* gpu() const { return gpu_; }
 
     /// Any thread.
     [[nodiscard]] DeviceState inspect() const;
@@ -63,14 +66,19 @@ class DeviceSlot {
     DeviceSlot(std::uint64_t address, std::uint64_t length) : address_(address), length_(length) {}
     [[nodiscard]] Result<void> make_device(DeviceSettings settings, virtio::DeviceContext context);
     [[nodiscard]] Result<void> make_vsock(const VsockSettings& settings, virtio::DeviceContext context);
+    [[nodiscard]] Result<void> make_gpu(const GpuSettings& settings, virtio::DeviceContext context);
     [[nodiscard]] std::vector<PortState> port_states() const;
+    [[nodiscard]] GpuState gpu_state() const;
 
     const std::uint64_t address_;
     const std::uint64_t length_;
+    std::unique_ptr<Reactor> owner_; ///< of the device's own, where it has one
     std::unique_ptr<virtio::Device> device_;
     devices::console::ConsoleDevice* console_ = nullptr;
     devices::block::BlockDevice* block_ = nullptr;
     devices::net::NetDevice* net_ = nullptr;
+    devices::gpu::GpuDevice* gpu_ = nullptr;
+    std::uint64_t gpu_memory_ = 0; ///< the limit
     std::unique_ptr<virtio::MmioTransport> transport_;
 };
 

@@ -29,6 +29,7 @@ std::string_view driver_name(const DeviceState& device) {
     static const std::map<std::string_view, std::string_view> names{
         {"block", "CONFIG_VIRTIO_BLK, virtio_blk"},
         {"console", "CONFIG_VIRTIO_CONSOLE, virtio_console"},
+        {"gpu", "CONFIG_DRM_VIRTIO_GPU, virtio_gpu"},
         {"entropy", "CONFIG_HW_RANDOM_VIRTIO, virtio_rng"},
         {"net", "CONFIG_VIRTIO_NET, virtio_net"},
         {"vsock", "CONFIG_VIRTIO_VSOCKETS, vmw_vsock_virtio_transport"}};

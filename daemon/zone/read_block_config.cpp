@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t longest_serial = 20; // virtio 1.2, 5.2.6.1
 /// As many as a device can have.
-constexpr std::uint64_t most_queues = 16;
+constexpr std::uint16_t most_queues = 16;
 
 bool read_flag(const ConfigReader& device, std::string_view name) {
     const auto value = device.find(name);
@@ -46,7 +46,7 @@ BlockConfig read_block_config(const ConfigReader& device) {
         block.serial = read_serial(*value);
     }
     if (const auto value = device.find("queues")) {
-        block.queues = read_between(*value, 1, most_queues);
+        block.queues = read_between<std::uint16_t>(*value, 1, most_queues);
     }
     block.limit = read_limit(device, "rate_limit", "requests");
     return block;

@@ -22,12 +22,12 @@ TokenBucket::Settings read_bucket(const ConfigReader& limit, std::string_view un
 
 } // namespace
 
-std::uint16_t read_between(const ConfigReader& value, std::uint64_t least, std::uint64_t most) {
+std::uint64_t read_number(const ConfigReader& value, std::uint64_t least, std::uint64_t most) {
     const auto number = value.number(most);
     if (number && *number < least) {
         value.problem(std::format("{} is too small; expected at least {}", *number, least));
     }
-    return static_cast<std::uint16_t>(number.value_or(least));
+    return number.value_or(least);
 }
 
 Throttle::Settings read_limit(const ConfigReader& value, std::string_view unit) {

@@ -9,8 +9,13 @@
 
 namespace hvisor::zone {
 
-/// A number from `least` to `most`, in the largest type that a device needs.
-[[nodiscard]] std::uint16_t read_between(const ConfigReader& value, std::uint64_t least, std::uint64_t most);
+/// A number from `least`, which stands for one that is not, to `most`.
+[[nodiscard]] std::uint64_t read_number(const ConfigReader& value, std::uint64_t least, std::uint64_t most);
+/// The same in a type that holds `most`.
+template <class T>
+[[nodiscard]] T read_between(const ConfigReader& value, T least, T most) {
+    return static_cast<T>(read_number(value, least, most));
+}
 
 /// An object such as {"bytes_per_second": …, "bytes_burst": …, "frames_per_second": …,
 /// "frames_burst": …}, where `unit` is "frames"; at least one of the rates.

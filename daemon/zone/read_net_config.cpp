@@ -14,10 +14,10 @@ namespace {
 /// The longest name of a network interface in Linux.
 constexpr std::size_t longest_name = 15;
 /// What a tap takes (virtio 1.2, 5.1.4.1 begins at 68, too).
-constexpr std::uint64_t least_mtu = 68;
-constexpr std::uint64_t largest_mtu = 65521;
+constexpr std::uint16_t least_mtu = 68;
+constexpr std::uint16_t largest_mtu = 65521;
 /// Two queues a pair and the control queue in the 16 that a device can have.
-constexpr std::uint64_t most_pairs = 7;
+constexpr std::uint16_t most_pairs = 7;
 
 /// As the kernel has it, which also takes a % for a place to put a number.
 bool is_interface_name(std::string_view name) {
@@ -79,7 +79,7 @@ NetConfig read_net_config(const ConfigReader& device) {
         net.mtu = read_between(*value, least_mtu, largest_mtu);
     }
     if (const auto value = device.find("queue_pairs")) {
-        net.queue_pairs = read_between(*value, 1, most_pairs);
+        net.queue_pairs = read_between<std::uint16_t>(*value, 1, most_pairs);
     }
     if (const auto limit = device.find("rate_limit");
         limit && limit->require_object(R"("transmit" and "receive")")) {

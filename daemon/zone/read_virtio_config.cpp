@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/config_reader.hpp"
 #include "zone/read_block_config.hpp"
+#include "zone/read_gpu_config.hpp"
 #include "zone/read_limits.hpp"
 #include "zone/read_net_config.hpp"
 #include "zone/read_virtio_device.hpp"
@@ -25,11 +26,11 @@ constexpr std::uint64_t largest_cid = 0xfffffffe;
 
 /// Devices of upstream that this version has no model for.
 bool is_unsupported_type(std::string_view word) {
-    return word == "gpu" || word == "scmi";
+    return word == "scmi";
 }
 
 std::optional<DeviceType> read_type(const ConfigReader& device) {
-    constexpr std::string_view types = R"("blk", "console", "net", "rng" or "vsock")";
+    constexpr std::string_view types = R"("blk", "console", "gpu", "net", "rng" or "vsock")";
     const auto value = device.require("type", types);
     const auto word = value ? value->string(types) : std::nullopt;
     if (word == "blk") {
@@ -37,6 +38,9 @@ std::optional<DeviceType> read_type(const ConfigReader& device) {
     }
     if (word == "console") {
         return DeviceType::console;
+    }
+    if (word == "gpu") {
+        return DeviceType::gpu;
     }
     if (word == "net") {
         return DeviceType::net;
@@ -147,6 +151,9 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices,
     if (type == DeviceType::net) {
         device.net = read_net_config(value);
     }
+    if (type == DeviceType::gpu) {
+        device.gpu = read_gpu_config(value);
+    }
     if (type == DeviceType::console) {
         read_ports(value, device.ports);
         if (const auto journal = value.find("journal")) {
@@ -239,6 +246,14 @@ void check_cids(const VirtioConfig& config, Problems& problems) {
     }
 }
 
+/// Linux's driver for sockets takes one and refuses the next; and the screens of a zone are one desktop.
+void check_at_most_one(const ConfigReader& array, const std::vector<VirtioDevice>& devices, DeviceType type,
+                       std::string_view word) {
+    if (std::ranges::count(devices, type, &VirtioDevice::type) > 1) {
+        array.problem(std::format("there are several {} devices; expected at most one a zone", word));
+    }
+}
+
 } // namespace
 
 std::vector<std::string> read_virtio_devices(const ConfigReader& array, std::vector<VirtioDevice>& devices) {
@@ -246,12 +261,8 @@ std::vector<std::string> read_virtio_devices(const ConfigReader& array, std::vec
     for (const ConfigReader& device : array.elements(max_devices, "devices")) {
         read_device(device, devices, disabled);
     }
-    // A driver in Linux takes one and refuses the next.
-    const auto is_vsock = [](const VirtioDevice& device) { return device.type == DeviceType::vsock; };
-    const auto first = std::ranges::find_if(devices, is_vsock);
-    if (first != devices.end() && std::ranges::any_of(first + 1, devices.end(), is_vsock)) {
-        array.problem("there are several vsock devices; expected at most one a zone");
-    }
+    check_at_most_one(array, devices, DeviceType::vsock, "vsock");
+    check_at_most_one(array, devices, DeviceType::gpu, "gpu");
     return disabled;
 }
 

@@ -23,7 +23,7 @@ struct RamMapping {
     std::string pointer;
 };
 
-enum class DeviceType { block, console, net, entropy, vsock };
+enum class DeviceType { block, console, net, entropy, vsock, gpu };
 
 /// What a disk has beside a window and an interrupt.
 struct BlockConfig {
@@ -52,6 +52,33 @@ struct VirtioPort {
     bool is_console = false;
 };
 
+enum class GpuBackend {
+    drm,      ///< a connector of a graphics card
+    headless, ///< nothing but screenshots
+};
+
+/// What Linux's driver takes for a screen (XRES_MIN, XRES_MAX in virtgpu_display.c).
+inline constexpr std::uint32_t least_display_side = 32;
+inline constexpr std::uint32_t largest_display_side = 8192;
+
+/// One screen of a GPU device.
+struct DisplayConfig {
+    std::string connector{};   ///< "HDMI-A-1"; "" for the first with a display that is free
+    std::uint32_t width = 0;   ///< 0 for what the display prefers
+    std::uint32_t height = 0;  ///< the same
+    std::uint32_t refresh = 0; ///< frames a second, of a headless screen
+    std::string pointer{};
+};
+
+/// What a GPU device has beside a window and an interrupt.
+struct GpuConfig {
+    GpuBackend backend = GpuBackend::drm;
+    std::string card; ///< "/dev/dri/card0"; "" for the first with a display that is free
+    std::vector<DisplayConfig> displays;
+    std::uint64_t memory = std::uint64_t{256} << 20; ///< bytes that the driver can have
+    std::uint32_t resources = 4096;                  ///< the same, of pictures
+};
+
 struct VirtioDevice {
     DeviceType type = DeviceType::console;
     std::uint64_t address = 0;
@@ -59,6 +86,7 @@ struct VirtioDevice {
     std::uint32_t interrupt = 0;
     BlockConfig block;
     NetConfig net;
+    GpuConfig gpu;
     std::vector<VirtioPort> ports; ///< of a console
     bool journal = false;          ///< the same: what the guest prints is logged, too
     std::uint32_t cid = 0;         ///< of a socket device

@@ -23,6 +23,8 @@ std::string_view type_word(DeviceType type) {
         return "rng";
     case DeviceType::vsock:
         return "vsock";
+    case DeviceType::gpu:
+        return "gpu";
     }
     std::unreachable();
 }
@@ -101,6 +103,41 @@ void add_ports(JsonMembers& members, const std::vector<VirtioPort>& ports) {
     }
 }
 
+void add_display(JsonMembers& members, const DisplayConfig& display) {
+    if (!display.connector.empty()) {
+        members.add("connector", json_string(display.connector));
+    }
+    members.add_optional("width", display.width);
+    members.add_optional("height", display.height);
+    members.add_optional("refresh", display.refresh);
+}
+
+void add_gpu(JsonMembers& members, const GpuConfig& gpu) {
+    if (gpu.backend == GpuBackend::headless) {
+        members.add("backend", json_string("headless"));
+    }
+    if (!gpu.card.empty()) {
+        members.add("card", json_string(gpu.card));
+    }
+    if (gpu.displays.size() == 1) {
+        add_display(members, gpu.displays.front());
+    } else {
+        std::vector<std::string> list;
+        for (const DisplayConfig& display : gpu.displays) {
+            JsonMembers one;
+            add_display(one, display);
+            list.push_back(one.line());
+        }
+        members.add("displays", "[" + join(list, ", ") + "]");
+    }
+    if (gpu.memory != GpuConfig{}.memory) {
+        members.add_number("memory", gpu.memory);
+    }
+    if (gpu.resources != GpuConfig{}.resources) {
+        members.add_number("resources", gpu.resources);
+    }
+}
+
 } // namespace
 
 std::string write_virtio_device(const VirtioDevice& device) {
@@ -128,6 +165,9 @@ std::string write_virtio_device(const VirtioDevice& device) {
         break;
     case DeviceType::vsock:
         members.add_number("cid", device.cid);
+        break;
+    case DeviceType::gpu:
+        add_gpu(members, device.gpu);
         break;
     }
     return members.line();

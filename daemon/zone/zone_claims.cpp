@@ -59,6 +59,17 @@ void check_ranges(const ZoneConfig& zone, const ZoneClaims& other, Problems& pro
     }
 }
 
+void check_connectors(const VirtioDevice& device, const ZoneClaims& other, Problems& problems) {
+    for (const DisplayConfig& display : device.gpu.displays) {
+        if (std::ranges::contains(other.connectors, display.connector)) {
+            problems.add(display.pointer + "/connector",
+                         std::format("the connector {} shows zone {}; expected one that no zone uses",
+                                     display.connector, other.zone),
+                         ErrorCode::resource_busy);
+        }
+    }
+}
+
 } // namespace
 
 std::string absolute_path(const std::string& path, const std::string& folder) {
@@ -81,6 +92,9 @@ void check_device_claims(std::span<const VirtioDevice> devices, const std::strin
                                      other.zone),
                          ErrorCode::resource_busy);
         }
+        if (device.type == DeviceType::gpu) {
+            check_connectors(device, other, problems);
+        }
         if (device.type != DeviceType::block) {
             continue;
         }
@@ -102,7 +116,13 @@ std::string folder_of(const JsonDocument& document) {
 
 ZoneClaims claims_of(const ZoneConfig& zone, std::span<const VirtioDevice> devices,
                      const std::string& folder) {
-    ZoneClaims claims{.zone = zone.name, .ranges = {}, .interrupts = {}, .taps = {}, .cids = {}, .disks = {}};
+    ZoneClaims claims{.zone = zone.name,
+                      .ranges = {},
+                      .interrupts = {},
+                      .taps = {},
+                      .cids = {},
+                      .connectors = {},
+                      .disks = {}};
     for (const MemoryRegion& region : zone.memory_regions) {
         if (region.type != RegionType::virtio) {
             claims.ranges.push_back(claim_of(zone, region));
@@ -119,6 +139,11 @@ ZoneClaims claims_of(const ZoneConfig& zone, std::span<const VirtioDevice> devic
         }
         if (device.type == DeviceType::vsock) {
             claims.cids.push_back(device.cid);
+        }
+        for (const DisplayConfig& display : device.gpu.displays) {
+            if (!display.connector.empty()) {
+                claims.connectors.push_back(display.connector);
+            }
         }
         const std::string path =
             device.type == DeviceType::block ? absolute_path(device.block.image, folder) : "";

@@ -34,7 +34,10 @@ struct ZoneClaims {
     std::vector<std::uint32_t> interrupts; ///< of the machine's devices
     std::vector<std::string> taps;
     std::vector<std::uint32_t> cids; ///< addresses of sockets
-    std::vector<ClaimedDisk> disks;  ///< with an absolute path; others cannot be compared
+    /// Of graphics cards, where the file names them. No two of a machine have
+    /// the same name, because Linux counts them over all of its cards.
+    std::vector<std::string> connectors;
+    std::vector<ClaimedDisk> disks; ///< with an absolute path; others cannot be compared
 };
 
 /// Where the relative paths of a file start.

@@ -225,6 +225,32 @@ Result<void> ZoneDevices::set_link(const std::string& id, bool is_plugged) {
     });
 }
 
+Result<devices::gpu::Screenshot> ZoneDevices::take_screenshot(const std::string& id, std::size_t display,
+                                                              bool with_cursor) {
+    return gpu(id).and_then(
+        [&](const auto& slot) { return slot->gpu()->take_screenshot(display, with_cursor); });
+}
+
+Result<void> ZoneDevices::resize_display(const std::string& id, std::size_t display,
+                                         devices::gpu::Size size) {
+    const auto fits = [](std::uint32_t side) {
+        return side >= least_display_side && side <= largest_display_side;
+    };
+    if (!fits(size.width) || !fits(size.height)) {
+        return fail(ErrorCode::invalid_config, "a display of {} x {} pixels; expected {} to {} a side",
+                    size.width, size.height, least_display_side, largest_display_side);
+    }
+    return gpu(id).and_then([&](const auto& slot) { return slot->gpu()->resize(display, size); });
+}
+
+Result<std::shared_ptr<DeviceSlot>> ZoneDevices::gpu(const std::string& id) const {
+    auto slot = impl_->find(id);
+    if (slot && (*slot)->gpu() == nullptr) {
+        return fail(ErrorCode::no_such_device, "{} is no GPU device, and has no display", id);
+    }
+    return slot;
+}
+
 Result<std::shared_ptr<DeviceSlot>> ZoneDevices::disk(const std::string& id) const {
     auto slot = impl_->find(id);
     if (slot && (*slot)->block() == nullptr) {

@@ -5,11 +5,13 @@
 #include "base/throttle.hpp"
 #include "base/unique_fd.hpp"
 #include "devices/block/device.hpp"
+#include "devices/gpu/device.hpp"
 #include "devices/net/backend_tap.hpp"
 #include "devices/net/device.hpp"
 #include "guest/guest_memory.hpp"
 #include "hypervisor/trap_loop.hpp"
 #include "virtio/queue_metrics.hpp"
+#include "zone/virtio_config.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -59,6 +61,13 @@ struct VsockSettings {
     std::string location{}; ///< of its description, for messages
 };
 
+/// A graphics card with one or more screens, each of which is opened when the
+/// device is made and let go when the zone stops.
+struct GpuSettings {
+    GpuConfig config;
+    std::string location{}; ///< of its description, for messages
+};
+
 class DeviceSlot;
 
 /// One virtio-mmio device of a zone. `address` and `length` are the window in
@@ -67,7 +76,8 @@ struct DeviceSettings {
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
-    std::variant<BlockSettings, ConsoleSettings, NetSettings, EntropySettings, VsockSettings> model;
+    std::variant<BlockSettings, ConsoleSettings, NetSettings, EntropySettings, VsockSettings, GpuSettings>
+        model;
 };
 
 /// One virtqueue as a person debugging a guest wants to see it.
@@ -106,10 +116,29 @@ struct LinkState {
     bool is_up = false;     ///< as the driver was told
 };
 
+/// A screen of a GPU device at one moment.
+struct DisplayState {
+    std::string connector; ///< "HDMI-A-1"; "" of a headless one
+    bool is_connected = false;
+    bool is_on = false; ///< the driver shows a picture
+    std::uint32_t width = 0;
+    std::uint32_t height = 0;
+    std::uint32_t refresh = 0; ///< mHz
+    std::uint64_t frames = 0;  ///< shown since the zone's start
+    std::uint32_t frames_per_second = 0;
+};
+
+/// The screens of a GPU device, and the memory behind them.
+struct GpuState {
+    std::vector<DisplayState> displays;
+    std::uint64_t memory_used = 0;  ///< bytes that the driver makes the daemon keep
+    std::uint64_t memory_limit = 0; ///< and how many it can
+};
+
 /// One device at one moment; everything a person at the board asks first.
 struct DeviceState {
     std::string id;   ///< unique in the zone: "block-a003c00"
-    std::string type; ///< "block", "console", "net", "entropy", "vsock"
+    std::string type; ///< "block", "console", "net", "entropy", "vsock", "gpu"
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
@@ -121,11 +150,12 @@ struct DeviceState {
         unacknowledged; ///< age of an interrupt the guest has not acknowledged
     std::uint64_t interrupts_sent = 0;
     std::uint64_t interrupts_repeated = 0; ///< sent again because the guest did not see the first
-    std::string backend;                   ///< image path, the console's /dev/pts/N, the tap, or "cid 3"
-    std::vector<PortState> ports;          ///< of a console
-    bool is_stalled = false;               ///< the back end has finished nothing for a while
-    std::optional<DiskState> disk{};       ///< of a block device
-    std::optional<LinkState> link{};       ///< of a network device
+    std::string backend;             ///< image path, the console's /dev/pts/N, the tap, "cid 3", "headless"
+    std::vector<PortState> ports;    ///< of a console
+    bool is_stalled = false;         ///< the back end has finished nothing for a while
+    std::optional<DiskState> disk{}; ///< of a block device
+    std::optional<LinkState> link{}; ///< of a network device
+    std::optional<GpuState> gpu{};   ///< of a GPU device
 };
 
 /// How to attach to a console.
@@ -185,6 +215,14 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     /// Plug the cable of a network device in, or pull it out.
     [[nodiscard]] Result<void> set_link(const std::string& id, bool is_plugged);
 
+    /// What a screen of a GPU device shows, see GpuDevice::take_screenshot(). It
+    /// waits until the picture that is being drawn is there: on no main loop.
+    [[nodiscard]] Result<devices::gpu::Screenshot> take_screenshot(const std::string& id, std::size_t display,
+                                                                   bool with_cursor);
+    /// Ask the guest to draw pictures of another size, see GpuDevice::resize().
+    [[nodiscard]] Result<void> resize_display(const std::string& id, std::size_t display,
+                                              devices::gpu::Size size);
+
     /// One more device while the zone runs; returns its id. The transport has
     /// no way to tell the guest (virtio 1.2, 4.2.3): its driver finds it when it
     /// looks again. Not at the same time as detach() or quiesce().
@@ -198,6 +236,7 @@ class ZoneDevices final : public hypervisor::TrapHandler {
   private:
     explicit ZoneDevices(std::unique_ptr<Impl> impl);
     [[nodiscard]] Result<std::shared_ptr<DeviceSlot>> disk(const std::string& id) const;
+    [[nodiscard]] Result<std::shared_ptr<DeviceSlot>> gpu(const std::string& id) const;
     std::unique_ptr<Impl> impl_;
 };
 

@@ -10,6 +10,20 @@
 #include <utility>
 
 namespace hvisor::zone {
+namespace {
+
+/// As read_virtio_devices() has it for those that stand in one file.
+void check_is_only_one(const std::vector<VirtioDevice>& present, const VirtioDevice& device,
+                       Problems& problems) {
+    const bool is_single = device.type == DeviceType::gpu || device.type == DeviceType::vsock;
+    if (is_single && std::ranges::contains(present, device.type, &VirtioDevice::type)) {
+        problems.add(device.pointer + "/type",
+                     "the zone has a device of this type already; expected at most one a zone",
+                     ErrorCode::resource_busy);
+    }
+}
+
+} // namespace
 
 /// A zone whose devices can be changed; under `control`.
 Result<std::shared_ptr<Zone>> ZoneManager::Impl::running(const std::string& name) {
@@ -55,6 +69,7 @@ Result<std::string> ZoneManager::attach_device(const std::string& zone, const Co
         const auto state = std::ranges::find(present, other.address, &DeviceState::address);
         other.pointer = state == present.end() ? "another device" : state->id;
     }
+    check_is_only_one(all, described, problems);
     all.push_back(described);
     check_devices((*target)->config(), all, problems);
     impl_->check_others(*file, problems);

@@ -70,6 +70,9 @@ DeviceSettings open_device(const FileTable& files, const JsonDocument& document,
     if (device.type == DeviceType::vsock) {
         settings.model = VsockSettings{.cid = device.cid, .location = document.locate(device.pointer)};
     }
+    if (device.type == DeviceType::gpu) {
+        settings.model = GpuSettings{.config = device.gpu, .location = document.locate(device.pointer)};
+    }
     return settings;
 }
 

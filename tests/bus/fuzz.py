@@ -26,7 +26,8 @@ WINDOW = 16
 # The second half may not need more than the first by this much.
 GROWTH_MIB = 8
 
-STRINGS = ["", "guest1", "root-linux", "0", "1", "block-a003c00", "console-a003800", "..", "../guest1", "a/b", "null",
+STRINGS = ["", "guest1", "root-linux", "0", "1", "block-a003c00", "console-a003800",
+           "gpu-a003400", "..", "../guest1", "a/b", "null",
            "\t", "%s%n", "é" * 40, "x" * 70000, '"', "{", "org.syswonder.hvisor1.Zone", support.ZONE, support.VIRTIO]
 INTEGERS = {"y": (0, 2**8 - 1), "q": (0, 2**16 - 1), "u": (0, 2**32 - 1), "t": (0, 2**64 - 1),
             "n": (-2**15, 2**15 - 1), "i": (-2**31, 2**31 - 1), "x": (-2**63, 2**63 - 1)}
@@ -254,7 +255,9 @@ def main(hvisord, seconds, seed, *files):
     keys, patient = documented(files)
     values = Values(rng, keys, [])
     # What the sanitizer keeps back is no memory of hvisord.
-    with support.Daemon(hvisord, environment={"ASAN_OPTIONS": "quarantine_size_mb=1"}) as daemon:
+    zone, virtio = support.with_gpu(support.ZONE, support.VIRTIO)
+    with support.Daemon(hvisord, zone=zone, virtio=virtio,
+                        environment={"ASAN_OPTIONS": "quarantine_size_mb=1"}) as daemon:
         # A zone that has stopped keeps the history of its consoles.
         cycle(daemon.zone, "StartZone", "ShutdownZone")
         start = Footprint(daemon.pid)

@@ -59,13 +59,14 @@ def read_daemon():
 
 def main(hvisord, *paths):
     wanted = read_files(paths)
-    network = {}
+    zone, virtio, prefix = support.ZONE, support.VIRTIO, ()
     if support.can_have_taps():
-        network = {"prefix": support.NETWORK, "zone": support.NET_ZONE, "virtio": support.NET_VIRTIO}
+        zone, virtio, prefix = support.NET_ZONE, support.NET_VIRTIO, support.NETWORK
     else:
         print("no tap can be made here: nothing is said of network devices")
         del wanted[f"{NAME}.Device.Net"]
-    with support.Daemon(hvisord, **network) as daemon:
+    zone, virtio = support.with_gpu(zone, virtio)
+    with support.Daemon(hvisord, zone=zone, virtio=virtio, prefix=prefix) as daemon:
         busctl("call", NAME, ROOT, f"{NAME}.Manager", "StartZone", "sa{sv}", daemon.zone, "0")
         found = read_daemon()
 

@@ -55,7 +55,14 @@ CHANGES = [
     (["virtio", "start", "{folder}/virtio.json"], 0, "manage-zones", "-"),
     (["zone", "define", "{folder}/zone.json", "camera"], 8, "define-zones", "camera"),
     (["zone", "undefine", "no-such-zone"], 3, "define-zones", "no-such-zone"),
+    # Nothing is drawn there, but that is for those to know who may see it.
+    (["screenshot", "screen"], 7, "open-console", "screen"),
+    (["display", "resize", "screen", "800x600"], 0, "manage-devices", "screen"),
 ]
+# A zone that runs, with a display.
+SCREEN, SCREEN_VIRTIO = (
+    text.replace("guest1", "screen").replace('"cpus": [2]', '"cpus": [3]').replace('id": 1', 'id": 2')
+    for text in support.with_gpu(support.ZONE, support.VIRTIO.replace("disk.img", "screen.img")))
 # Open to everybody.
 READS = [
     (["zone", "list"], 0),
@@ -65,6 +72,8 @@ READS = [
     # The CPU is the root zone's, which only the daemon knows.
     (["config", "check", "{folder}/zone.json"], 8),
     (["device", "resize", "root-linux", "block-0"], 3),
+    (["display", "list"], 0),
+    (["display", "connectors"], 0),
 ]
 NOT_PERMITTED = 4
 
@@ -85,7 +94,9 @@ class Machine:
         self._program = shutil.copy(self._hvisorctl, self.folder)
         for name, text in (("bus.conf", BUS_CONFIG.format(folder=self.folder, policy=self._policy)),
                            ("zone.json", support.ZONE.replace("[2]", "[0]")),
-                           ("virtio.json", support.VIRTIO), ("disk.img", "\0" * 65536)):
+                           ("virtio.json", support.VIRTIO), ("disk.img", "\0" * 65536),
+                           ("screen.json", SCREEN), ("screen.virtio.json", SCREEN_VIRTIO),
+                           ("screen.img", "\0" * 65536)):
             with open(f"{self.folder}/{name}", "w", encoding="utf-8") as file:
                 file.write(text)
         os.chmod(f"{self.folder}/disk.img", 0o666)
@@ -252,6 +263,7 @@ def main(hvisord, hvisorctl, mock_polkit, policy, actions):
     with tempfile.TemporaryDirectory() as folder:
         make_group(folder)
         with Machine(hvisord, hvisorctl, mock_polkit, policy) as machine:
+            machine.expect("as root", ["zone", "start", "screen"], {}, 0)
             without_polkit(machine)
             logging(machine)
             with_polkit(machine)

@@ -31,6 +31,16 @@ NET_VIRTIO = VIRTIO.replace('"devices": [', """"devices": [
       "mac": ["0x02", "0x00", "0x00", "0x00", "0x01", "0x0a"] },""")
 
 
+
+def with_gpu(zone, virtio, displays='[{}, { "width": 640, "height": 480 }]'):
+    """The same with headless displays."""
+    return (zone.replace('"interrupts": [', '"interrupts": [74, ').replace('"memory_regions": [', """"memory_regions": [
+    { "type": "virtio", "physical_start": "0xa003400", "virtual_start": "0xa003400", "size": "0x200" },"""),
+            virtio.replace('"devices": [', f""""devices": [
+    {{ "type": "gpu", "addr": "0xa003400", "len": "0x200", "irq": 74, "backend": "headless", "displays": {displays},
+      "status": "enable" }},"""))
+
+
 def can_have_taps():
     """Whether a daemon with NETWORK before its command can make a tap here."""
     return os.geteuid() == 0 and os.access("/dev/net/tun", os.R_OK | os.W_OK)

@@ -14,11 +14,14 @@ import base64
 import hashlib
 import os
 import re
+import socket
 import subprocess
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from monitor import Monitor, MonitorFault
 
 # What must never appear on the serial port, whichever scenario runs.
 FAULTS = re.compile(
@@ -29,6 +32,11 @@ FAULTS = re.compile(
     rb"|kernel BUG at[^\n]*"
     rb"|BUG: (?!workqueue lockup)[^\n]*"
     rb"|WARNING: CPU: [^\n]*)")
+
+# What the root zone has to show pictures on, as QEMU calls it.
+DISPLAY = "display"
+# Neither a width that buffers are aligned to, nor one of the usual modes.
+DISPLAY_SIZE = (794, 447)
 
 # Lines of the kernel and the hypervisor get in between anywhere.
 NOISE = re.compile(rb"\[ *\d+\.\d{6}\] [^\n]*\n|testvisor: [^\n]*\n")
@@ -85,6 +93,7 @@ class Board:
         self._transcript = None
         self._qemu = None
         self._reader = None
+        self._monitor = None
 
     def __enter__(self):
         return self
@@ -105,10 +114,13 @@ class Board:
             if not disk.exists():
                 subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.artefacts / "root.img", disk],
                                check=True)
-        self._qemu = subprocess.Popen(
-            qemu_command(self.artefacts, disk), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(self.folder)},
-            start_new_session=True)
+        ours, qemus = socket.socketpair()
+        with qemus:
+            self._qemu = subprocess.Popen(
+                qemu_command(self.artefacts, disk, qemus.fileno()), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(self.folder)},
+                start_new_session=True, pass_fds=[qemus.fileno()])
+        self._monitor = Monitor(ours)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -143,9 +155,28 @@ class Board:
         if self._qemu:
             self._qemu.wait()
             self._reader.join(timeout=5)
+            self._monitor.close()
         if self._transcript:
             self._transcript.close()
             self._transcript = None
+
+    def photograph(self, file: Path):
+        """Write what the machine's display shows, as PNG."""
+        self._ask_machine("call", "screendump", device=DISPLAY, filename=str(file), format="png")
+
+    def plug_display(self, width: int, height: int):
+        """Plug another display into the machine, which prefers this size."""
+        self._ask_machine("resize_display", width, height)
+
+    def unplug_display(self):
+        """Leave the machine without a display."""
+        self._ask_machine("resize_display", 0, 0)
+
+    def _ask_machine(self, method: str, *arguments, **named):
+        try:
+            getattr(self._monitor, method)(*arguments, **named)
+        except (MonitorFault, OSError) as fault:
+            raise BoardFault(f"the machine: {fault}") from fault
 
     # -- serial port ---------------------------------------------------------
 
@@ -254,8 +285,10 @@ class Board:
             self._transcript.write(text + "\n")
 
 
-def qemu_command(artefacts: Path, disk: Path | None = None) -> list[str]:
+def qemu_command(artefacts: Path, disk: Path | None = None, monitor: int | None = None) -> list[str]:
     """The command line of the board; without a disk of its own it forgets what it writes.
+
+    `monitor` is a socket that it has inherited, to which it speaks QMP.
 
     HYPERVISOR names another hypervisor's raw image in place of the test
     hypervisor, QEMU_EXTRA holds further options.
@@ -278,5 +311,10 @@ def qemu_command(artefacts: Path, disk: Path | None = None) -> list[str]:
         "-drive", f"if=none,id=disk,file={disk or artefacts / 'root.img'},format=raw,"
                   f"snapshot={'off' if disk else 'on'}",
         "-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.31",
+        "-device", f"virtio-gpu-device,id={DISPLAY},bus=virtio-mmio-bus.29,"
+                   f"xres={DISPLAY_SIZE[0]},yres={DISPLAY_SIZE[1]}",
+        "-vnc", "none",
+        *([] if monitor is None else
+          ["-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"]),
         *os.environ.get("QEMU_EXTRA", "").split(),
     ]

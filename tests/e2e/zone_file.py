@@ -13,12 +13,14 @@ INTERRUPTS = 76, 78
 
 
 def configure(board: Board, name: str, number: int, cpus: list[int], ram: tuple[int, int], disk: str,
-              interrupts: tuple[int, int] = INTERRUPTS, ports: tuple[str, ...] = (), **more):
-    """Configure a Linux zone with a console and a disk; `more` goes into the file as it is."""
+              interrupts: tuple[int, int] = INTERRUPTS, ports: tuple[str, ...] = (), devices: tuple[dict, ...] = (),
+              **more):
+    """Configure a Linux zone with a console, a disk and further devices, which have their
+    "addr" and "irq"; `more` goes into the file as it is."""
     address, size = ram
     console_interrupt, disk_interrupt = interrupts
-    windows = [{"type": "virtio", "physical_start": hex(at), "virtual_start": hex(at), "size": "0x200"}
-               for at in (CONSOLE, DISK)]
+    addresses = [hex(CONSOLE), hex(DISK), *(device["addr"] for device in devices)]
+    windows = [{"type": "virtio", "physical_start": at, "virtual_start": at, "size": "0x200"} for at in addresses]
     zone = {
         "name": name,
         "zone_id": number,
@@ -26,7 +28,7 @@ def configure(board: Board, name: str, number: int, cpus: list[int], ram: tuple[
         "memory_regions": [
             {"type": "ram", "physical_start": hex(address), "virtual_start": hex(address), "size": hex(size)},
             *windows],
-        "interrupts": list(interrupts),
+        "interrupts": [*interrupts, *(device["irq"] for device in devices)],
         "kernel_filepath": "Image",
         "kernel_load_paddr": hex(address + 0x400000),
         "entry_point": hex(address + 0x400000),
@@ -40,7 +42,8 @@ def configure(board: Board, name: str, number: int, cpus: list[int], ram: tuple[
         "devices": [
             {"type": "console", "addr": hex(CONSOLE), "len": "0x200", "irq": console_interrupt,
              "ports": [{"name": port} for port in ports]},
-            {"type": "blk", "addr": hex(DISK), "len": "0x200", "irq": disk_interrupt, "img": disk}],
+            {"type": "blk", "addr": hex(DISK), "len": "0x200", "irq": disk_interrupt, "img": disk},
+            *({"len": "0x200", **device} for device in devices)],
         **more,
     }
     board.check(f"cat >{linux2.FOLDER}/{name}.json <<'END'\n{json.dumps(zone, indent=1)}\nEND")

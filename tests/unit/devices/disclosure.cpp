@@ -5,6 +5,7 @@
 #include "block_rig.hpp"
 #include "console_rig.hpp"
 #include "devices/entropy/device.hpp"
+#include "gpu_rig.hpp"
 #include "kit/ram_watch.hpp"
 #include "net_rig.hpp"
 
@@ -193,4 +194,63 @@ TEST_CASE("entropy: no byte of the daemon's memory reaches a guest") {
     rig.settle();
     watch.allow(queue);
     CHECK(watch.holds());
+}
+
+TEST_CASE("gpu: no byte of the daemon's memory reaches a guest") {
+    using namespace hvisor::devices::gpu;
+    GpuRig rig({.screens = {{.width = 800, .height = 600}}});
+    const Size size{.width = 64, .height = 48};
+    rig.draw(1, pattern(size, 1));
+    rig.set_scanout(0, 1, Rect::of(size));
+    // Where an answer of this length and these bytes is expected, whatever the room.
+    const auto check = [&](const std::vector<std::byte>& request, Response type, std::size_t body) {
+        for (const std::uint32_t room : {0U, 23U, 24U, 100U, 2000U}) {
+            INFO("type " << std::to_underlying(type) << ", room for " << room);
+            RamWatch watch(rig.ram);
+            const auto at = watch.room(std::max(room, 1U));
+            ChainBuilder chain(rig.control);
+            chain.readable(request);
+            if (room != 0) {
+                chain.at(at, room, kit::desc_write);
+            }
+            rig.settle(); // it writes to the ring when it has nothing to do
+            watch.begin();
+            chain.add();
+            rig.driver.kick(control_queue);
+            std::optional<kit::SplitQueue::Used> used;
+            REQUIRE(kit::eventually([&] { return (used = rig.control.take_used()).has_value(); }));
+            rig.driver.acknowledge();
+            const auto expected =
+                room < sizeof(Header) ? 0 : std::min<std::size_t>(room, sizeof(Header) + body);
+            CHECK(used->length == expected);
+            if (expected != 0) {
+                Header header{};
+                header.type = std::to_underlying(type);
+                watch.expect(at, std::as_bytes(std::span(&header, 1)));
+                watch.allow(at + sizeof header, expected - sizeof header);
+            }
+            rig.settle();
+            watch.allow(rig.control);
+            CHECK(watch.holds());
+        }
+    };
+    check(GpuRig::request(Command::get_display_info), Response::ok_display_info, sizeof(DisplayInfo));
+    check(GpuRig::request(Command::get_edid, GetEdid{}), Response::ok_edid, sizeof(EdidAnswer));
+    check(GpuRig::request(Command::resource_assign_uuid, ResourceOnly{.resource_id = 1, .padding = 0}),
+          Response::ok_resource_uuid, sizeof(ResourceUuid));
+    check(GpuRig::request(
+              Command::transfer_to_host_2d,
+              TransferToHost2d{.r = to_guest(Rect::of(size)), .offset = 0, .resource_id = 1, .padding = 0}),
+          Response::ok_nodata, 0);
+    check(GpuRig::request(Command::resource_flush, GpuRig::flush_of(1, Rect::of(size))), Response::ok_nodata,
+          0);
+    check(GpuRig::request(Command::resource_unref, ResourceOnly{.resource_id = 7, .padding = 0}),
+          Response::err_invalid_resource_id, 0);
+    check(GpuRig::request(static_cast<Command>(0x207)), Response::err_unspec, 0);
+    check({}, Response::err_invalid_parameter, 0);
+    // A resource that was not drawn yet, and one in memory that was another's before.
+    rig.expect_ok(Command::resource_unref, ResourceOnly{.resource_id = 1, .padding = 0});
+    rig.create(2, size);
+    rig.set_scanout(0, 2, Rect::of(size));
+    CHECK(rig.seen() == Bitmap(size, 0xff000000U));
 }

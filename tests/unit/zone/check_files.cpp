@@ -102,7 +102,7 @@ TEST_CASE("registers, interrupts and taps of the machine belong to one zone") {
         text = changed(text, "[76, 78]", "[76, 78, 33]");
         return changed(
             text, R"("devices": [)",
-            R"("devices": [ { "type": "vsock", "addr": "0xa003000", "len": "0x200", "irq": 78, "cid": 5 }, { "type": "net", "addr": "0xa003200", "len": "0x200", "irq": 78, "tap": "tap0", "mac": [2,0,0,0,0,1] },)");
+            R"("devices": [ { "type": "gpu", "addr": "0xa003600", "len": "0x200", "irq": 78, "displays": [ {}, { "connector": "DP-1" } ] }, { "type": "vsock", "addr": "0xa003000", "len": "0x200", "irq": 78, "cid": 5 }, { "type": "net", "addr": "0xa003200", "len": "0x200", "irq": 78, "tap": "tap0", "mac": [2,0,0,0,0,1] },)");
     };
     const Candidates report = check({with_parts(std::string(good_one_file)), with_parts(second_zone())});
     REQUIRE(report.findings.problems.size() == 1);
@@ -111,8 +111,11 @@ TEST_CASE("registers, interrupts and taps of the machine belong to one zone") {
     CHECK(
         text.contains("/memory_regions/0/physical_start: the registers at 0x9000000, size 0x1000, overlaps"));
     CHECK(text.contains("/interrupts/2: interrupt 33 belongs to zone linux2"));
-    CHECK(text.contains("/devices/1/tap: tap0 is the tap of zone linux2"));
-    CHECK(text.contains("/devices/0/cid: 5 is the cid of zone linux2"));
+    CHECK(text.contains("/devices/2/tap: tap0 is the tap of zone linux2"));
+    CHECK(text.contains("/devices/1/cid: 5 is the cid of zone linux2"));
+    CHECK(text.contains("/devices/0/displays/1/connector: the connector DP-1 shows zone linux2; expected "
+                        "one that no zone uses"));
+    CHECK_FALSE(text.contains("/displays/0"));
     CHECK_FALSE(text.contains("interrupt 76"));
 }
 

@@ -78,6 +78,7 @@ TEST_CASE("a zone that runs or is configured is what the given one of its number
                                      .interrupts = {},
                                      .taps = {},
                                      .cids = {},
+                                     .connectors = {},
                                      .disks = {}});
     around.configured.push_back(candidate(std::string(good_one_file)));
     const Findings findings = fit(around);

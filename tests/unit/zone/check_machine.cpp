@@ -53,6 +53,7 @@ TEST_CASE("CPUs and RAM of another zone are taken") {
                               .interrupts = {},
                               .taps = {},
                               .cids = {},
+                              .connectors = {},
                               .disks = {}});
     const auto error = problems(machine);
     CHECK(error.code == ErrorCode::resource_busy);
@@ -155,8 +156,13 @@ TEST_CASE("memory and interrupts that the root zone's Linux has are not for zone
 TEST_CASE("the interrupts of virtio devices may be in use elsewhere") {
     Machine machine = board();
     machine.root.interrupts = {{76, "somebody"}};
-    machine.claims.push_back(
-        {.zone = "linux3", .ranges = {}, .interrupts = {78}, .taps = {}, .cids = {}, .disks = {}});
+    machine.claims.push_back({.zone = "linux3",
+                              .ranges = {},
+                              .interrupts = {78},
+                              .taps = {},
+                              .cids = {},
+                              .connectors = {},
+                              .disks = {}});
     const auto zone = read_zone_file(ConfigText{"z.json", std::string(good_zone)});
     const auto virtio = read_virtio_config(ConfigText{"v.json", std::string(test::good_virtio)});
     REQUIRE(zone);
@@ -172,6 +178,7 @@ TEST_CASE("a disk with an absolute path belongs to one zone") {
                               .interrupts = {},
                               .taps = {},
                               .cids = {},
+                              .connectors = {},
                               .disks = {{"/srv/disk.img", true}}});
     const auto zone = read_zone_file(ConfigText{"z.json", std::string(good_zone)});
     const auto in_srv = read_virtio_config(ConfigText{"/srv/v.json", std::string(test::good_virtio)});

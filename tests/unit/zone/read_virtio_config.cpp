@@ -51,14 +51,14 @@ TEST_CASE("what is wrong with a virtio file is said with its place, key and what
          "4096 or "
          "\"0x1000\""},
         {R"("type": "console", )", "",
-         R"(v.json:4:5: /zones/0/devices/0/type: this key is missing; expected "blk", "console", "net", "rng" or "vsock")"},
-        {R"("console")", R"("gpu")",
-         "v.json:4:15: /zones/0/devices/0/type: this version has no gpu device; expected \"blk\", "
-         "\"console\", \"net\", \"rng\" or \"vsock\", or the "
+         R"(v.json:4:5: /zones/0/devices/0/type: this key is missing; expected "blk", "console", "gpu", "net", "rng" or "vsock")"},
+        {R"("console")", R"("scmi")",
+         "v.json:4:15: /zones/0/devices/0/type: this version has no scmi device; expected \"blk\", "
+         "\"console\", \"gpu\", \"net\", \"rng\" or \"vsock\", or the "
          "status \"disable\" for this device"},
         {R"("console")", R"("tty")",
          "v.json:4:15: /zones/0/devices/0/type: \"tty\" is no type of device; expected \"blk\", \"console\", "
-         "\"net\", \"rng\" or \"vsock\""},
+         "\"gpu\", \"net\", \"rng\" or \"vsock\""},
         {R"("0xa003800")", "0", "v.json:4:34: /zones/0/devices/0/addr: this is 0; expected a number above 0"},
         {"76", "4294967296",
          "v.json:4:70: /zones/0/devices/0/irq: 4294967296 is above 2147483647, which upstream's tool "
@@ -182,7 +182,7 @@ TEST_CASE("a console may have further ports") {
 TEST_CASE("a disabled device is not looked at") {
     const VirtioConfig config = read_virtio(changed(
         good_virtio, R"("console", "addr": "0xa003800", "len": "0x200", "irq": 76, "status": "enable")",
-        R"("gpu", "status": "disable")"));
+        R"("scmi", "status": "disable")"));
     REQUIRE(config.zones[0].devices.size() == 1);
     CHECK(config.zones[0].devices[0].pointer == "/zones/0/devices/1");
 }

@@ -7,6 +7,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <format>
 #include <string>
 
 using namespace hvisor::zone;
@@ -43,6 +44,8 @@ TEST_CASE("writing a zone and reading it again changes nothing") {
         text, R"("devices": [)",
         R"("devices": [ { "type": "rng", "addr": "0xa003000", "len": "0x200", "irq": 76, "rate_limit": { "bytes_per_second": 4 } },
                       { "type": "vsock", "addr": "0xa003400", "len": "0x200", "irq": 76, "cid": 4294967294 },
+                      { "type": "gpu", "addr": "0xa003600", "len": "0x200", "irq": 76, "card": "card1", "memory": "0x200000",
+                        "resources": 9, "displays": [ { "connector": "DP-1" }, { "width": 1920, "height": 1080 } ] },
                       { "type": "net", "addr": "0xa003200", "len": "0x200", "irq": 78, "tap": "t", "mac": [2,0,0,0,0,255],
                         "bridge": "br0", "mtu": 9000, "queue_pairs": 2, "rate_limit": { "receive": { "frames_per_second": 9 } } },)");
     text = changed(text, R"("zone_id": 1,)",
@@ -59,18 +62,45 @@ TEST_CASE("writing a zone and reading it again changes nothing") {
     CHECK(again.start.dtb == DtbSource::generate);
     CHECK(again.config.ivc_configs.at(0).interrupt_num == 66);
     CHECK(again.config.images.size() == zone.config.images.size());
-    REQUIRE(again.devices.size() == 5);
+    REQUIRE(again.devices.size() == 6);
     CHECK(again.devices[0].entropy_limit.bytes.rate == 4);
     CHECK(again.devices[1].cid == 4294967294);
-    CHECK(again.devices[2].net.mac[5] == 255);
-    CHECK(again.devices[2].net.receive.operations.rate == 9);
-    CHECK(again.devices[2].net.mtu == 9000);
-    CHECK(again.devices[3].journal);
-    CHECK(again.devices[3].ports.at(0).name == "a\"b");
-    CHECK(again.devices[3].ports.at(1).is_console);
-    CHECK(again.devices[4].block.limit.operations.burst == 7);
-    CHECK(again.devices[4].block.serial == "S");
-    CHECK(again.devices[4].block.direct);
+    const GpuConfig& gpu = again.devices[2].gpu;
+    CHECK(gpu.card == "/dev/dri/card1");
+    CHECK(gpu.memory == 0x200000);
+    CHECK(gpu.resources == 9);
+    REQUIRE(gpu.displays.size() == 2);
+    CHECK(gpu.displays[0].connector == "DP-1");
+    CHECK(gpu.displays[1].height == 1080);
+    CHECK(again.devices[3].net.mac[5] == 255);
+    CHECK(again.devices[3].net.receive.operations.rate == 9);
+    CHECK(again.devices[3].net.mtu == 9000);
+    CHECK(again.devices[4].journal);
+    CHECK(again.devices[4].ports.at(0).name == "a\"b");
+    CHECK(again.devices[4].ports.at(1).is_console);
+    CHECK(again.devices[5].block.limit.operations.burst == 7);
+    CHECK(again.devices[5].block.serial == "S");
+    CHECK(again.devices[5].block.direct);
+}
+
+TEST_CASE("a headless screen and upstream's are written as they were read") {
+    const auto again = [](const char* keys) {
+        const ZoneFile zone =
+            read_zone(changed(good_one_file, R"("console",)", std::format(R"("gpu"{},)", keys)));
+        return read_zone(write_zone_file(zone, zone.devices)).devices.at(0).gpu;
+    };
+    const GpuConfig headless =
+        again(R"(, "backend": "headless", "width": 640, "height": 480, "refresh": 30)");
+    CHECK(headless.backend == GpuBackend::headless);
+    REQUIRE(headless.displays.size() == 1);
+    CHECK(headless.displays[0].width == 640);
+    CHECK(headless.displays[0].refresh == 30);
+    CHECK(again(R"(, "backend": "headless", "displays": [ {}, {} ])").displays.size() == 2);
+    const GpuConfig plain = again("");
+    CHECK(plain.backend == GpuBackend::drm);
+    REQUIRE(plain.displays.size() == 1);
+    CHECK(plain.displays[0].width == 0);
+    CHECK(plain.memory == 268435456);
 }
 
 TEST_CASE("a merged zone is printed with the file and line of each part, as JSON that can be read again") {

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/gpu/backend_drm.hpp"
+
+#include "base/errno_text.hpp"
+#include "base/rate_limit.hpp"
+#include "devices/gpu/drm_card.hpp"
+#include "devices/gpu/drm_events.hpp"
+#include "devices/gpu/drm_mode.hpp"
+#include "devices/gpu/drm_stage.hpp"
+#include "devices/gpu/flip_chain.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <format>
+#include <limits>
+#include <optional>
+#include <sys/epoll.h>
+#include <utility>
+
+namespace hvisor::devices::gpu {
+namespace {
+
+/// Until another try when the display could not take a flip: less than a frame.
+constexpr std::chrono::milliseconds busy_pause{4};
+constexpr std::uint32_t usual_refresh = 60000;
+/// What a driver may use while no display says anything.
+constexpr Size usual_size{.width = 1024, .height = 768};
+
+const drmModeModeInfo* own_mode(const Connector& connector, Size wanted) {
+    const auto* mode = wanted.empty() ? nullptr : find_mode(connector.modes, wanted);
+    return mode != nullptr ? mode : preferred_mode(connector.modes);
+}
+
+bool is_alike(const Connector& a, const Connector& b) {
+    return a.is_connected == b.is_connected && a.edid == b.edid && a.millimetres == b.millimetres &&
+           std::ranges::equal(a.modes, b.modes, is_same);
+}
+
+std::string sizes_of(const Connector& connector) {
+    std::string text;
+    Size last{};
+    for (const auto& mode : connector.modes) {
+        if (size_of(mode) != last) {
+            last = size_of(mode);
+            text += std::format("{}{} x {}", text.empty() ? "" : ", ", last.width, last.height);
+        }
+    }
+    return text.empty() ? "none" : text;
+}
+
+Result<DrmClaim> claim_on(const std::string& card, const DrmSettings& settings) {
+    auto found = DrmCard::find(card);
+    if (!found) {
+        return std::unexpected(std::move(found).error());
+    }
+    return (*found)->claim(settings.connector, settings.user.empty() ? "another zone" : settings.user);
+}
+
+/// On the card that is named, or on the first that has what is wanted.
+Result<DrmClaim> claim_for(const DrmSettings& settings) {
+    if (!settings.card.empty()) {
+        return claim_on(settings.card, settings);
+    }
+    std::optional<Error> first;
+    for (const auto& card : DrmCard::names()) {
+        auto claimed = claim_on(card, settings);
+        if (claimed) {
+            return claimed;
+        }
+        if (!first) {
+            first = std::move(claimed).error();
+        }
+    }
+    if (first) {
+        return std::unexpected(std::move(*first));
+    }
+    return fail(
+        ErrorCode::not_found,
+        "there is no graphics card in /dev/dri: load its driver, or choose \"backend\": \"headless\"");
+}
+
+std::int32_t shifted(std::int32_t position, std::uint32_t by) {
+    return static_cast<std::int32_t>(std::clamp<std::int64_t>(std::int64_t{position} + by,
+                                                              std::numeric_limits<std::int32_t>::min(),
+                                                              std::numeric_limits<std::int32_t>::max()));
+}
+
+} // namespace
+
+struct DrmScreen::Impl {
+    Impl(Reactor& reactor, DrmClaim claimed, DrmEvents heard, const DrmSettings& settings)
+        : owner(reactor),
+          card(claimed.card()),
+          connector(claimed.connector()),
+          claim(std::move(claimed)),
+          events(std::move(heard)),
+          wanted(settings.size),
+          label(std::format("{}: {}", card->name(), connector.name)),
+          name(std::format("{}-{}", card->name(), connector.name)),
+          timer(reactor, [this] { proceed([this] { return chain.resume(); }); }) {}
+
+    [[nodiscard]] Result<void> show(const Picture& shown_picture, bool sets_mode);
+    [[nodiscard]] Result<void> light(const drmModeModeInfo& mode);
+    void turn_off();
+    void place_cursor();
+    /// Something happened to the chain: go on, then tell of what is shown now.
+    template <class Step>
+    void proceed(Step step);
+    void look();
+    void report(const FlipChain::Outcome& outcome);
+
+    Reactor& owner;
+    const std::shared_ptr<DrmCard> card;
+    Connector connector; ///< as it is now
+    std::optional<DrmClaim> claim;
+    DrmEvents events;
+    const Size wanted;
+    const std::string label; ///< before messages
+    const std::string name;
+    Reactor::Timer timer;
+    RateLimit log;
+    FlipChain chain;
+    std::unique_ptr<DrmStage> stage; ///< while a picture is shown
+    const Picture* picture = nullptr;
+    Placement placement;
+    std::optional<Cursor> cursor;
+    CursorPosition cursor_position;
+    const Listener* listener = nullptr;
+    bool is_closed = false;
+};
+
+Result<std::unique_ptr<DrmScreen>> DrmScreen::open(Reactor& owner, const DrmSettings& settings) {
+    auto claim = claim_for(settings);
+    if (!claim) {
+        return std::unexpected(std::move(claim).error());
+    }
+    const auto& card = claim->card()->name();
+    const auto& connector = claim->connector();
+    if (connector.is_connected && !settings.size.empty() &&
+        find_mode(connector.modes, settings.size) == nullptr) {
+        return fail(ErrorCode::invalid_config, "{}: {}: the display has no mode of {} x {}; it has {}", card,
+                    connector.name, settings.size.width, settings.size.height, sizes_of(connector));
+    }
+    auto events = DrmEvents::open(card);
+    if (!events) {
+        return std::unexpected(std::move(events).error());
+    }
+    std::unique_ptr<DrmScreen> screen(
+        new DrmScreen(std::make_unique<Impl>(owner, std::move(*claim), std::move(*events), settings)));
+    Result<void> watched;
+    owner.call([&watched, impl = screen->impl_.get()] {
+        watched = impl->owner.watch(impl->events.fd(), EPOLLIN, [impl](std::uint32_t) {
+            if (impl->events.update()) {
+                impl->look();
+            }
+        });
+    });
+    if (!watched) {
+        return std::unexpected(std::move(watched).error());
+    }
+    return screen;
+}
+
+DrmScreen::DrmScreen(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
+    impl_->listener = &listener();
+}
+
+DrmScreen::~DrmScreen() {
+    impl_->owner.call([this] { DrmScreen::close(); });
+}
+
+void DrmScreen::close() {
+    if (!impl_->is_closed) {
+        impl_->is_closed = true;
+        impl_->turn_off();
+        impl_->owner.unwatch(impl_->events.fd());
+        impl_->claim.reset();
+    }
+}
+
+const std::string& DrmScreen::name() const {
+    return impl_->name;
+}
+
+ScreenFacts DrmScreen::facts() const {
+    const auto& connector = impl_->connector;
+    const auto* mode = own_mode(connector, impl_->wanted);
+    ScreenFacts facts;
+    facts.is_connected = connector.is_connected;
+    facts.connector = connector.name;
+    facts.preferred = mode != nullptr ? size_of(*mode) : impl_->wanted.empty() ? usual_size : impl_->wanted;
+    facts.refresh = mode != nullptr ? refresh_of(*mode) : usual_refresh;
+    facts.millimetres = connector.millimetres;
+    // Drivers prefer what an EDID says to all else, so with a size of ours it must say that.
+    if (impl_->wanted.empty()) {
+        facts.edid = connector.edid;
+    }
+    return facts;
+}
+
+Result<void> DrmScreen::turn_on(const Picture& picture) {
+    auto done = impl_->show(picture, false);
+    if (!done) {
+        impl_->turn_off();
+        return std::unexpected(std::move(done).error().with_context(impl_->label));
+    }
+    return {};
+}
+
+void DrmScreen::turn_off() {
+    impl_->turn_off();
+}
+
+std::uint64_t DrmScreen::present(const Rect& damage) {
+    impl_->report(impl_->chain.present(damage));
+    return impl_->chain.presented();
+}
+
+std::uint64_t DrmScreen::shown() const {
+    return impl_->chain.shown();
+}
+
+void DrmScreen::set_cursor(const Cursor* cursor) {
+    impl_->cursor = cursor != nullptr ? std::optional(*cursor) : std::nullopt;
+    if (impl_->stage != nullptr && impl_->stage->cursor() != nullptr) {
+        impl_->stage->cursor()->show(cursor);
+    }
+}
+
+void DrmScreen::move_cursor(CursorPosition position) {
+    impl_->cursor_position = position;
+    impl_->place_cursor();
+}
+
+bool DrmScreen::read(const Canvas& to) const {
+    if (!impl_->chain.is_on()) {
+        return false;
+    }
+    impl_->chain.read(to);
+    return true;
+}
+
+Result<void> DrmScreen::resize(Size /*size*/) {
+    return fail(ErrorCode::wrong_state,
+                "{}: the display decides which sizes it has: choose one by \"width\" and \"height\" in the "
+                "zone's configuration",
+                impl_->label);
+}
+
+Result<void> DrmScreen::Impl::show(const Picture& shown_picture, bool sets_mode) {
+    if (!connector.is_connected) {
+        return fail(ErrorCode::wrong_state, "no display is connected");
+    }
+    const auto* mode = find_mode(connector.modes, shown_picture.size());
+    if (mode == nullptr) {
+        mode = own_mode(connector, wanted);
+    }
+    if (mode == nullptr) {
+        return fail(ErrorCode::wrong_state, "the display has no mode");
+    }
+    const bool stays = !sets_mode && stage != nullptr && is_same(*stage->mode(), *mode);
+    if (!stays) {
+        if (auto done = light(*mode); !done) {
+            return done;
+        }
+    }
+    picture = &shown_picture;
+    placement = place(picture->size(), size_of(*mode));
+    const auto outcome = stays ? chain.change(*picture, placement) : chain.begin(*stage, *picture, placement);
+    place_cursor();
+    if (!outcome) {
+        return fail(ErrorCode::failed, "the card refuses a picture of {} x {}: {}", mode->hdisplay,
+                    mode->vdisplay, errno_text(outcome.error()));
+    }
+    return {};
+}
+
+Result<void> DrmScreen::Impl::light(const drmModeModeInfo& mode) {
+    if (stage != nullptr) {
+        return stage->use(mode);
+    }
+    auto opened = DrmStage::open(*card, connector, [this](Flip reason) {
+        const auto frame = std::chrono::duration_cast<Reactor::Clock::duration>(
+            std::chrono::duration<double>(1000.0 / std::max(1U, refresh_of(*stage->mode()))));
+        timer.set(Reactor::Clock::now() + (reason == Flip::busy ? busy_pause : frame));
+    });
+    if (!opened) {
+        return std::unexpected(std::move(opened).error());
+    }
+    stage = std::move(*opened);
+    if (auto done = stage->use(mode); !done) {
+        return done;
+    }
+    if (stage->cursor() != nullptr && cursor) {
+        stage->cursor()->show(&*cursor);
+    }
+    return owner.watch(stage->fd(), EPOLLIN, [this](std::uint32_t events_now) {
+        if ((events_now & EPOLLIN) == 0) {
+            // The card is gone; the kernel's message about it comes by itself.
+            owner.pause(stage->fd());
+            return;
+        }
+        for (auto flips = take_flips(stage->fd()); flips > 0 && stage != nullptr; --flips) {
+            proceed([this] { return chain.flipped(); });
+        }
+    });
+}
+
+void DrmScreen::Impl::turn_off() {
+    chain.end();
+    timer.cancel();
+    picture = nullptr;
+    if (stage != nullptr) {
+        owner.unwatch(stage->fd());
+        stage.reset();
+    }
+}
+
+void DrmScreen::Impl::place_cursor() {
+    if (stage != nullptr && stage->cursor() != nullptr) {
+        stage->cursor()->move(
+            {.x = shifted(cursor_position.x, placement.x), .y = shifted(cursor_position.y, placement.y)});
+    }
+}
+
+template <class Step>
+void DrmScreen::Impl::proceed(Step step) {
+    const auto before = chain.shown();
+    report(step());
+    if (stage != nullptr && !chain.is_beginning()) {
+        stage->settle();
+    }
+    // Last, as whoever hears it may turn the screen off.
+    if (chain.shown() != before && listener->shown) {
+        listener->shown();
+    }
+}
+
+void DrmScreen::Impl::report(const FlipChain::Outcome& outcome) {
+    if (!outcome) {
+        log.warning("{}: cannot show a picture: {}", label, errno_text(outcome.error()));
+    }
+}
+
+void DrmScreen::Impl::look() {
+    auto now = card->ask(connector);
+    if (!now) {
+        // The card, or a dock with the connector, was taken away.
+        now = connector;
+        now->is_connected = false;
+        now->modes.clear();
+        now->edid.clear();
+    }
+    if (is_alike(connector, *now)) {
+        return;
+    }
+    const bool came = !connector.is_connected && now->is_connected;
+    connector = std::move(*now);
+    if (came && picture != nullptr) {
+        // Another display, or one whose cable forgets its mode.
+        if (auto done = show(*picture, true); !done) {
+            log.warning("{}: {}", label, done.error().message);
+        }
+    }
+    if (listener->changed) {
+        listener->changed();
+    }
+}
+
+Result<std::vector<ConnectorFacts>> list_connectors() {
+    std::vector<ConnectorFacts> all;
+    for (const auto& name : DrmCard::names()) {
+        const auto card = DrmCard::find(name);
+        if (!card) {
+            continue; // it has just gone
+        }
+        const auto connectors = (*card)->ask();
+        if (!connectors) {
+            return std::unexpected(connectors.error());
+        }
+        for (const auto& connector : connectors->value_or(std::vector<Connector>{})) {
+            const auto* mode = preferred_mode(connector.modes);
+            all.push_back({.card = name,
+                           .connector = connector.name,
+                           .is_connected = connector.is_connected,
+                           .preferred = mode != nullptr ? size_of(*mode) : Size{},
+                           .refresh = mode != nullptr ? refresh_of(*mode) : 0});
+        }
+    }
+    return all;
+}
+
+} // namespace hvisor::devices::gpu

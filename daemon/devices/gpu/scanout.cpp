@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/gpu/scanout.hpp"
+
+#include "devices/gpu/cursor.hpp"
+
+#include <utility>
+
+namespace hvisor::devices::gpu {
+
+Scanout::Scanout(std::unique_ptr<Screen> screen, MemoryBudget& budget)
+    : screen_(std::move(screen)), share_(budget) {
+    note();
+}
+
+Scanout::Shown Scanout::show(const View& view) {
+    if (view_ == view) {
+        return {}; // Linux sets it with each update
+    }
+    if (view_ && view_->size() == view.size()) {
+        // A page flip. The flush that comes with it draws all that differs, so
+        // that it is drawn once.
+        view_ = view;
+        stale_ = Rect::of(view.size());
+        return {};
+    }
+    // A picture of a blob costs the driver nothing, and the daemon a copy.
+    if (!share_.resize(bytes_per_pixel * std::uint64_t{view.size().width} * view.size().height)) {
+        return {.outcome = refuse(Response::err_out_of_memory,
+                                  "the picture is larger than what is left of the device's memory")};
+    }
+    view_ = view;
+    stale_ = {};
+    auto on = screen_->turn_on(*this);
+    if (!on) {
+        view_.reset();
+        share_.release();
+        note();
+        return {.outcome = refuse(Response::err_unspec, "the screen cannot show it"),
+                .screen_error = std::move(on).error()};
+    }
+    screen_->move_cursor(position_);
+    screen_->set_cursor(cursor_ ? &*cursor_ : nullptr);
+    note();
+    return {};
+}
+
+void Scanout::hide() {
+    if (!view_) {
+        return;
+    }
+    screen_->turn_off();
+    view_.reset();
+    stale_ = {};
+    share_.release();
+    note();
+}
+
+std::optional<std::uint64_t> Scanout::flush(const GuestRect& changed) {
+    if (!view_) {
+        return std::nullopt;
+    }
+    const auto part = view_->find(changed).unite(stale_);
+    if (part.empty()) {
+        return std::nullopt;
+    }
+    stale_ = {};
+    const auto frame = screen_->present(part);
+    note_frames();
+    return frame;
+}
+
+void Scanout::catch_up() {
+    if (view_ && !stale_.empty()) {
+        static_cast<void>(screen_->present(std::exchange(stale_, {})));
+        note_frames();
+    }
+}
+
+void Scanout::set_cursor(const std::optional<Cursor>& cursor) {
+    cursor_ = cursor;
+    screen_->set_cursor(cursor_ ? &*cursor_ : nullptr);
+}
+
+void Scanout::move_cursor(CursorPosition position) {
+    position_ = position;
+    screen_->move_cursor(position);
+}
+
+Result<Screenshot> Scanout::take_screenshot(bool with_cursor) const {
+    if (!view_) {
+        return fail(ErrorCode::wrong_state, "the display is off: the zone shows nothing there");
+    }
+    Screenshot shot{.size = view_->size(), .pixels = {}};
+    const std::size_t stride = bytes_per_pixel * shot.size.width;
+    shot.pixels.resize(stride * shot.size.height);
+    const Canvas canvas{.data = shot.pixels.data(), .stride = stride, .size = shot.size};
+    if (!screen_->read(canvas)) {
+        return fail(ErrorCode::wrong_state, "the display has shown nothing yet");
+    }
+    if (with_cursor && cursor_) {
+        draw_cursor(*cursor_, position_, canvas);
+    }
+    return shot;
+}
+
+void Scanout::note_frames() {
+    const auto frames = screen_->shown();
+    const auto fresh = frames - std::exchange(seen_frames_, frames);
+    const std::scoped_lock guard(lock_);
+    rate_.add(fresh, FrameRate::Clock::now());
+    state_.frames += fresh;
+}
+
+void Scanout::note() {
+    note_frames();
+    auto facts = screen_->facts();
+    const std::scoped_lock guard(lock_);
+    state_.connector = std::move(facts.connector);
+    state_.is_connected = facts.is_connected;
+    state_.is_on = view_.has_value();
+    state_.size = view_ ? view_->size() : facts.preferred;
+    state_.refresh = facts.refresh;
+}
+
+ScanoutState Scanout::state() const {
+    const std::scoped_lock guard(lock_);
+    auto state = state_;
+    state.frames_per_second = rate_.per_second(FrameRate::Clock::now());
+    return state;
+}
+
+void Scanout::paint(const Rect& part, const Canvas& to) const {
+    if (view_) {
+        view_->paint(part, to);
+    }
+}
+
+} // namespace hvisor::devices::gpu

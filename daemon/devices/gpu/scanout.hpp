@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "devices/gpu/canvas.hpp"
+#include "devices/gpu/device.hpp"
+#include "devices/gpu/frame_rate.hpp"
+#include "devices/gpu/memory_budget.hpp"
+#include "devices/gpu/outcome.hpp"
+#include "devices/gpu/screen.hpp"
+#include "devices/gpu/view.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+namespace hvisor::devices::gpu {
+
+/// One scanout (virtio 1.2, 5.7.6.5): what of which resource is on a screen.
+/// All but state() is the owner's.
+class Scanout final : private Picture {
+  public:
+    Scanout(std::unique_ptr<Screen> screen, MemoryBudget& budget);
+    Scanout(const Scanout&) = delete;
+    Scanout& operator=(const Scanout&) = delete;
+    Scanout(Scanout&&) = delete;
+    Scanout& operator=(Scanout&&) = delete;
+    ~Scanout() override = default;
+
+    [[nodiscard]] Screen& screen() { return *screen_; }
+    [[nodiscard]] ScreenFacts facts() const { return screen_->facts(); }
+    [[nodiscard]] bool shows(const Resource& resource) const { return view_ && view_->is_of(resource); }
+
+    /// Show it instead of what is there; an error of the screen's, or nothing.
+    /// When it cannot be shown the scanout is off.
+    struct Shown {
+        Outcome<void> outcome;
+        std::optional<Error> screen_error = std::nullopt;
+    };
+    [[nodiscard]] Shown show(const View& view);
+    void hide();
+
+    /// The driver says that this part of what it shows has changed. The frame
+    /// with it, or nothing when it is not to be seen.
+    [[nodiscard]] std::optional<std::uint64_t> flush(const GuestRect& changed);
+    /// Draw what was shown by show() and not by a flush since.
+    void catch_up();
+    /// Nobody has to wait for that frame any more.
+    [[nodiscard]] bool is_shown(std::uint64_t frame) const { return !view_ || screen_->shown() >= frame; }
+
+    void set_cursor(const std::optional<Cursor>& cursor);
+    void move_cursor(CursorPosition position);
+
+    [[nodiscard]] Result<Screenshot> take_screenshot(bool with_cursor) const;
+
+    /// The screen has shown more.
+    void note_frames();
+    /// The same, and it is another one, or shows something else.
+    void note();
+    /// Any thread; never waits for long.
+    [[nodiscard]] ScanoutState state() const;
+
+  private:
+    [[nodiscard]] Size size() const override { return view_ ? view_->size() : Size{}; }
+    void paint(const Rect& part, const Canvas& to) const override;
+
+    std::unique_ptr<Screen> screen_;
+    std::optional<View> view_; ///< what the screen shows
+    Rect stale_;               ///< of another view that the screen does not show yet
+    std::optional<Cursor> cursor_;
+    CursorPosition position_;
+    MemoryBudget::Share share_;     ///< for the copy that the screen has
+    std::uint64_t seen_frames_ = 0; ///< of the screen's
+
+    mutable std::mutex lock_;
+    ScanoutState state_; ///< under lock_
+    FrameRate rate_;     ///< under lock_
+};
+
+} // namespace hvisor::devices::gpu

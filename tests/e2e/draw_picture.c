@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Draws on a zone's display by mode setting, past its console:
+ *
+ *   draw_picture [CARD]
+ *
+ * Takes the first connector with a display, in the mode that it prefers, says
+ * "WIDTH x HEIGHT", and draws what each line of standard input names:
+ *
+ *   whole    a picture that no swap of colours and no shift of rows leaves as it is
+ *   parts    some rectangles of it inverted, each told to the driver alone
+ *
+ * and says the same word when the driver has taken it. Ends with its input,
+ * which gives the display back to the console. display.py has the same picture.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <drm/drm.h>
+#include <drm/drm_mode.h>
+
+enum { most = 16, bar_top = 16, bar_bottom = 48, bars = 8 };
+
+struct screen {
+	int fd;
+	uint32_t connector, crtc, framebuffer;
+	struct drm_mode_modeinfo mode;
+	uint32_t stride;
+	uint8_t *pixels;
+};
+
+static _Noreturn void die(const char *what)
+{
+	fprintf(stderr, "draw_picture: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void call(int fd, unsigned long request, void *argument, const char *what)
+{
+	if (ioctl(fd, request, argument))
+		die(what);
+}
+
+/* The connector's preferred mode is its first one. */
+static int find_mode(struct screen *screen, uint32_t connector)
+{
+	static struct drm_mode_modeinfo modes[128];
+	struct drm_mode_get_connector get = { .connector_id = connector };
+
+	call(screen->fd, DRM_IOCTL_MODE_GETCONNECTOR, &get, "GETCONNECTOR");
+	if (get.connection != 1 || !get.count_modes)
+		return 0;
+	if (get.count_modes > sizeof(modes) / sizeof(*modes))
+		get.count_modes = sizeof(modes) / sizeof(*modes);
+	get.modes_ptr = (uintptr_t)modes;
+	get.count_props = get.count_encoders = 0;
+	call(screen->fd, DRM_IOCTL_MODE_GETCONNECTOR, &get, "GETCONNECTOR");
+	screen->connector = connector;
+	screen->mode = modes[0];
+	return 1;
+}
+
+static void find_display(struct screen *screen)
+{
+	uint32_t crtcs[most], connectors[most];
+	struct drm_mode_card_res resources = {
+		.crtc_id_ptr = (uintptr_t)crtcs,
+		.connector_id_ptr = (uintptr_t)connectors,
+		.count_crtcs = most,
+		.count_connectors = most,
+	};
+
+	call(screen->fd, DRM_IOCTL_MODE_GETRESOURCES, &resources, "GETRESOURCES");
+	for (uint32_t i = 0; i < resources.count_connectors && i < resources.count_crtcs; ++i) {
+		if (find_mode(screen, connectors[i])) {
+			screen->crtc = crtcs[i];
+			return;
+		}
+	}
+	errno = ENODEV;
+	die("no display");
+}
+
+static void make_framebuffer(struct screen *screen)
+{
+	struct drm_mode_create_dumb create = {
+		.width = screen->mode.hdisplay,
+		.height = screen->mode.vdisplay,
+		.bpp = 32,
+	};
+	struct drm_mode_map_dumb map = { 0 };
+	struct drm_mode_fb_cmd add = { .bpp = 32, .depth = 24 };
+
+	call(screen->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create, "CREATE_DUMB");
+	add.width = create.width;
+	add.height = create.height;
+	add.pitch = create.pitch;
+	add.handle = create.handle;
+	call(screen->fd, DRM_IOCTL_MODE_ADDFB, &add, "ADDFB");
+	map.handle = create.handle;
+	call(screen->fd, DRM_IOCTL_MODE_MAP_DUMB, &map, "MAP_DUMB");
+	screen->framebuffer = add.fb_id;
+	screen->stride = create.pitch;
+	screen->pixels = mmap(NULL, create.size, PROT_READ | PROT_WRITE, MAP_SHARED, screen->fd, (off_t)map.offset);
+	if (screen->pixels == MAP_FAILED)
+		die("mmap");
+}
+
+static uint32_t pixel(uint32_t x, uint32_t y, uint32_t width, uint32_t height)
+{
+	static const uint32_t colours[bars] = { 0xff0000, 0x00ff00, 0x0000ff, 0x00ffff,
+						0xff00ff, 0xffff00, 0xffffff, 0x000000 };
+
+	if (!x || !y || x == width - 1 || y == height - 1)
+		return 0xffffff;
+	if (y >= bar_top && y < bar_bottom)
+		return colours[x * bars / width];
+	if (x == y)
+		return 0xffff00;
+	return (x / 3 * 5 & 0xff) << 16 | (y / 2 * 3 & 0xff) << 8 | (((x >> 4) ^ (y >> 4)) * 8 & 0xff);
+}
+
+static uint32_t *at(struct screen *screen, uint32_t x, uint32_t y)
+{
+	return (uint32_t *)(screen->pixels + (size_t)y * screen->stride) + x;
+}
+
+static void draw_whole(struct screen *screen)
+{
+	const uint32_t width = screen->mode.hdisplay, height = screen->mode.vdisplay;
+	struct drm_mode_crtc set = {
+		.set_connectors_ptr = (uintptr_t)&screen->connector,
+		.count_connectors = 1,
+		.crtc_id = screen->crtc,
+		.fb_id = screen->framebuffer,
+		.mode_valid = 1,
+		.mode = screen->mode,
+	};
+
+	for (uint32_t y = 0; y < height; ++y)
+		for (uint32_t x = 0; x < width; ++x)
+			*at(screen, x, y) = pixel(x, y, width, height);
+	call(screen->fd, DRM_IOCTL_MODE_SETCRTC, &set, "SETCRTC");
+}
+
+static void draw_parts(struct screen *screen)
+{
+	const uint16_t width = screen->mode.hdisplay, height = screen->mode.vdisplay;
+	struct drm_clip_rect parts[] = {
+		{ 0, 0, 1, 1 },
+		{ 101, 67, 312, 100 },
+		{ (uint16_t)(width - 13), (uint16_t)(height - 7), width, height },
+	};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); ++i) {
+		struct drm_mode_fb_dirty_cmd dirty = {
+			.fb_id = screen->framebuffer,
+			.num_clips = 1,
+			.clips_ptr = (uintptr_t)&parts[i],
+		};
+
+		for (uint32_t y = parts[i].y1; y < parts[i].y2; ++y)
+			for (uint32_t x = parts[i].x1; x < parts[i].x2; ++x)
+				*at(screen, x, y) ^= 0xffffff;
+		call(screen->fd, DRM_IOCTL_MODE_DIRTYFB, &dirty, "DIRTYFB");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *card = argc > 1 ? argv[1] : "/dev/dri/card0";
+	struct screen screen = { .fd = open(card, O_RDWR | O_CLOEXEC) };
+	char line[32];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (screen.fd < 0)
+		die(card);
+	find_display(&screen);
+	make_framebuffer(&screen);
+	printf("%u x %u\n", screen.mode.hdisplay, screen.mode.vdisplay);
+	while (fgets(line, sizeof(line), stdin)) {
+		if (!strcmp(line, "whole\n"))
+			draw_whole(&screen);
+		else if (!strcmp(line, "parts\n"))
+			draw_parts(&screen);
+		else
+			continue;
+		fputs(line, stdout);
+	}
+	return 0;
+}
