@@ -54,11 +54,11 @@ inline constexpr std::uint32_t default_refresh = 60000;
 /// What a screen is, before anything is shown.
 struct ScreenFacts {
     bool is_connected = true;
-    std::string connector{};       ///< "HDMI-A-1" of a graphics card; "" where there is none
-    Size preferred{};              ///< its own mode
+    std::string connector{};                 ///< "HDMI-A-1" of a graphics card; "" where there is none
+    Size preferred{};                        ///< its own mode
     std::uint32_t refresh = default_refresh; ///< of that mode, in mHz
-    Size millimetres{};            ///< of the picture; 0 x 0 when not known
-    std::vector<std::byte> edid{}; ///< the display's own; empty: one is made of the above
+    Size millimetres{};                      ///< of the picture; 0 x 0 when not known
+    std::vector<std::byte> edid{};           ///< the display's own; empty: one is made of the above
 };
 
 /// The back end of one scanout: what shows its picture. Everything but

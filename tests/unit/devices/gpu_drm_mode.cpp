@@ -180,7 +180,8 @@ TEST_CASE("only the kernel's messages about the card count", "[gpu]") {
 }
 
 TEST_CASE("nothing but a graphics card is opened, whatever a zone file names", "[gpu]") {
-    for (const std::string card : {"/dev/null", "../null", "", ".", "card", "cardinal", "card99999", "/proc/self/fd/0"}) {
+    for (const std::string card :
+         {"/dev/null", "../null", "", ".", "card", "cardinal", "card99999", "/proc/self/fd/0"}) {
         INFO(card);
         const auto found = DrmCard::find(card);
         REQUIRE(!found);
