@@ -20,7 +20,7 @@ namespace hvisor::service {
 namespace {
 
 // A person may have to find a password.
-constexpr std::chrono::minutes patience{2};
+constexpr std::chrono::minutes person_time{2};
 
 // Bit of CheckAuthorization()'s flags.
 constexpr std::uint32_t allow_user_interaction = 1;
@@ -117,7 +117,7 @@ void Polkit::ask(Action action, const std::string& zone, Verdict verdict) {
     const bool is_member = is_for_group && group_ && std::ranges::contains(caller->groups, *group_);
     polkit_->callMethodAsync("CheckAuthorization")
         .onInterface("org.freedesktop.PolicyKit1.Authority")
-        .withTimeout(patience)
+        .withTimeout(person_time)
         .withArguments(Subject("system-bus-name", {{"name", sdbus::Variant(caller->name)}}),
                        "org.syswonder.hvisor1." + name, details, is_interactive ? allow_user_interaction : 0U,
                        std::string())
