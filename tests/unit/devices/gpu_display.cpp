@@ -176,6 +176,7 @@ TEST_CASE("gpu: a driver hears of a display that changes, and clears the event")
     CHECK(info.pmodes[0].r.width == 1000);
     CHECK(rig.device.scanouts().front().size == Size{.width = 1000, .height = 700});
     // As Linux does it: no interrupt follows, or it would do it again and again.
+    rig.settle();
     rig.driver.acknowledge();
     rig.driver.write(0x100 + offsetof(Config, events_clear), 4, 2);
     rig.settle();
