@@ -160,6 +160,7 @@ void DeviceActions::list_connectors(sdbus::Result<std::vector<Dictionary>>&& rep
             return devices::gpu::list_connectors().transform([this](const auto& connectors) {
                 const auto zones = zones_.zones();
                 std::vector<Dictionary> all;
+                all.reserve(connectors.size());
                 for (const auto& facts : connectors) {
                     all.push_back(describe(facts, user_of(facts.connector, zones)));
                 }

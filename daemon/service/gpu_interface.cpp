@@ -67,6 +67,7 @@ void GpuInterface::Resize(sdbus::Result<>&& result, std::uint32_t display, std::
 // Not sampled: it is announced when it changes, and must not be newer than that.
 std::vector<GpuInterface::Display> GpuInterface::Displays() {
     std::vector<Display> displays;
+    displays.reserve(state_.displays.size());
     for (const auto& display : state_.displays) {
         displays.emplace_back(display.connector, display.is_connected, display.is_on, display.width,
                               display.height, display.refresh);

@@ -159,6 +159,7 @@ Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceCont
     }
     std::vector<devices::console::PortOptions> ports;
     auto& wanted = std::get<ConsoleSettings>(settings.model);
+    ports.reserve(wanted.ports.size());
     for (auto& port : wanted.ports) {
         ports.push_back({.name = std::move(port.name), .is_console = port.is_console});
     }

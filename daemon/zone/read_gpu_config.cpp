@@ -65,7 +65,9 @@ std::string read_card(const ConfigReader& value) {
     if (name.starts_with(cards)) {
         name.remove_prefix(cards.size());
     }
-    if (!is_card_name(name) && !(name.size() < word->size() && is_link_name(name))) {
+    const bool is_whole_path = name.size() < word->size();
+    const bool is_card = is_card_name(name) || (is_whole_path && is_link_name(name));
+    if (!is_card) {
         value.problem(
             std::format(R"("{}" is no graphics card; expected one such as "card0", "/dev/dri/card0" )"
                         R"(or "/dev/dri/by-path/platform-gpu-card")",

@@ -13,6 +13,7 @@
  * and says the same word when the driver has taken it. Ends with its input,
  * which gives the display back to the console. display.py has the same picture.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

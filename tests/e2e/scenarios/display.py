@@ -21,6 +21,7 @@ TOOLS = {"type": "blk", "addr": "0xa003600", "irq": 75, "img": f"{linux2.FOLDER}
 # One that wants the same display.
 OTHER = "other"
 OTHER_RAM = 0x68000000, 0x18000000
+OTHER_DISK = f"{linux2.FOLDER}/other.ext4"
 # Until a picture that was drawn is on the display, on an emulated board beside others.
 SECONDS = 20
 # Of the second display that is plugged in.
@@ -32,7 +33,8 @@ BAR_ROWS = range(16, 48)
 
 def scenario(board):
     zone_file.configure(board, NAME, 1, [2], RAM, linux2.DISK, devices=(TOOLS, GPU))
-    zone_file.configure(board, OTHER, 2, [3], OTHER_RAM, linux2.DISK, interrupts=(72, 73),
+    linux2.new_disk(board, OTHER_DISK)
+    zone_file.configure(board, OTHER, 2, [3], OTHER_RAM, OTHER_DISK, interrupts=(72, 73),
                         devices=({**GPU, "addr": "0xa003200", "irq": 71},))
     without_card(board)
     board.check("modprobe virtio-gpu && timeout 20 sh -c 'until [ -e /dev/dri/card0 ]; do sleep 0.2; done'")
@@ -58,11 +60,10 @@ def scenario(board):
     draw(board, "whole")
     compare(board, "again", whole)
     board.check(f"hvisorctl zone shutdown {NAME}")
-    board.check("modprobe -r virtio-gpu")
 
 
 def without_card(board):
-    """A zone with a display does not start where there is none, and says why."""
+    """A zone with a display does not start where there is no card, and says why."""
     linux2.new_disk(board)
     refused = board.run(f"hvisorctl zone start {NAME}")
     expect(refused.status != 0 and "/dev/dri" in refused.output,
