@@ -123,8 +123,8 @@ struct Size {
 /// "1280x800".
 std::optional<Size> parse_size(std::string_view text) {
     Size size;
+    const auto width = std::from_chars(text.data(), text.data() + text.size(), size.width);
     const char* end = text.data() + text.size();
-    const auto width = std::from_chars(text.data(), end, size.width);
     if (width.ec != std::errc{} || width.ptr == end || *width.ptr != 'x') {
         return std::nullopt;
     }

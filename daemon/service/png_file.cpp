@@ -39,7 +39,7 @@ struct Close {
 /// Through libpng's simplified interface, whose errors are values and not jumps.
 Result<void> write_png(const devices::gpu::Screenshot& picture, int fd) {
     UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    std::unique_ptr<std::FILE, Close> file(copy ? ::fdopen(copy.get(), "wb") : nullptr);
+    const std::unique_ptr<std::FILE, Close> file(copy ? ::fdopen(copy.get(), "wb") : nullptr);
     if (!file) {
         return fail(ErrorCode::io_error, "picture: {}", errno_text());
     }
