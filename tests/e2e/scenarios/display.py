@@ -97,23 +97,23 @@ def other_display(board):
     """A display of another size is plugged in, and pulled out and in: the zone hears of all."""
     width, height = OTHER_SIZE
     board.plug_display(width, height)
-    linux2.run(board, f"timeout {SECONDS} sh -c 'until grep -qx {width}x{height} "
-               "/sys/class/drm/card0-Virtual-1/modes; do sleep 0.2; done'", SECONDS + 10, NAME)
+    zone_sees(board, "modes", f"{width}x{height}")
     begin_to_draw(board, OTHER_SIZE)
     draw(board, "whole")
     picture = expected(OTHER_SIZE)
     compare(board, "other", picture)
     board.unplug_display()
-    zone_sees(board, "disconnected")
+    zone_sees(board, "status", "disconnected")
     board.plug_display(width, height)
-    zone_sees(board, "connected")
+    zone_sees(board, "status", "connected")
     compare(board, "plugged", picture)  # though the zone has drawn nothing since
 
 
-def zone_sees(board, state):
-    """The zone's driver says so of its connector."""
-    linux2.run(board, f"timeout {SECONDS} sh -c 'until grep -qx {state} /sys/class/drm/card0-Virtual-1/status; "
-               "do sleep 0.2; done'", SECONDS + 10, NAME)
+def zone_sees(board, what, value):
+    """The zone's driver says so of its connector, when somebody looks, as a compositor does that was told to."""
+    connector = "/sys/class/drm/card0-Virtual-1"
+    linux2.run(board, f"timeout {SECONDS} sh -c 'until echo detect >{connector}/status; "
+               f"grep -qx {value} {connector}/{what}; do sleep 0.2; done'", SECONDS + 10, NAME)
 
 
 def draw(board, what):
