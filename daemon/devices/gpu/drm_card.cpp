@@ -109,6 +109,9 @@ Result<int> DrmCard::descriptor(UniqueFd& other) const {
         return std::unexpected(std::move(opened).error());
     }
     other = std::move(*opened);
+    // Who opens a card that nobody is master of becomes it, and keeps out a
+    // program that comes in this moment and wants to show something.
+    drmDropMaster(other.get());
     return other.get();
 }
 
