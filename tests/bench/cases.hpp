@@ -52,6 +52,7 @@ void sequential_case(Bench& bench);
 void flush_case(Bench& bench);
 void console_case(Bench& bench);
 void net_case(Bench& bench);
+void gpu_case(Bench& bench);
 void idle_case(Bench& bench);
 void process_case(Bench& bench);
 void bus_case(Bench& bench);

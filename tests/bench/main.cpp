@@ -30,6 +30,7 @@ constexpr std::array cases{
     Case{"flush", "flushes one at a time", flush_case},
     Case{"net", "frames to and from a tap", net_case},
     Case{"console", "output of a console", console_case},
+    Case{"gpu", "pictures to a screen that nobody sees", gpu_case},
     Case{"idle", "CPU time of a daemon with little to do", idle_case},
     Case{"process", "memory and readiness of the real program", process_case},
     Case{"bus", "reads over D-Bus, and hvisorctl, with 30 zones", bus_case},

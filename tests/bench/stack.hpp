@@ -26,6 +26,7 @@ struct Place {
 };
 inline constexpr Place disk_place{.address = 0xa003c00, .interrupt = 78};
 inline constexpr Place console_place{.address = 0xa003800, .interrupt = 76};
+inline constexpr Place gpu_place{.address = 0xa003400, .interrupt = 74};
 inline constexpr Place net_place{.address = 0xa003600, .interrupt = 75};
 
 /// The daemon's own way of a byte from the bridge to the back end, and one
