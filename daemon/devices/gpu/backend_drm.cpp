@@ -249,14 +249,14 @@ Result<void> DrmScreen::resize(Size /*size*/) {
 
 Result<void> DrmScreen::Impl::show(const Picture& shown_picture, bool sets_mode) {
     if (!connector.is_connected) {
-        return fail(ErrorCode::wrong_state, "no display is connected");
+        // A display that is plugged in later shows it.
+        turn_off();
+        picture = &shown_picture;
+        return {};
     }
     const auto* mode = find_mode(connector.modes, shown_picture.size());
     if (mode == nullptr) {
         mode = own_mode(connector, wanted);
-    }
-    if (mode == nullptr) {
-        return fail(ErrorCode::wrong_state, "the display has no mode");
     }
     const bool stays = !sets_mode && stage != nullptr && is_same(*stage->mode(), *mode);
     if (!stays) {

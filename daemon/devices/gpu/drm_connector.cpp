@@ -32,8 +32,21 @@ std::vector<std::byte> read_edid(int fd, const drmModeConnector& connector) {
     return {};
 }
 
+/// A display that is plugged in between libdrm's two calls, of which the first
+/// one alone makes the kernel look, is there and has no mode: so look again.
+ConnectorPtr look(int fd, std::uint32_t id) {
+    constexpr int most_tries = 3;
+    for (int i = 1;; ++i) {
+        ConnectorPtr raw(drmModeGetConnector(fd, id));
+        if (raw == nullptr || raw->connection != DRM_MODE_CONNECTED || raw->count_modes > 0 ||
+            i == most_tries) {
+            return raw;
+        }
+    }
+}
+
 std::expected<Connector, int> read(int fd, std::uint32_t id) {
-    const ConnectorPtr raw(drmModeGetConnector(fd, id));
+    const ConnectorPtr raw = look(fd, id);
     if (raw == nullptr) {
         return std::unexpected(errno);
     }
@@ -41,7 +54,8 @@ std::expected<Connector, int> read(int fd, std::uint32_t id) {
     Connector connector;
     connector.id = raw->connector_id;
     connector.name = std::format("{}-{}", type != nullptr ? type : "Unknown", raw->connector_type_id);
-    connector.is_connected = raw->connection == DRM_MODE_CONNECTED;
+    // Without a mode it can show nothing.
+    connector.is_connected = raw->connection == DRM_MODE_CONNECTED && raw->count_modes > 0;
     connector.millimetres = {.width = raw->mmWidth, .height = raw->mmHeight};
     connector.modes.assign(raw->modes, raw->modes + raw->count_modes);
     connector.edid = read_edid(fd, *raw);
