@@ -109,9 +109,8 @@ Result<int> DrmCard::descriptor(UniqueFd& other) const {
         return std::unexpected(std::move(opened).error());
     }
     other = std::move(*opened);
-    // Who opens a card that nobody is master of becomes it, and keeps out a
-    // program that comes in this moment and wants to show something.
-    drmDropMaster(other.get());
+    // Who opens a card that nobody is master of becomes it. That is wanted for
+    // this moment: for nobody else the kernel looks at what is plugged in.
     return other.get();
 }
 
