@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "block_rig.hpp"
 
+namespace block_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::block;
 using kit::ChainBuilder;
@@ -150,3 +152,5 @@ TEST_CASE("an image that is no image is refused with its path") {
     CHECK(file.error().code == ErrorCode::not_permitted);
     CHECK(FileBackend::open(UniqueFd(::open(path, O_RDONLY | O_CLOEXEC)), {.path = path, .read_only = true}));
 }
+
+} // namespace block_test

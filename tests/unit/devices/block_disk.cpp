@@ -7,6 +7,8 @@
 #include <chrono>
 #include <thread>
 
+namespace block_disk_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::block;
 using kit::ChainBuilder;
@@ -178,3 +180,5 @@ TEST_CASE("two zones cannot write to one image") {
     CHECK(disk.open({.read_only = true}));
     CHECK_FALSE(disk.open());
 }
+
+} // namespace block_disk_test

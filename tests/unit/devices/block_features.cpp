@@ -4,6 +4,8 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 
+namespace block_features_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::block;
 using kit::ChainBuilder;
@@ -196,3 +198,5 @@ TEST_CASE("what fails is counted, and other requests are not") {
     }
     CHECK(timed == 2);
 }
+
+} // namespace block_features_test

@@ -4,6 +4,8 @@
 
 #include <catch2/generators/catch_generators.hpp>
 
+namespace block_hostile_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::block;
 using Catch::Generators::as;
@@ -136,3 +138,5 @@ TEST_CASE("a guest that changes a request while it runs gets one of the two") {
         }
     }
 }
+
+} // namespace block_hostile_test

@@ -14,6 +14,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+namespace block_stall_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::block;
 using namespace std::chrono_literals;
@@ -97,3 +99,5 @@ TEST_CASE("a disk that hangs is known to be silent, until it answers") {
     CHECK(BlockRig::status(chain, 0) == RequestStatus::ok);
     CHECK(disk.bytes(page, page) == filled(page, 0));
 }
+
+} // namespace block_stall_test

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+namespace block_swap_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::block;
 
@@ -126,3 +128,5 @@ TEST_CASE("a disk of a zone that has stopped takes no image") {
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::wrong_state);
 }
+
+} // namespace block_swap_test

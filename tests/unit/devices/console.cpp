@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+namespace console_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::console;
 using namespace std::chrono_literals;
@@ -305,3 +307,5 @@ TEST_CASE("after quiesce the history can be read, then it ends") {
     CHECK(read_exactly(after.get(), 12) == "last words\r\n");
     CHECK(at_end(after.get()));
 }
+
+} // namespace console_test

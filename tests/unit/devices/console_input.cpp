@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <thread>
 
+namespace console_input_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::console;
 using namespace std::chrono_literals;
@@ -192,3 +194,5 @@ TEST_CASE("the size follows who sets it, and the pty shows it") {
     CHECK(rig.receive_into(rig.give_buffer()) == "x");
     CHECK(rig.device.ports().front().size == Size{.columns = 200, .rows = 60});
 }
+
+} // namespace console_input_test

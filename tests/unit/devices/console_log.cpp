@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+namespace console_log_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::console;
 
@@ -69,3 +71,5 @@ TEST_CASE("a console is logged when it is asked for, and its other ports are not
         CHECK(log.lines() == before + (is_logged ? 1 : 0));
     }
 }
+
+} // namespace console_log_test

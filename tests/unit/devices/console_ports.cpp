@@ -7,6 +7,8 @@
 #include <set>
 #include <vector>
 
+namespace console_ports_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::console;
 using namespace std::chrono_literals;
@@ -408,3 +410,5 @@ TEST_CASE("every port of a zone that is gone gives its history and ends") {
     CHECK(read_exactly(log.get(), 10) == "last words");
     CHECK(at_end(log.get()));
 }
+
+} // namespace console_ports_test

@@ -9,6 +9,8 @@
 #include "kit/ram_watch.hpp"
 #include "net_rig.hpp"
 
+namespace disclosure_test {
+
 using namespace hvisor;
 using kit::ChainBuilder;
 using kit::RamWatch;
@@ -254,3 +256,5 @@ TEST_CASE("gpu: no byte of the daemon's memory reaches a guest") {
     rig.set_scanout(0, 2, Rect::of(size));
     CHECK(rig.seen() == Bitmap(size, 0xff000000U));
 }
+
+} // namespace disclosure_test

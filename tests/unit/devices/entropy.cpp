@@ -10,6 +10,8 @@
 #include <set>
 #include <vector>
 
+namespace entropy_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::entropy;
 using kit::ChainBuilder;
@@ -233,3 +235,5 @@ TEST_CASE("a reset does not wait for a rate limit") {
     CHECK(rig.driver.get(virtio::Register::status) == 0);
     CHECK(!rig.queue.has_used());
 }
+
+} // namespace entropy_test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu_rig.hpp"
 
+namespace gpu_cursor_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::gpu;
 
@@ -170,3 +172,5 @@ TEST_CASE("gpu: commands in the queue of the others are refused") {
     CHECK(rig.send(GpuRig::request(Command::get_display_info), GpuRig::default_room, cursor_queue).type() ==
           Response::err_unspec);
 }
+
+} // namespace gpu_cursor_test

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <string>
 
+namespace gpu_display_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::gpu;
 
@@ -236,3 +238,5 @@ TEST_CASE("gpu: what is behind a device is said by its connectors") {
     CHECK(rig.device.backend_name() == "headless");
     CHECK(rig.device.type_name() == "gpu");
 }
+
+} // namespace gpu_display_test

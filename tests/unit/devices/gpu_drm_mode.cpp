@@ -19,6 +19,8 @@
 #include <unistd.h>
 #include <vector>
 
+namespace gpu_drm_mode_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::gpu;
 
@@ -218,3 +220,5 @@ TEST_CASE("of a card's events those of flips are counted", "[gpu]") {
         CHECK(take_flips(reading.get()) == 1);
     }
 }
+
+} // namespace gpu_drm_mode_test

@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+namespace gpu_fence_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::gpu;
 
@@ -254,3 +256,5 @@ TEST_CASE("gpu: flushes that wait for a frame are shown with it") {
         rig.wait(flush);
     }
 }
+
+} // namespace gpu_fence_test

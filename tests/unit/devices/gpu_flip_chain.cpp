@@ -10,6 +10,8 @@
 #include <expected>
 #include <vector>
 
+namespace gpu_flip_chain_test {
+
 using namespace hvisor::devices::gpu;
 
 namespace {
@@ -330,3 +332,5 @@ TEST_CASE("a mode that the display refuses is told", "[gpu]") {
     output.answers = {std::unexpected(EACCES)};
     CHECK(chain.begin(output, picture, place(small, small)).error() == EACCES);
 }
+
+} // namespace gpu_flip_chain_test

@@ -8,6 +8,8 @@
 #include <memory>
 #include <vector>
 
+namespace gpu_headless_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::gpu;
 
@@ -17,7 +19,7 @@ constexpr Size size{.width = 8, .height = 4};
 
 /// All of one colour, and counts how much of it was painted.
 struct Plain final : Picture {
-    [[nodiscard]] Size size() const override { return ::size; }
+    [[nodiscard]] Size size() const override { return gpu_headless_test::size; }
     void paint(const Rect& part, const Canvas& to) const override {
         painted.push_back(part);
         for (std::uint32_t y = part.y; y < part.y + part.height; ++y) {
@@ -183,3 +185,5 @@ TEST_CASE("a frame rate is that of the second that ended last") {
     rate.add(1, at(9000));
     CHECK(rate.per_second(at(9000)) == 0);
 }
+
+} // namespace gpu_headless_test

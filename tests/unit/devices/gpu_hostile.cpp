@@ -5,6 +5,8 @@
 
 #include <array>
 
+namespace gpu_hostile_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::gpu;
 
@@ -487,11 +489,12 @@ TEST_CASE("gpu: a resource that goes while its flush waits") {
             rig.set_scanout(0, 2, Rect::of(size));
         }
         const auto flush = GpuRig::request(Command::resource_flush, GpuRig::flush_of(2, Rect::of(size)));
-        rig.start(flush); // the first one may be shown at once
+        const auto first = rig.start(flush); // which may be shown at once
         const auto waits = rig.start(flush);
         CHECK(!rig.is_back(waits));
         rig.expect_ok(Command::resource_unref, only(2));
         rig.wait(waits);
+        rig.wait(first);
         CHECK(!rig.is_on());
     }
 }
@@ -506,3 +509,5 @@ TEST_CASE("gpu: a driver that makes mistakes all the time does not fill the log"
     CHECK(log.text().contains("command 0x0 refused: there is no such command"));
     CHECK(rig.errors() == 200);
 }
+
+} // namespace gpu_hostile_test

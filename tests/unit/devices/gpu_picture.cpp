@@ -2,6 +2,8 @@
 // What a driver draws is what is to be seen, pixel by pixel.
 #include "gpu_rig.hpp"
 
+namespace gpu_picture_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::gpu;
 
@@ -218,3 +220,5 @@ TEST_CASE("gpu: a picture of another size takes the place of the one before") {
     REQUIRE(!none);
     CHECK(none.error().code == ErrorCode::no_such_device);
 }
+
+} // namespace gpu_picture_test

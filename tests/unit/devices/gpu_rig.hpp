@@ -419,6 +419,8 @@ struct GpuRig : kit::DeviceRig<GpuDevice> {
             chain.at(answer, room, kit::desc_write);
         }
         const auto head = chain.add();
+        // Of a command before that had the same descriptors and that nobody waited for.
+        back.erase({queue, head});
         driver.kick(static_cast<std::uint32_t>(queue));
         return {.queue = queue, .head = head, .answer = answer, .room = room};
     }

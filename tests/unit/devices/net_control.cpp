@@ -4,6 +4,8 @@
 
 #include <deque>
 
+namespace net_control_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::net;
 using kit::ChainBuilder;
@@ -318,3 +320,5 @@ TEST_CASE("a driver resets the device in the middle of a command") {
             [&] { return rig.host->configured().back().first == guest_offloads(NetRig::full); }));
     }
 }
+
+} // namespace net_control_test

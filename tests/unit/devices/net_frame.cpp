@@ -5,6 +5,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+namespace net_frame_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::net;
 
@@ -234,3 +236,5 @@ TEST_CASE("a table that is full passes too much rather than too little") {
     CHECK(filter.accepts(host_mac));
     CHECK_FALSE(filter.accepts(group_mac));
 }
+
+} // namespace net_frame_test

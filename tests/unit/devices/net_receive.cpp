@@ -3,6 +3,8 @@
 
 #include <map>
 
+namespace net_receive_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::net;
 using namespace std::chrono_literals;
@@ -384,3 +386,5 @@ TEST_CASE("a host's end that goes away is left alone, without using any time") {
     CHECK((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 100);
     CHECK_FALSE(rig.needs_reset());
 }
+
+} // namespace net_receive_test

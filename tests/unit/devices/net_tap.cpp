@@ -9,6 +9,8 @@
 #include <linux/if_tun.h>
 #include <sys/uio.h>
 
+namespace net_tap_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::net;
 
@@ -295,3 +297,5 @@ TEST_CASE("interfaces that come and go do not disturb the link, even when messag
         return !tap->is_link_up();
     }));
 }
+
+} // namespace net_tap_test

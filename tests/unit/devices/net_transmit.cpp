@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net_rig.hpp"
 
+namespace net_transmit_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::net;
 using namespace std::chrono_literals;
@@ -304,3 +306,5 @@ TEST_CASE("after quiesce no frame is sent, and the host's end is let go") {
     CHECK(rig.device.backend_name() == "tap0");
     rig.device.disconnect();
 }
+
+} // namespace net_transmit_test

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <thread>
 
+namespace net_transmit_many_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::net;
 using kit::ChainBuilder;
@@ -266,3 +268,5 @@ TEST_CASE("many frames pass a real tap in order, and its next user can have it a
         rig.device.disconnect();
     }
 }
+
+} // namespace net_transmit_many_test

@@ -10,6 +10,8 @@
 
 #include <map>
 
+namespace resume_test {
+
 using namespace hvisor;
 using kit::ChainBuilder;
 using kit::Successor;
@@ -314,3 +316,5 @@ TEST_CASE("gpu: a device that no driver runs needs no reset when it goes on") {
     Successor<GpuDevice> next(rig, GpuRig::make_screens(*rig.reactor, {}));
     CHECK(next.driver.get(virtio::Register::status) == 0);
 }
+
+} // namespace resume_test

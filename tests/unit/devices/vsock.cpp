@@ -9,6 +9,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 
+namespace vsock_test {
+
 using namespace hvisor;
 using namespace hvisor::devices::vsock;
 using kit::ChainBuilder;
@@ -395,3 +397,5 @@ TEST_CASE("a socket device cannot go on where another process was, and says so; 
     next.driver.start();
     CHECK(eventually([&] { return fake->is_running(); }));
 }
+
+} // namespace vsock_test

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+namespace bridge_test {
+
 using namespace hvisor;
 using namespace hvisor::hypervisor;
 using Catch::Generators::as;
@@ -152,3 +154,5 @@ TEST_CASE("an interrupt for a zone that is gone is dropped") {
     CHECK(bridge.push_interrupt(7, 78));
     CHECK(hypervisor.counts().dropped == 1);
 }
+
+} // namespace bridge_test

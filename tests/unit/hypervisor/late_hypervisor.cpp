@@ -16,6 +16,8 @@
 #include <optional>
 #include <unistd.h>
 
+namespace late_hypervisor_test {
+
 using namespace hvisor;
 using namespace hvisor::hypervisor;
 using namespace std::chrono_literals;
@@ -125,3 +127,5 @@ TEST_CASE("a device that is missing is explained by where this Linux runs", "[hy
 }
 
 } // namespace
+
+} // namespace late_hypervisor_test

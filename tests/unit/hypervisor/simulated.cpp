@@ -13,6 +13,8 @@
 #include <future>
 #include <unistd.h>
 
+namespace simulated_test {
+
 using namespace hvisor;
 using namespace hvisor::hypervisor;
 using namespace std::chrono_literals;
@@ -299,3 +301,5 @@ TEST_CASE("a CPU without a place in the shared page has no zone") {
     CHECK_FALSE(hypervisor.guest_read(32, 0xa003c00, 4));
     CHECK_FALSE(hypervisor.guest_read(UINT32_MAX, 0xa003c00, 4));
 }
+
+} // namespace simulated_test

@@ -9,6 +9,8 @@
 #include <future>
 #include <thread>
 
+namespace trap_loop_test {
+
 using namespace hvisor;
 using namespace hvisor::hypervisor;
 using namespace std::chrono_literals;
@@ -271,3 +273,5 @@ TEST_CASE("interrupts reach the guest from any thread") {
     CHECK_FALSE(rig.hypervisor.take_interrupt(1, 78, 1ms));
     CHECK(rig.loop.counts().interrupts == 1);
 }
+
+} // namespace trap_loop_test

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+namespace jobs_test {
+
 using namespace hvisor;
 using namespace hvisor::service;
 
@@ -129,3 +131,5 @@ TEST_CASE("more jobs than anybody needs are refused") {
     first->finish(nullptr);
     CHECK(bench.jobs.add("start", Action::start_zone, "linux2"));
 }
+
+} // namespace jobs_test

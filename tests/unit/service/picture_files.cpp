@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace picture_files_test {
+
 using namespace hvisor;
 using service::PictureFiles;
 
@@ -90,3 +92,5 @@ TEST_CASE("a picture on its way to who does not read is kept, too") {
     receiver.reset();
     CHECK(pictures.check_room());
 }
+
+} // namespace picture_files_test

@@ -17,6 +17,8 @@
 #include <unistd.h>
 #include <vector>
 
+namespace png_file_test {
+
 using namespace hvisor;
 using devices::gpu::Screenshot;
 using devices::gpu::Size;
@@ -148,3 +150,5 @@ TEST_CASE("a picture that is none becomes an error") {
     CHECK(file.error().code == ErrorCode::io_error);
     CHECK(file.error().message.starts_with("picture: "));
 }
+
+} // namespace png_file_test

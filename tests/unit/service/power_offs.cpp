@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace power_offs_test {
+
 using namespace hvisor;
 using namespace hvisor::service;
 using namespace std::chrono_literals;
@@ -79,3 +81,5 @@ TEST_CASE("what has to come behind a shutdown waits for it, and for no later one
     bench.power_offs.behind([&] { order.emplace_back("at once"); });
     CHECK(order.back() == "at once");
 }
+
+} // namespace power_offs_test

@@ -6,6 +6,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <format>
 
+namespace stalls_test {
+
 using namespace hvisor;
 
 namespace {
@@ -45,3 +47,5 @@ TEST_CASE("a back end that stalls is told once, and once when it answers again")
     CHECK(log.lines() == 4 + 4);
     CHECK(stalls.summary().empty());
 }
+
+} // namespace stalls_test

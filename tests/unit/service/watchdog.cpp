@@ -19,6 +19,8 @@
 #include <thread>
 #include <unistd.h>
 
+namespace watchdog_test {
+
 using namespace hvisor;
 using namespace std::chrono_literals;
 
@@ -130,3 +132,5 @@ TEST_CASE("without WatchdogSec= nobody is told") {
     Rig rig(0us);
     CHECK(rig.feedings_for_a_while() == 0);
 }
+
+} // namespace watchdog_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace board_configs_test {
+
 using namespace hvisor::zone;
 
 namespace {
@@ -121,3 +123,5 @@ TEST_CASE("there is no folder of a board without a check") {
         }
     }
 }
+
+} // namespace board_configs_test

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace check_device_tree_test {
+
 using namespace hvisor::zone;
 using test::good_virtio;
 using test::good_zone;
@@ -119,3 +121,5 @@ TEST_CASE("what a device tree leaves out or has too much of is a warning") {
     CHECK(verdict.warnings[2].ends_with(
         "the device tree has no virtio,mmio node for the device at 0xa003c00; the guest does not see it"));
 }
+
+} // namespace check_device_tree_test

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace check_files_test {
+
 using namespace hvisor::zone;
 using test::Change;
 using test::changed;
@@ -218,3 +220,5 @@ TEST_CASE("images and disks that are there are looked at as hvisord does") {
     std::filesystem::create_directory(folder.path() / "disk.img");
     CHECK(problems(text).contains("/devices/1/img: disk.img: this is no regular file and no block device"));
 }
+
+} // namespace check_files_test

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+namespace check_fit_test {
+
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
 using test::changed;
@@ -165,3 +167,5 @@ TEST_CASE("zones are checked and defined while another zone starts") {
     CHECK(bench.manager.undefine("nobody").error().code == ErrorCode::no_such_zone);
     CHECK(starting.finish().empty());
 }
+
+} // namespace check_fit_test

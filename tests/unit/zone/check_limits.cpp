@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+namespace check_limits_test {
+
 using namespace hvisor::zone;
 using test::Change;
 using test::changed;
@@ -218,3 +220,5 @@ TEST_CASE("a CPU that the board does not have is found out") {
     CHECK(problems(changed(v2, "[2, 3]", "[8]")) ==
           "z.json:3:12: /cpus/0: a GICv2 has no CPU 8; expected 0 to 7");
 }
+
+} // namespace check_limits_test

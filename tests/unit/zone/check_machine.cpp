@@ -9,6 +9,8 @@
 #include <iterator>
 #include <string>
 
+namespace check_machine_test {
+
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
 using test::changed;
@@ -246,3 +248,5 @@ TEST_CASE("memory of loongarch64's firmware need not be reserved for zones") {
     CHECK(fits.error().message.contains("/memory_regions/0/physical_start: RAM 0xc0000000"));
     CHECK_FALSE(fits.error().message.contains("/memory_regions/1/"));
 }
+
+} // namespace check_machine_test

@@ -7,6 +7,8 @@
 
 #include <string>
 
+namespace check_zone_test {
+
 using namespace hvisor::zone;
 using test::Change;
 using test::changed;
@@ -164,3 +166,5 @@ TEST_CASE("a device's interrupt is one that can be given to a zone") {
     CHECK(device_problems(changed(good_zone, "[76, 78]", "[27, 78]"), virtio)
               .contains("/zones/0/devices/0/irq: 27 is an interrupt of a CPU's own; expected 32 or more"));
 }
+
+} // namespace check_zone_test

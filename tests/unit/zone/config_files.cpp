@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace config_files_test {
+
 using namespace hvisor::zone;
 using test::changed;
 using test::good_one_file;
@@ -153,3 +155,5 @@ TEST_CASE("merging is that of RFC 7386") {
     CHECK(nested.root().find("a")->value.find("bb")->value.members.empty());
     CHECK(merged(R"([1,2])", R"({"a":"b","c":null})").root().members.size() == 1);
 }
+
+} // namespace config_files_test

@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include <vector>
 
+namespace config_store_test {
+
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
 
@@ -144,3 +146,5 @@ TEST_CASE("a configuration comes from a regular file that is not too large") {
     CHECK(read_config_file(reading.get()).error().code == ErrorCode::invalid_config);
     CHECK(read_config_file(-1).error().code == ErrorCode::invalid_config);
 }
+
+} // namespace config_store_test

@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <string>
 
+namespace config_watch_test {
+
 using hvisor::zone::ConfigWatch;
 using hvisor::zone::test::TemporaryDirectory;
 
@@ -95,3 +97,5 @@ TEST_CASE("drop-ins and files behind links are watched") {
     fs::remove_all(zones.etc / "far.json.d");
     CHECK(zones.tells());
 }
+
+} // namespace config_watch_test

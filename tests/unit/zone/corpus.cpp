@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+namespace corpus_test {
+
 using namespace hvisor::zone;
 
 namespace {
@@ -46,3 +48,5 @@ TEST_CASE("the reader agrees with the corpus") {
     }
     CHECK(files > 100);
 }
+
+} // namespace corpus_test

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace defined_zones_test {
+
 using namespace hvisor::zone;
 using test::changed;
 using test::good_one_file;
@@ -121,3 +123,5 @@ TEST_CASE("a manager lists zones that are only configured behind all others") {
     CHECK(bench.zone("linux2").state == State::stopped);
     bench.manager.on_change({});
 }
+
+} // namespace defined_zones_test

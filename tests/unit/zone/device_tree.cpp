@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace device_tree_test {
+
 using namespace hvisor::zone;
 
 namespace {
@@ -162,3 +164,5 @@ TEST_CASE("a tree that grows too large is told when it is finished") {
     REQUIRE_FALSE(blob);
     CHECK(blob.error().message.starts_with("the zone's device tree cannot be written (FDT_ERR_NOSPACE)"));
 }
+
+} // namespace device_tree_test

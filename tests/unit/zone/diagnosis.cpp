@@ -5,6 +5,8 @@
 
 #include <vector>
 
+namespace diagnosis_test {
+
 using namespace hvisor::zone;
 using namespace std::chrono_literals;
 
@@ -114,3 +116,5 @@ TEST_CASE("an interrupt that is never acknowledged is a wrong number in the gues
                    std::vector{deaf})
               .starts_with("the guest does not see interrupt 78 of the block device"));
 }
+
+} // namespace diagnosis_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+namespace images_test {
+
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
 using hvisor::UniqueFd;
@@ -230,3 +232,5 @@ TEST_CASE("the command line of x86_64 has its place beside the images") {
     CHECK(at("0x80000000")
               .contains("/arch_config/cmdline_load_hpa: the command line at 0x80000000 lies in no RAM"));
 }
+
+} // namespace images_test

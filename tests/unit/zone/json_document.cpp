@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace json_document_test {
+
 using hvisor::zone::ConfigText;
 using hvisor::zone::JsonDocument;
 
@@ -128,3 +130,5 @@ TEST_CASE("no prefix of a text makes the parser read outside of it") {
     }
     CHECK(JsonDocument::parse(ConfigText{"f", whole}));
 }
+
+} // namespace json_document_test

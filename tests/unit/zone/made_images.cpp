@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace made_images_test {
+
 using namespace hvisor::zone;
 using hvisor::hypervisor::Simulated;
 using test::changed;
@@ -117,3 +119,5 @@ TEST_CASE("RAM is cleared before anything is loaded, where the zone wants that")
     CHECK(image_sizes(machine.images).dtb > 0);
     CHECK(read_device_tree(machine.ram(0x50000000, image_sizes(machine.images).dtb)));
 }
+
+} // namespace made_images_test

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+namespace make_device_tree_test {
+
 using namespace hvisor::zone;
 using test::good_virtio;
 using test::good_zone;
@@ -278,3 +280,5 @@ TEST_CASE("a source that does not go with the zone is refused") {
           "the source's root node has no room for RAM at 0x100000000; expected #address-cells and "
           "#size-cells of 2");
 }
+
+} // namespace make_device_tree_test

@@ -9,6 +9,8 @@
 
 #include <string>
 
+namespace one_file_test {
+
 using namespace hvisor::zone;
 using test::Change;
 using test::changed;
@@ -235,3 +237,5 @@ TEST_CASE("a key that is a long or a short form of another is taken for it") {
     CHECK(problem(R"("addr": "0xa003c00")", R"("address": "0xa003c00")").contains("did you mean addr?"));
     CHECK(problem(R"("kernel_filepath")", R"("kernel_path")").contains("did you mean kernel_filepath?"));
 }
+
+} // namespace one_file_test

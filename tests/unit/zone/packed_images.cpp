@@ -15,6 +15,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
+namespace packed_images_test {
+
 using namespace hvisor::zone;
 using hvisor::hypervisor::Simulated;
 using test::good_zone;
@@ -166,3 +168,5 @@ TEST_CASE("a packed kernel that is broken is told, wherever it breaks") {
     CHECK(machine.load(cut).ends_with(
         "Image: it is a compressed EFI image (zboot) that ends too early; copy the file once more"));
 }
+
+} // namespace packed_images_test

@@ -6,6 +6,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <string>
 
+namespace read_block_config_test {
+
 using namespace hvisor::zone;
 using test::changed;
 using test::read_virtio;
@@ -64,3 +66,5 @@ TEST_CASE("what a disk cannot be is refused with its key") {
     CHECK(refusal(R"("rate_limit": 7)").contains("rate_limit"));
     CHECK(refusal(R"("rate_limit": { "bytes_per_second": "2000000000000" })").contains("bytes_per_second"));
 }
+
+} // namespace read_block_config_test

@@ -9,6 +9,8 @@
 #include <format>
 #include <string>
 
+namespace read_gpu_config_test {
+
 using namespace hvisor::zone;
 using test::changed;
 using test::good_one_file;
@@ -189,3 +191,5 @@ TEST_CASE("connectors that are named are claimed, and no others") {
     const ZoneFile zone = read_zone(one_file(R"("displays": [ { "connector": "DP-1" }, {} ])"));
     CHECK(claims_of(zone.config, zone.devices, "").connectors == std::vector<std::string>{"DP-1"});
 }
+
+} // namespace read_gpu_config_test

@@ -6,6 +6,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <string>
 
+namespace read_net_config_test {
+
 using namespace hvisor::zone;
 using test::changed;
 using test::read_virtio;
@@ -112,3 +114,5 @@ TEST_CASE("a disabled network device is not looked at") {
     REQUIRE(virtio);
     CHECK(virtio->config.zones[0].devices.empty());
 }
+
+} // namespace read_net_config_test

@@ -8,6 +8,8 @@
 #include <format>
 #include <string>
 
+namespace read_virtio_config_test {
+
 using namespace hvisor::zone;
 using test::changed;
 using test::good_virtio;
@@ -213,3 +215,5 @@ TEST_CASE("the files a configuration names are listed for hvisorctl") {
     CHECK_FALSE(referenced_files(ConfigText{"z.json", "{"}));
     CHECK_FALSE(referenced_files(ConfigText{"z.json", "{}"}));
 }
+
+} // namespace read_virtio_config_test

@@ -7,6 +7,8 @@
 
 #include <vector>
 
+namespace read_zone_file_test {
+
 using namespace hvisor::zone;
 using test::Change;
 using test::changed;
@@ -148,3 +150,5 @@ TEST_CASE("upstream's keys are read in any case, with unknown ones, comments and
     text = changed(text, R"("pci_config": [])", R"("arch": "arm64", /* a comment */ "kernel_args": "",)");
     CHECK(read_zone(text).config.zone_id == 1);
 }
+
+} // namespace read_zone_file_test

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace restarts_test {
+
 using namespace hvisor::zone;
 using namespace std::chrono_literals;
 using test::changed;
@@ -160,3 +162,5 @@ TEST_CASE("a zone that cannot be started again stays known, and the next try com
     bench.manager.refresh();
     CHECK(bench.zone("linux2").state == State::stopped);
 }
+
+} // namespace restarts_test

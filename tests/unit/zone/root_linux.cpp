@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace root_linux_test {
+
 using hvisor::zone::look_at_root_linux;
 using hvisor::zone::RootLinux;
 using hvisor::zone::test::TemporaryDirectory;
@@ -66,3 +68,5 @@ TEST_CASE("the root zone's CPUs have the ids of its device tree") {
     CHECK(look_at_root_linux(tree.path(), tree.path()).cpu_ids ==
           std::vector<std::uint64_t>{0, 0x100, 0x100000200});
 }
+
+} // namespace root_linux_test

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace upstream_forms_test {
+
 using namespace hvisor::zone;
 using test::changed;
 using test::good_virtio;
@@ -206,3 +208,5 @@ TEST_CASE("upstream's form: boot_protocol is read, and a protocol that cannot be
             "not published; remove this key for a normal boot"));
     }
 }
+
+} // namespace upstream_forms_test

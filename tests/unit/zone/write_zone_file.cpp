@@ -10,6 +10,8 @@
 #include <format>
 #include <string>
 
+namespace write_zone_file_test {
+
 using namespace hvisor::zone;
 using test::changed;
 using test::good_one_file;
@@ -121,3 +123,5 @@ TEST_CASE("a merged zone is printed with the file and line of each part, as JSON
                   "}\n");
     CHECK(JsonDocument::parse(ConfigText{"c", text}));
 }
+
+} // namespace write_zone_file_test

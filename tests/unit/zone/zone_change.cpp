@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <string>
 
+namespace zone_change_test {
+
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
 using hvisor::UniqueFd;
@@ -169,3 +171,5 @@ TEST_CASE("a zone without an agent cannot be asked to power itself off") {
     }
     CHECK(bench.zone("linux2").state == State::running);
 }
+
+} // namespace zone_change_test

@@ -11,6 +11,8 @@
 #include <iterator>
 #include <string>
 
+namespace zone_encoder_test {
+
 using namespace hvisor::zone;
 
 namespace {
@@ -133,3 +135,5 @@ TEST_CASE("a magic names its layouts, an unknown one both versions") {
         "the hypervisor takes zone configurations of version 0x4, this hvisord"));
     CHECK(unknown.error().message.contains("versions 0x5 and 0x6"));
 }
+
+} // namespace zone_encoder_test

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+namespace zone_manager_test {
+
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
 using test::changed;
@@ -370,3 +372,5 @@ TEST_CASE("looking at zones does not wait for one that starts or shuts down") {
     CHECK(bench.zone("linux2").state == State::stopped);
     CHECK(bench.hypervisor.real().panicked().empty());
 }
+
+} // namespace zone_manager_test

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <string>
 
+namespace zone_manager_devices_test {
+
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
 using hvisor::UniqueFd;
@@ -94,3 +96,5 @@ TEST_CASE("a configured zone starts by its name") {
         CHECK(refused.error().code == ErrorCode::no_such_zone);
     }
 }
+
+} // namespace zone_manager_devices_test

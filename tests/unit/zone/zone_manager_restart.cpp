@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace zone_manager_restart_test {
+
 using namespace hvisor::zone;
 using hvisor::ErrorCode;
 using test::changed;
@@ -140,3 +142,5 @@ TEST_CASE("a start that is cancelled ends soon and leaves nothing behind") {
     bench.hypervisor.before_load = {};
     CHECK(bench.start());
 }
+
+} // namespace zone_manager_restart_test

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <span>
 
+namespace gpu_test {
+
 using namespace hvisor;
 using namespace hvisor::zone;
 namespace gpu = devices::gpu;
@@ -247,3 +249,5 @@ TEST_CASE("a zone's screen needs a graphics card of the root zone") {
     CHECK(attached.error().message.contains("card0"));
     CHECK(threads() == before);
 }
+
+} // namespace gpu_test

@@ -3,6 +3,8 @@
 
 #include <catch2/generators/catch_generators.hpp>
 
+namespace losses_test {
+
 using namespace hvisor;
 using namespace hvisor::zone;
 using virtio::FeatureBit;
@@ -48,3 +50,5 @@ TEST_CASE("everything lost at once, and the zone still works") {
     ZoneRig rig({.lose_injections = 3, .lose_wakeups = 3, .lose_active = true});
     CHECK(Disk(rig, features()).run(100, 8));
 }
+
+} // namespace losses_test

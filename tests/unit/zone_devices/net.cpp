@@ -2,6 +2,8 @@
 #include "unit/devices/net_namespace.hpp"
 #include "zone_rig.hpp"
 
+namespace net_test {
+
 using namespace hvisor;
 using namespace hvisor::zone;
 using devices::net::Namespace;
@@ -59,3 +61,5 @@ TEST_CASE("what is wrong with a tap is said with device, file and key") {
     CHECK(second.error().code == ErrorCode::resource_busy);
     CHECK(second.error().message.contains("/tap: tap0 is in use"));
 }
+
+} // namespace net_test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone_rig.hpp"
 
+namespace two_zones_test {
+
 using namespace hvisor;
 using namespace hvisor::zone;
 
@@ -52,3 +54,5 @@ TEST_CASE("a zone goes on working when the one beside it ends in the middle of i
     CHECK(finish(left_disk));
     CHECK(left_disk.run(20, depth));
 }
+
+} // namespace two_zones_test

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+namespace vsock_test {
+
 using namespace hvisor;
 using namespace hvisor::zone;
 
@@ -23,3 +25,5 @@ TEST_CASE("a zone with sockets needs the root zone's module, and is told its nam
           "vsock at 0xa003600: v.json:5:5: /zones/0/devices/0: /dev/vhost-vsock is not there; load the root "
           "zone's module for sockets with `modprobe vhost_vsock`");
 }
+
+} // namespace vsock_test

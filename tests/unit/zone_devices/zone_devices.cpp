@@ -6,6 +6,8 @@
 #include <future>
 #include <poll.h>
 
+namespace zone_devices_test {
+
 using namespace hvisor;
 using namespace hvisor::zone;
 using enum virtio::Register;
@@ -203,3 +205,5 @@ TEST_CASE("a guest that does everything wrong leaves the other device alone") {
     CHECK(Disk(rig, plain).run(50, 4));
     CHECK(rig.hypervisor.list_zones()->at(1).has_error == false);
 }
+
+} // namespace zone_devices_test
