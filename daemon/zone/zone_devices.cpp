@@ -4,6 +4,7 @@
 #include "base/checked.hpp"
 #include "virtio/registers.hpp"
 #include "zone/device_slot.hpp"
+#include "zone/zone_inputs.hpp"
 
 #include <algorithm>
 #include <format>
@@ -86,6 +87,7 @@ struct ZoneDevices::Impl {
     }
 
     const SlotContext context;
+    const std::shared_ptr<ZoneInputs> inputs = std::make_shared<ZoneInputs>();
     mutable std::mutex lock;
     /// Changed by TrapLoop, under the lock: so it reads them without.
     Slots slots;
@@ -119,6 +121,7 @@ Result<std::string> ZoneDevices::attach(DeviceSettings settings) {
         return std::unexpected(std::move(slot).error());
     }
     impl_->change([&](Slots& slots) { slots.push_back(*slot); });
+    impl_->inputs->set_devices(impl_->slots_now());
     return (*slot)->id();
 }
 
@@ -136,6 +139,7 @@ Result<void> ZoneDevices::detach(const std::string& id, bool force) {
                     id);
     }
     impl_->change([&](Slots& slots) { std::erase(slots, *slot); });
+    impl_->inputs->set_devices(impl_->slots_now());
     (*slot)->device().quiesce();
     (*slot)->device().disconnect();
     return {};
@@ -163,6 +167,10 @@ void ZoneDevices::quiesce() {
     for (const auto& slot : slots) {
         slot->device().disconnect();
     }
+}
+
+std::shared_ptr<ZoneInputs> ZoneDevices::inputs() const {
+    return impl_->inputs;
 }
 
 std::vector<DeviceState> ZoneDevices::inspect() const {
