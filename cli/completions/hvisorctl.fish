@@ -113,7 +113,7 @@ __hvisorctl_command 'zone show' 'Show a zone, its devices, and what is probably 
 __hvisorctl_command 'zone start' 'Start a zone' "$configured $json"
 __hvisorctl_option 'zone start' -l virtio -rka $json -d "The virtio JSON file with the zone's devices"
 __hvisorctl_option 'zone start' -l no-wait -d 'Print the number of the job and do not wait'
-__hvisorctl_command 'zone shutdown' "Shut a zone down; its system is asked first, if it has an agent" $running
+__hvisorctl_command 'zone shutdown' "Shut a zone down; its system is asked first, if it has an agent or a keyboard" $running
 __hvisorctl_option 'zone shutdown' -l timeout -x -d 'How long its system has to power itself off'
 __hvisorctl_option 'zone shutdown' -l id -x -d 'Number of the zone'
 __hvisorctl_option 'zone shutdown' -l no-wait -d 'Print the number of the job and do not wait'

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <format>
+#include <linux/input-event-codes.h>
 #include <mutex>
 #include <set>
 #include <string_view>
@@ -194,7 +195,19 @@ Result<void> ZoneDevices::resize_console(const std::string& id, const std::strin
     });
 }
 
-std::optional<UniqueFd> ZoneDevices::ask_to_power_off() {
+std::optional<ZoneDevices::PowerOffRequest> ZoneDevices::ask_to_power_off() {
+    if (auto stream = ask_agent_to_power_off()) {
+        return PowerOffRequest{.way = "by its guest agent", .stream = std::move(*stream)};
+    }
+    auto& inputs = *impl_->inputs;
+    // Linux acts when it goes up (systemd-logind: one that stays down for 5 s is another wish).
+    if (inputs.has_keyboard() && inputs.key(KEY_POWER, true) && inputs.key(KEY_POWER, false)) {
+        return PowerOffRequest{.way = "by its power key", .stream = {}};
+    }
+    return std::nullopt;
+}
+
+std::optional<UniqueFd> ZoneDevices::ask_agent_to_power_off() {
     // A byte that no JSON has makes the agent forget what it has got of another
     // request (QEMU Guest Agent Protocol, guest-sync-delimited).
     constexpr std::string_view request = "\xff{\"execute\":\"guest-shutdown\"}\n";

@@ -217,10 +217,15 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& id, const ConsoleAttach& options);
     [[nodiscard]] Result<void> resize_console(const std::string& id, const std::string& port,
                                               ConsoleSize size);
-    /// Ask the guest to power itself off, by QEMU's guest agent, when one listens
-    /// on a console port called agent_port. The stream keeps the request until
-    /// the agent takes it; nothing when there is none.
-    [[nodiscard]] std::optional<UniqueFd> ask_to_power_off();
+    /// How a guest was asked to power itself off.
+    struct PowerOffRequest {
+        const char* way; ///< for messages: "by its guest agent"
+        UniqueFd stream; ///< keeps the request until the agent takes it; none where a key was pressed
+    };
+    /// Ask the guest to power itself off: by QEMU's guest agent, when one listens
+    /// on a console port called agent_port, else by the power key of its first
+    /// keyboard, when its driver runs. Nothing when there is neither.
+    [[nodiscard]] std::optional<PowerOffRequest> ask_to_power_off();
     static constexpr const char* agent_port = "org.qemu.guest_agent.0";
 
     /// Make a disk's image `bytes` long unless that is 0, and tell the guest
@@ -256,6 +261,7 @@ class ZoneDevices final : public hypervisor::TrapHandler {
 
   private:
     explicit ZoneDevices(std::unique_ptr<Impl> impl);
+    [[nodiscard]] std::optional<UniqueFd> ask_agent_to_power_off();
     [[nodiscard]] Result<std::shared_ptr<DeviceSlot>> disk(const std::string& id) const;
     [[nodiscard]] Result<std::shared_ptr<DeviceSlot>> gpu(const std::string& id) const;
     std::unique_ptr<Impl> impl_;

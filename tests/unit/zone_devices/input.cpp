@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "devices/console/config.hpp"
 #include "devices/input/config.hpp"
 #include "devices/input/event.hpp"
 #include "zone/zone_inputs.hpp"
@@ -7,6 +8,7 @@
 #include <bit>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -202,6 +204,64 @@ TEST_CASE("the first keyboard is typed on, and the next one when it is gone") {
     CHECK(two.take(2) == Events{key(KEY_B, 1), report});
     REQUIRE(rig.devices->detach("input-a003600", true));
     CHECK_FALSE(inputs->key(KEY_B, false));
+}
+
+TEST_CASE("a guest without an agent is asked to power itself off by its power key") {
+    ZoneRig rig({}, windows());
+    CHECK_FALSE(rig.devices->ask_to_power_off());
+    attach(rig, InputModel::mouse, mouse_address);
+    attach(rig, InputModel::keyboard, keyboard_address);
+    CHECK_FALSE(rig.devices->ask_to_power_off()); // nobody would hear it
+    Listener listener(rig, keyboard_address);
+    REQUIRE(kit::eventually([&] { return rig.devices->inputs()->has_keyboard(); }));
+    const auto asked = rig.devices->ask_to_power_off();
+    REQUIRE(asked);
+    CHECK(std::string(asked->way) == "by its power key");
+    CHECK_FALSE(asked->stream);
+    CHECK(listener.take(4) == Events{key(KEY_POWER, 1), report, key(KEY_POWER, 0), report});
+}
+
+TEST_CASE("an agent is asked before a keyboard is") {
+    namespace console = devices::console;
+    constexpr std::uint64_t agent_address = tablet_address;
+    ZoneRig rig({}, windows());
+    attach(rig, InputModel::keyboard, keyboard_address);
+    Listener listener(rig, keyboard_address);
+    REQUIRE(rig.devices->attach(
+        {.address = agent_address,
+         .length = window,
+         .interrupt = input_interrupt,
+         .model = ConsoleSettings{.ports = {{.name = ZoneDevices::agent_port, .is_console = false}}}}));
+    // A guest with such a port that nobody has opened is no guest with an agent.
+    const auto driver = rig.driver(agent_address);
+    REQUIRE(driver.negotiate({virtio::FeatureBit::version_1, console::f_multiport}));
+    std::vector<std::unique_ptr<kit::SplitQueue>> queues;
+    for (std::uint32_t i = 0; i < console::queue_count_of(2); ++i) {
+        queues.push_back(std::make_unique<kit::SplitQueue>(rig.ram, 16));
+        REQUIRE(driver.set_up_queue(i, *queues.back()));
+    }
+    driver.start();
+    const auto send = [&](std::uint32_t id, console::ControlEvent event) {
+        auto& queue = *queues.at(console::control_transmit_queue);
+        kit::ChainBuilder(queue)
+            .readable_value(
+                console::Control{.id = id, .event = static_cast<std::uint16_t>(event), .value = 1})
+            .add();
+        driver.kick(console::control_transmit_queue);
+        REQUIRE(kit::eventually([&] { return queue.take_used().has_value(); }));
+    };
+    send(0, console::ControlEvent::device_ready);
+    send(1, console::ControlEvent::port_ready);
+    auto asked = rig.devices->ask_to_power_off();
+    REQUIRE(asked);
+    CHECK(std::string(asked->way) == "by its power key");
+    CHECK(listener.take(4).size() == 4);
+    send(1, console::ControlEvent::port_open);
+    asked = rig.devices->ask_to_power_off();
+    REQUIRE(asked);
+    CHECK(std::string(asked->way) == "by its guest agent");
+    CHECK(asked->stream);
+    CHECK(listener.is_silent());
 }
 
 TEST_CASE("keys that a zone cannot be sent are said, and why") {
