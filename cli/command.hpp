@@ -39,6 +39,7 @@ void add_log(CLI::App& parent, Command& command, const Output& output);
 void add_zone_hold(CLI::App& zone, Command& command);
 void add_zone_show(CLI::App& zone, Command& command, const Output& output);
 void add_zone_console(CLI::App& zone, Command& command);
+void add_zone_send_key(CLI::App& zone, Command& command);
 
 /// The verbs of "device" that change something.
 void add_device_changes(CLI::App& device, Command& command, const Output& output);

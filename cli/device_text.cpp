@@ -56,6 +56,17 @@ std::string display_line(const Display& display) {
                        display.is_on ? "on" : "off", display.frames);
 }
 
+std::string input_line(const JsonObject& device) {
+    auto line = value_of<std::string>(device, "Name");
+    for (const auto& led : value_of<std::vector<std::string>>(device, "Leds")) {
+        line += ", " + led;
+    }
+    if (const auto dropped = value_of<std::uint64_t>(device, "EventsDropped"); dropped != 0) {
+        line += std::format(", {} events dropped", dropped);
+    }
+    return line;
+}
+
 } // namespace
 
 void print_field(std::string_view name, std::string_view value) {
@@ -85,6 +96,9 @@ void print_device(const Object& object) {
                                         value_of<bool>(device, "Plugged") ? "" : ", the cable is pulled out",
                                         value_of<std::string>(device, "Mac"),
                                         value_of<std::uint16_t>(device, "Mtu")));
+    }
+    if (device.contains("EventsDropped")) {
+        print_field("Input", input_line(device));
     }
     for (const Display& display : displays_of(object)) {
         print_field(std::format("Display {}", display.number), display_line(display));

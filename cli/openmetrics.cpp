@@ -182,6 +182,19 @@ std::string display_metrics(const std::vector<ZoneObjects>& zones) {
     return on.text() + frames.text();
 }
 
+std::string input_metrics(const std::vector<ZoneObjects>& zones) {
+    Family dropped("input_events_dropped", counter, "Events that the zone had no room for.");
+    for (const auto& [zone, devices] : zones) {
+        for (const Object& device : devices) {
+            if (device.properties.contains("EventsDropped")) {
+                dropped.add(labels_of(zone, device),
+                            value_of<std::uint64_t>(device.properties, "EventsDropped"));
+            }
+        }
+    }
+    return dropped.text();
+}
+
 } // namespace
 
 std::string openmetrics(const std::vector<ZoneObjects>& zones,
@@ -194,7 +207,7 @@ std::string openmetrics(const std::vector<ZoneObjects>& zones,
         text += family.text();
     }
     return text + zone_metrics(zones) + device_metrics(zones) + queue_metrics(zones) +
-           display_metrics(zones) + "# EOF\n";
+           display_metrics(zones) + input_metrics(zones) + "# EOF\n";
 }
 
 } // namespace hvisor::cli

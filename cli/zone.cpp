@@ -48,7 +48,7 @@ void add_zone_list(CLI::App& zone, Command& command, const Output& output) {
 
 void add_zone_commands(CLI::App& app, Command& command, const Output& output) {
     auto* zone = app.add_subcommand("zone", "Zones: list, show, start, shutdown, restart, wait, console, "
-                                            "log, stats, define, undefine, enable, disable, hold");
+                                            "send-key, log, stats, define, undefine, enable, disable, hold");
     zone->require_subcommand(1);
     add_zone_start(*zone, command, output);
     add_zone_end(*zone, command, output);
@@ -60,6 +60,7 @@ void add_zone_commands(CLI::App& app, Command& command, const Output& output) {
     add_zone_list(*zone, command, output);
     add_zone_show(*zone, command, output);
     add_zone_console(*zone, command);
+    add_zone_send_key(*zone, command);
     add_zone_hold(*zone, command);
 }
 

@@ -80,8 +80,8 @@ void add_patience(CLI::App& verb, Ending& ending) {
 
 /// "ZONE", or upstream's "-id N".
 void add_shutdown(CLI::App& zone, Command& command, const Output& output) {
-    auto* verb =
-        zone.add_subcommand("shutdown", "Shut a zone down; its system is asked first, if it has an agent");
+    auto* verb = zone.add_subcommand(
+        "shutdown", "Shut a zone down; its system is asked first, if it has an agent or a keyboard");
     auto ending = std::make_shared<Ending>();
     auto* positional =
         verb->add_option("zone", ending->zone, "Name or number of the zone")->type_name("ZONE");

@@ -14,6 +14,7 @@ zone kill        | running               | --no-wait
 zone restart     | running               | --timeout=number --no-wait
 zone wait        | zone                  | --state=state --timeout=number
 zone console     | running               | --device=device --port=text --replay=number --read-only --force
+zone send-key    | running key...        | --hold=number --list
 zone log         | zone                  | --device=device -n=number --lines=number -f --follow
 zone stats       | running               |
 zone define      | json text             | --runtime --replace
@@ -84,6 +85,7 @@ _hvisorctl_kind() { # KIND CURRENT
         host) compgen -A hostname -- "$2" ;;
         json) _hvisorctl_files "$2" .json ;;
         file) _hvisorctl_files "$2" ;;
+        key) words=$("$program" zone send-key --list 2>/dev/null) ;;
         job) words=$(_hvisorctl_ask job list | awk '{ print $1 }') ;;
         state) words='defined starting running stopping stopped failed' ;;
         updown) words='up down' ;;

@@ -104,6 +104,7 @@ complete -c hvisorctl -l version -d 'Print the version'
 set -l running '(__hvisorctl_zones running starting)'
 set -l configured '(__hvisorctl_zones defined stopped failed)'
 set -l states 'defined starting running stopping stopped failed'
+set -l keys '((commandline -xpc)[1] zone send-key --list 2>/dev/null)'
 set -l json '(__fish_complete_suffix .json)'
 
 __hvisorctl_command zone Zones
@@ -112,7 +113,7 @@ __hvisorctl_command 'zone show' 'Show a zone, its devices, and what is probably 
 __hvisorctl_command 'zone start' 'Start a zone' "$configured $json"
 __hvisorctl_option 'zone start' -l virtio -rka $json -d "The virtio JSON file with the zone's devices"
 __hvisorctl_option 'zone start' -l no-wait -d 'Print the number of the job and do not wait'
-__hvisorctl_command 'zone shutdown' "Shut a zone down; its system is asked first, if it has an agent" $running
+__hvisorctl_command 'zone shutdown' "Shut a zone down; its system is asked first, if it has an agent or a keyboard" $running
 __hvisorctl_option 'zone shutdown' -l timeout -x -d 'How long its system has to power itself off'
 __hvisorctl_option 'zone shutdown' -l id -x -d 'Number of the zone'
 __hvisorctl_option 'zone shutdown' -l no-wait -d 'Print the number of the job and do not wait'
@@ -130,6 +131,9 @@ __hvisorctl_option 'zone console' -l port -x -d "Name of one of the console's fu
 __hvisorctl_option 'zone console' -l replay -x -d 'Show at most so many bytes of history first'
 __hvisorctl_option 'zone console' -l read-only -d 'Only watch'
 __hvisorctl_option 'zone console' -l force -d 'Take the input from the client that has it'
+__hvisorctl_command 'zone send-key' "Press keys of a zone's keyboard, all at once" $running $keys $keys $keys
+__hvisorctl_option 'zone send-key' -l hold -x -d 'Milliseconds that they stay down'
+__hvisorctl_option 'zone send-key' -l list -d 'Print the names of all keys'
 __hvisorctl_command 'zone log' 'Show what hvisord logged of a zone' '(__hvisorctl_zones)'
 __hvisorctl_option 'zone log' -l device -xa '(__hvisorctl_devices 2)' -d 'Only of this device'
 __hvisorctl_option 'zone log' -s n -l lines -x -d 'Only the last messages'

@@ -26,6 +26,10 @@ DeviceObject::DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Samp
         gpu_.emplace(context, getObject().getObjectPath(), zone_, state_.id, *state_.gpu,
                      [this] { return sample().gpu; });
     }
+    if (state_.input) {
+        input_.emplace(context, getObject().getObjectPath(), *state_.input,
+                       [this] { return sample().input; });
+    }
     announce([this] { emitInterfacesAddedSignal(); });
 }
 
@@ -61,6 +65,9 @@ void DeviceObject::update(const zone::DeviceState& state) {
     }
     if (gpu_ && state.gpu) {
         gpu_->update(*state.gpu);
+    }
+    if (input_ && state.input) {
+        input_->update(*state.input);
     }
     if (!changed.empty()) {
         announce([&] { getObject().emitPropertiesChangedSignal(INTERFACE_NAME, changed); });

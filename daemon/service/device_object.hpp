@@ -4,6 +4,7 @@
 #include "service/bus_values.hpp"
 #include "service/disk_interface.hpp"
 #include "service/gpu_interface.hpp"
+#include "service/input_interface.hpp"
 #include "service/net_interface.hpp"
 #include "service/object_context.hpp"
 #include "zone/zone_devices.hpp"
@@ -66,9 +67,10 @@ class DeviceObject final
     const std::string zone_;
     zone::DeviceState state_;
     Sampler sampler_;
-    std::optional<DiskInterface> disk_; ///< of a block device
-    std::optional<NetInterface> net_;   ///< of a network device
-    std::optional<GpuInterface> gpu_;   ///< of a GPU device
+    std::optional<DiskInterface> disk_;   ///< of a block device
+    std::optional<NetInterface> net_;     ///< of a network device
+    std::optional<GpuInterface> gpu_;     ///< of a GPU device
+    std::optional<InputInterface> input_; ///< of a keyboard or pointer
 };
 
 } // namespace hvisor::service

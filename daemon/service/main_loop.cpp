@@ -100,6 +100,29 @@ Result<void> MainLoop::every(std::chrono::milliseconds period, Task task) {
     return {};
 }
 
+Result<void> MainLoop::after(std::chrono::microseconds time, Task task) {
+    const auto number = ++last_once_;
+    auto& added = once_[number] = {.loop = this, .number = number, .task = std::move(task), .timer = {}};
+    const auto on_time = [](sd_event_source*, std::uint64_t, void* data) {
+        const auto* due = static_cast<const Once*>(data);
+        // The source goes with what it was for: nothing of it is touched any more.
+        auto node = due->loop->once_.extract(due->number);
+        run_fenced(node.mapped().task);
+        return 0;
+    };
+    constexpr std::uint64_t accuracy = 1000; // µs
+    sd_event_source* source = nullptr;
+    const int result =
+        sd_event_add_time_relative(event_.get(), &source, CLOCK_MONOTONIC,
+                                   static_cast<std::uint64_t>(time.count()), accuracy, on_time, &added);
+    if (result < 0) {
+        once_.erase(number);
+        return fail_event(result);
+    }
+    added.timer.reset(source);
+    return {};
+}
+
 Result<void> MainLoop::on_readable(int fd, Task task) {
     on_readable_ = std::move(task);
     const auto on_event = [](sd_event_source*, int, std::uint32_t, void* self) {

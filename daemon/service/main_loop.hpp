@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -37,6 +38,9 @@ class MainLoop {
 
     /// Run `task` again and again from one period from now on.
     [[nodiscard]] Result<void> every(std::chrono::milliseconds period, Task task);
+
+    /// Run `task` once, so long from now on; never when the loop ends before.
+    [[nodiscard]] Result<void> after(std::chrono::microseconds time, Task task);
 
     /// Run `task` when `fd`, which stays the caller's, can be read; not again
     /// before await_readable(), so that another thread may read it. Once a loop.
@@ -69,12 +73,21 @@ class MainLoop {
         Task task;
     };
 
+    struct Once {
+        MainLoop* loop;
+        std::uint64_t number;
+        Task task;
+        std::unique_ptr<sd_event_source, Unref> timer;
+    };
+
     MainLoop() = default;
     static void run_fenced(Task& task);
 
     std::unique_ptr<sd_event, Unref> event_;
     UniqueFd wakeup_;
     std::vector<std::unique_ptr<Periodic>> periodic_;
+    std::uint64_t last_once_ = 0;
+    std::map<std::uint64_t, Once> once_; ///< what runs after a time, by its number
     std::unique_ptr<sd_event_source, Unref> readable_;
     Task on_readable_;
     std::unique_ptr<sd_event_source, Unref> appearance_; ///< one that the loop owns would keep the loop

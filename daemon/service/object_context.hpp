@@ -6,6 +6,7 @@
 #include "service/authority.hpp"
 #include "service/device_actions.hpp"
 #include "service/jobs.hpp"
+#include "service/key_strokes.hpp"
 #include "zone/zone_manager.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
@@ -20,6 +21,7 @@ struct ObjectContext {
     Actions& actions;
     DeviceActions& device_actions;
     Jobs& jobs;
+    KeyStrokes& key_strokes;
     const hypervisor::LateHypervisor& hypervisor;
 };
 

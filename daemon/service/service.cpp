@@ -58,7 +58,8 @@ Service::Service(MainLoop& loop, const Foundation& foundation, std::optional<Lis
       calls_(control_, [this] { update(); }),
       file_calls_(files_, [this] { update(); }),
       actions_(zones_, calls_, file_calls_, jobs_, power_offs_),
-      device_actions_(zones_, calls_, file_calls_) {}
+      device_actions_(zones_, calls_, file_calls_),
+      key_strokes_(loop_) {}
 
 Service::~Service() {
     zones_.on_change({});
@@ -133,6 +134,7 @@ std::unique_ptr<Objects> Service::make_objects(sdbus::IConnection& connection, A
                                                    .actions = actions_,
                                                    .device_actions = device_actions_,
                                                    .jobs = jobs_,
+                                                   .key_strokes = key_strokes_,
                                                    .hypervisor = hypervisor_});
 }
 

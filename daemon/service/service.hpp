@@ -10,6 +10,7 @@
 #include "service/control_thread.hpp"
 #include "service/device_actions.hpp"
 #include "service/jobs.hpp"
+#include "service/key_strokes.hpp"
 #include "service/listening_socket.hpp"
 #include "service/main_loop.hpp"
 #include "service/message_bus.hpp"
@@ -102,6 +103,7 @@ class Service {
     PowerOffs power_offs_;
     Actions actions_;
     DeviceActions device_actions_;
+    KeyStrokes key_strokes_;
     std::unique_ptr<Objects> bus_objects_;
     std::unique_ptr<ControlSocket> socket_;
     Stalls stalls_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/zone_object.hpp"
 
+#include "service/action_calls.hpp"
 #include "service/object_path.hpp"
+#include "zone/zone_inputs.hpp"
 
 #include <algorithm>
 #include <format>
@@ -10,6 +12,11 @@
 
 namespace hvisor::service {
 namespace {
+
+/// As many as virsh sends at once, and for how long it holds them.
+constexpr std::size_t most_keys = 16;
+constexpr std::uint64_t usual_hold = 100'000; // µs
+constexpr std::uint64_t longest_hold = 10'000'000;
 
 /// The id of the console that has been opened as `device`, where "" is the first one.
 std::string console_id(const zone::ZoneDevices& devices, const std::string& device) {
@@ -147,6 +154,29 @@ void ZoneObject::ResizeConsole(sdbus::Result<>&& result, std::string device, std
                   const auto devices = value_or_throw(zones.devices(name));
                   value_or_throw(devices->resize_console(device, port, {.columns = columns, .rows = rows}));
                   reply.returnResults();
+              });
+}
+
+void ZoneObject::SendKeys(sdbus::Result<>&& result, std::vector<std::uint16_t> keys, Dictionary options) {
+    check_options(options, {"hold-usec"});
+    const auto hold = option<std::uint64_t>(options, "hold-usec", "t").value_or(usual_hold);
+    if (keys.empty() || keys.size() > most_keys) {
+        throw invalid_arguments(std::format("{} keys; expected 1 to {}", keys.size(), most_keys));
+    }
+    if (hold > longest_hold) {
+        throw invalid_arguments(
+            std::format("keys that stay down for {} µs; expected at most {}", hold, longest_hold));
+    }
+    authorise(context_.authority, Action::open_console, state_.name, std::move(result),
+              [&zones = context_.zones, &strokes = context_.key_strokes, name = state_.name,
+               keys = std::move(keys), hold = std::chrono::microseconds(hold)](auto&& reply) mutable {
+                  const auto devices = value_or_throw(zones.devices(name));
+                  auto shared = std::make_shared<sdbus::Result<>>(std::move(reply));
+                  auto typed = strokes.type(devices->inputs(), std::move(keys), hold,
+                                            [shared] { send<void>({}, *shared); });
+                  if (!typed) {
+                      send<void>(typed, *shared);
+                  }
               });
 }
 

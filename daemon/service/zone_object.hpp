@@ -53,6 +53,7 @@ class ZoneObject final
                      Dictionary options) override;
     void ResizeConsole(sdbus::Result<>&& result, std::string device, std::uint16_t columns,
                        std::uint16_t rows, Dictionary options) override;
+    void SendKeys(sdbus::Result<>&& result, std::vector<std::uint16_t> keys, Dictionary options) override;
     std::string Name() override;
     std::uint32_t Id() override;
     std::string State() override;

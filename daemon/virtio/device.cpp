@@ -58,6 +58,7 @@ bool Device::write_config(std::size_t offset, std::span<const std::byte> from) {
     for (std::size_t i = 0; i < from.size(); ++i) {
         config_.at(offset + i).set(std::to_integer<std::uint8_t>(from[i]));
     }
+    do_config_selected();
     std::array<std::byte, 8> bytes{}; // the widest access
     std::ranges::copy(from, bytes.begin());
     context_.owner.post([this, offset, bytes, size = from.size()] {

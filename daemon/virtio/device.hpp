@@ -86,7 +86,7 @@ struct SavedDevice {
 ///     TrapLoop:      activate, start_queue, stop_queue, reset, kick,
 ///                    read_config, write_config: they never block; the work is
 ///                    posted to the owner
-///     owner thread:  all do_ hooks, everything protected
+///     owner thread:  all do_ hooks but one, everything protected
 ///     any thread:    require_reset, quiesce, close, the accessors
 ///
 /// The owner may be TrapLoop's own thread: so no hook ever blocks. What a hook
@@ -204,6 +204,9 @@ class Device {
     /// The driver wrote into a field of the configuration space. Each write is
     /// told with what was written, also when the next one is there already.
     virtual void do_config_written(std::size_t /*offset*/, std::span<const std::byte> /*bytes*/) {}
+    /// The same on TrapLoop, before the write is answered: for fields that have
+    /// to say at the next read what the one that was written asks them for.
+    virtual void do_config_selected() {}
     /// The device will not run again.
     virtual void do_quiesce() {}
     /// The last call: let go of the owner's watches, and of the back end.

@@ -5,6 +5,8 @@
 #include "devices/entropy/device.hpp"
 #include "devices/gpu/backend_drm.hpp"
 #include "devices/gpu/backend_headless.hpp"
+#include "devices/input/evdev.hpp"
+#include "devices/input/models.hpp"
 #include "devices/vsock/device.hpp"
 #include "devices/vsock/vhost.hpp"
 
@@ -34,11 +36,24 @@ open_screen(Reactor& owner, const GpuConfig& gpu, const DisplayConfig& display, 
                                                  .user = std::format("zone {}", zone)});
 }
 
+devices::input::Capabilities make_capabilities(InputModel model) {
+    switch (model) {
+    case InputModel::tablet:
+        return devices::input::tablet();
+    case InputModel::mouse:
+        return devices::input::mouse();
+    case InputModel::keyboard:
+    case InputModel::evdev: // which has its own
+        return devices::input::keyboard();
+    }
+    std::unreachable();
+}
+
 } // namespace
 
 std::string_view type_of(const DeviceSettings& settings) {
-    constexpr std::array<std::string_view, 6> names{"block",   "console", "net",
-                                                    "entropy", "vsock",   "gpu"}; // as in the variant
+    constexpr std::array<std::string_view, 7> names{"block", "console", "net",  "entropy",
+                                                    "vsock", "gpu",     "input"}; // as in the variant
     return names.at(settings.model.index());
 }
 
@@ -121,6 +136,27 @@ Result<void> DeviceSlot::make_gpu(const GpuSettings& settings, virtio::DeviceCon
     return {};
 }
 
+Result<void> DeviceSlot::make_input(const InputSettings& settings, virtio::DeviceContext context) {
+    using namespace devices::input;
+    const InputConfig& config = settings.config;
+    std::unique_ptr<EvdevBackend> real;
+    if (config.model == InputModel::evdev) {
+        auto opened = EvdevBackend::open({.path = config.path,
+                                          .grab = config.grab,
+                                          .about = {.zone = context.zone_name, .device = context.id}});
+        if (!opened) {
+            return std::unexpected(std::move(opened).error().with_context(settings.location + "/path"));
+        }
+        real = std::move(*opened);
+    }
+    auto capabilities = real ? real->capabilities() : make_capabilities(config.model);
+    auto input = std::make_unique<InputDevice>(std::move(context), std::move(capabilities),
+                                               std::string(to_string(config.model)), std::move(real));
+    input_ = input.get();
+    device_ = std::move(input);
+    return {};
+}
+
 Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceContext context) {
     if (auto* wanted = std::get_if<BlockSettings>(&settings.model)) {
         auto backend = devices::block::FileBackend::open(std::move(wanted->image), std::move(wanted->file));
@@ -156,6 +192,9 @@ Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceCont
     }
     if (const auto* gpu = std::get_if<GpuSettings>(&settings.model)) {
         return make_gpu(*gpu, std::move(context));
+    }
+    if (const auto* input = std::get_if<InputSettings>(&settings.model)) {
+        return make_input(*input, std::move(context));
     }
     std::vector<devices::console::PortOptions> ports;
     auto& wanted = std::get<ConsoleSettings>(settings.model);
@@ -241,6 +280,12 @@ DeviceState DeviceSlot::inspect() const {
     }
     if (gpu_ != nullptr) {
         state.gpu = gpu_state();
+    }
+    if (input_ != nullptr) {
+        state.input = {.model = input_->model(),
+                       .name = input_->capabilities().name,
+                       .leds = input_->leds(),
+                       .dropped = input_->dropped()};
     }
     return state;
 }

@@ -6,6 +6,7 @@
 #include "devices/block/device.hpp"
 #include "devices/console/device.hpp"
 #include "devices/gpu/device.hpp"
+#include "devices/input/device.hpp"
 #include "devices/net/device.hpp"
 #include "guest/guest_memory.hpp"
 #include "hypervisor/trap_loop.hpp"
@@ -58,6 +59,7 @@ class DeviceSlot {
     [[nodiscard]] devices::block::BlockDevice* block() const { return block_; }
     [[nodiscard]] devices::net::NetDevice* net() const { return net_; }
     [[nodiscard]] devices::gpu::GpuDevice* gpu() const { return gpu_; }
+    [[nodiscard]] devices::input::InputDevice* input() const { return input_; }
 
     /// Any thread.
     [[nodiscard]] DeviceState inspect() const;
@@ -67,6 +69,7 @@ class DeviceSlot {
     [[nodiscard]] Result<void> make_device(DeviceSettings settings, virtio::DeviceContext context);
     [[nodiscard]] Result<void> make_vsock(const VsockSettings& settings, virtio::DeviceContext context);
     [[nodiscard]] Result<void> make_gpu(const GpuSettings& settings, virtio::DeviceContext context);
+    [[nodiscard]] Result<void> make_input(const InputSettings& settings, virtio::DeviceContext context);
     [[nodiscard]] std::vector<PortState> port_states() const;
     [[nodiscard]] GpuState gpu_state() const;
 
@@ -78,6 +81,7 @@ class DeviceSlot {
     devices::block::BlockDevice* block_ = nullptr;
     devices::net::NetDevice* net_ = nullptr;
     devices::gpu::GpuDevice* gpu_ = nullptr;
+    devices::input::InputDevice* input_ = nullptr;
     std::uint64_t gpu_memory_ = 0; ///< the limit
     std::unique_ptr<virtio::MmioTransport> transport_;
 };

@@ -31,6 +31,7 @@ std::string_view driver_name(const DeviceState& device) {
         {"console", "CONFIG_VIRTIO_CONSOLE, virtio_console"},
         {"gpu", "CONFIG_DRM_VIRTIO_GPU, virtio_gpu"},
         {"entropy", "CONFIG_HW_RANDOM_VIRTIO, virtio_rng"},
+        {"input", "CONFIG_VIRTIO_INPUT, virtio_input"},
         {"net", "CONFIG_VIRTIO_NET, virtio_net"},
         {"vsock", "CONFIG_VIRTIO_VSOCKETS, vmw_vsock_virtio_transport"}};
     return names.at(device.type);

@@ -2,6 +2,7 @@
 #include "zone/config_reader.hpp"
 #include "zone/read_block_config.hpp"
 #include "zone/read_gpu_config.hpp"
+#include "zone/read_input_config.hpp"
 #include "zone/read_limits.hpp"
 #include "zone/read_net_config.hpp"
 #include "zone/read_virtio_device.hpp"
@@ -30,7 +31,7 @@ bool is_unsupported_type(std::string_view word) {
 }
 
 std::optional<DeviceType> read_type(const ConfigReader& device) {
-    constexpr std::string_view types = R"("blk", "console", "gpu", "net", "rng" or "vsock")";
+    constexpr std::string_view types = R"("blk", "console", "gpu", "input", "net", "rng" or "vsock")";
     const auto value = device.require("type", types);
     const auto word = value ? value->string(types) : std::nullopt;
     if (word == "blk") {
@@ -41,6 +42,9 @@ std::optional<DeviceType> read_type(const ConfigReader& device) {
     }
     if (word == "gpu") {
         return DeviceType::gpu;
+    }
+    if (word == "input") {
+        return DeviceType::input;
     }
     if (word == "net") {
         return DeviceType::net;
@@ -153,6 +157,9 @@ void read_device(const ConfigReader& value, std::vector<VirtioDevice>& devices,
     }
     if (type == DeviceType::gpu) {
         device.gpu = read_gpu_config(value);
+    }
+    if (type == DeviceType::input) {
+        device.input = read_input_config(value);
     }
     if (type == DeviceType::console) {
         read_ports(value, device.ports);

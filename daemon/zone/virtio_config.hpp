@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hvisor::zone {
@@ -23,7 +24,7 @@ struct RamMapping {
     std::string pointer;
 };
 
-enum class DeviceType { block, console, net, entropy, vsock, gpu };
+enum class DeviceType { block, console, net, entropy, vsock, gpu, input };
 
 /// What a disk has beside a window and an interrupt.
 struct BlockConfig {
@@ -79,6 +80,23 @@ struct GpuConfig {
     std::uint32_t resources = 4096;                  ///< the same, of pictures
 };
 
+enum class InputModel {
+    keyboard,
+    tablet,
+    mouse,
+    evdev, ///< a keyboard or pointer of the root zone
+};
+
+/// The word for it in a zone file.
+[[nodiscard]] std::string_view to_string(InputModel model);
+
+/// What an input device has beside a window and an interrupt.
+struct InputConfig {
+    InputModel model = InputModel::keyboard;
+    std::string path{}; ///< of an evdev
+    bool grab = true;   ///< the same: nobody else hears of it while the zone uses it
+};
+
 struct VirtioDevice {
     DeviceType type = DeviceType::console;
     std::uint64_t address = 0;
@@ -87,6 +105,7 @@ struct VirtioDevice {
     BlockConfig block;
     NetConfig net;
     GpuConfig gpu;
+    InputConfig input;
     std::vector<VirtioPort> ports; ///< of a console
     bool journal = false;          ///< the same: what the guest prints is logged, too
     std::uint32_t cid = 0;         ///< of a socket device

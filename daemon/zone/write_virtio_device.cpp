@@ -25,6 +25,8 @@ std::string_view type_word(DeviceType type) {
         return "vsock";
     case DeviceType::gpu:
         return "gpu";
+    case DeviceType::input:
+        return "input";
     }
     std::unreachable();
 }
@@ -138,6 +140,16 @@ void add_gpu(JsonMembers& members, const GpuConfig& gpu) {
     }
 }
 
+void add_input(JsonMembers& members, const InputConfig& input) {
+    members.add("model", json_string(to_string(input.model)));
+    if (input.model == InputModel::evdev) {
+        members.add("path", json_string(input.path));
+    }
+    if (!input.grab) {
+        members.add("grab", "false");
+    }
+}
+
 } // namespace
 
 std::string write_virtio_device(const VirtioDevice& device) {
@@ -168,6 +180,9 @@ std::string write_virtio_device(const VirtioDevice& device) {
         break;
     case DeviceType::gpu:
         add_gpu(members, device.gpu);
+        break;
+    case DeviceType::input:
+        add_input(members, device.input);
         break;
     }
     return members.line();

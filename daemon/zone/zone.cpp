@@ -161,18 +161,18 @@ bool Zone::ask_to_power_off(Afterwards then) {
     {
         const std::scoped_lock guard(lock_);
         if (state_ != State::running) {
-            return agent_.get() >= 0; // it has been asked already, or has other worries
+            return asked_.has_value(); // it has been asked already, or has other worries
         }
     }
-    auto stream = devices()->ask_to_power_off();
-    if (!stream) {
+    auto asked = devices()->ask_to_power_off();
+    if (!asked) {
         return false;
     }
     const std::scoped_lock guard(lock_);
-    agent_ = std::move(*stream);
+    log::info({.zone = name(), .device = {}}, "asked to power itself off {}", asked->way);
+    asked_ = std::move(asked);
     then_ = std::move(then);
     state_ = State::stopping;
-    log::info({.zone = name(), .device = {}}, "asked to power itself off");
     return true;
 }
 
@@ -210,7 +210,7 @@ bool Zone::observe(const hypervisor::ZoneInfo* info) {
         const std::scoped_lock guard(lock_);
         before = state_;
         then = then_;
-        if (before != State::running && before != State::failed && !agent_) {
+        if (before != State::running && before != State::failed && !asked_) {
             return false;
         }
     }
@@ -239,7 +239,7 @@ void Zone::finish(Afterwards then) {
     const std::scoped_lock guard(lock_);
     state_ = then.state;
     reason_ = std::move(then.reason);
-    agent_.reset();
+    asked_.reset();
     then_ = {};
     is_there_ = false;
 }
@@ -250,7 +250,7 @@ void Zone::await_restart(std::string reason) {
 
 void Zone::set_state(State state, std::string reason) {
     const std::scoped_lock guard(lock_);
-    agent_.reset();
+    asked_.reset();
     then_ = {};
     state_ = state;
     reason_ = std::move(reason);

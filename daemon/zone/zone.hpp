@@ -64,7 +64,7 @@ class Zone {
     /// Take the devices back from a zone that goes on running.
     void abandon();
 
-    /// Ask the guest's agent, see ZoneDevices::ask_to_power_off(): true when the
+    /// Ask the guest, see ZoneDevices::ask_to_power_off(): true when the
     /// zone is `stopping` from now on, until observe() finds that it has gone or
     /// somebody calls shutdown(). Of several who ask the first says what it is then.
     [[nodiscard]] bool ask_to_power_off(Afterwards then = {});
@@ -123,7 +123,8 @@ class Zone {
     bool is_there_ = true; ///< or about to be, with all that it claims
     std::vector<VirtioDevice> described_;
     std::string reason_;
-    UniqueFd agent_;  ///< the stream that asks it to power off, as long as it may
+    /// What asks it to power itself off, as long as it may; nothing when it was not asked.
+    std::optional<ZoneDevices::PowerOffRequest> asked_;
     Afterwards then_; ///< of a zone that was asked
     std::chrono::steady_clock::time_point started_;
     std::shared_ptr<ZoneDevices> devices_;

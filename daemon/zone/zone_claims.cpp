@@ -70,6 +70,19 @@ void check_connectors(const VirtioDevice& device, const ZoneClaims& other, Probl
     }
 }
 
+/// One that nobody has alone, several can have.
+void check_input(const VirtioDevice& device, const ZoneClaims& other, Problems& problems) {
+    const auto claimed = std::ranges::find(other.inputs, device.input.path, &ClaimedInput::path);
+    if (!device.input.path.empty() && claimed != other.inputs.end() &&
+        (claimed->is_grabbed || device.input.grab)) {
+        problems.add(device.pointer + "/path",
+                     std::format("{} is an input device of zone {}; expected one that no zone uses, or "
+                                 "\"grab\": false in both",
+                                 device.input.path, other.zone),
+                     ErrorCode::resource_busy);
+    }
+}
+
 } // namespace
 
 std::string absolute_path(const std::string& path, const std::string& folder) {
@@ -94,6 +107,9 @@ void check_device_claims(std::span<const VirtioDevice> devices, const std::strin
         }
         if (device.type == DeviceType::gpu) {
             check_connectors(device, other, problems);
+        }
+        if (device.type == DeviceType::input) {
+            check_input(device, other, problems);
         }
         if (device.type != DeviceType::block) {
             continue;
@@ -122,6 +138,7 @@ ZoneClaims claims_of(const ZoneConfig& zone, std::span<const VirtioDevice> devic
                       .taps = {},
                       .cids = {},
                       .connectors = {},
+                      .inputs = {},
                       .disks = {}};
     for (const MemoryRegion& region : zone.memory_regions) {
         if (region.type != RegionType::virtio) {
@@ -139,6 +156,9 @@ ZoneClaims claims_of(const ZoneConfig& zone, std::span<const VirtioDevice> devic
         }
         if (device.type == DeviceType::vsock) {
             claims.cids.push_back(device.cid);
+        }
+        if (device.type == DeviceType::input && !device.input.path.empty()) {
+            claims.inputs.push_back({.path = device.input.path, .is_grabbed = device.input.grab});
         }
         for (const DisplayConfig& display : device.gpu.displays) {
             if (!display.connector.empty()) {

@@ -26,6 +26,12 @@ struct ClaimedDisk {
     bool writable = false;
 };
 
+/// A keyboard or pointer of the root zone.
+struct ClaimedInput {
+    std::string path;
+    bool is_grabbed = false;
+};
+
 /// What a zone has for itself while it runs. Windows and interrupts of virtio
 /// devices are not of this kind: they are the guest's, and zones repeat them.
 struct ZoneClaims {
@@ -37,6 +43,7 @@ struct ZoneClaims {
     /// Of graphics cards, where the file names them. No two of a machine have
     /// the same name, because Linux counts them over all of its cards.
     std::vector<std::string> connectors;
+    std::vector<ClaimedInput> inputs{};
     std::vector<ClaimedDisk> disks; ///< with an absolute path; others cannot be compared
 };
 

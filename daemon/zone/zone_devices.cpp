@@ -4,9 +4,11 @@
 #include "base/checked.hpp"
 #include "virtio/registers.hpp"
 #include "zone/device_slot.hpp"
+#include "zone/zone_inputs.hpp"
 
 #include <algorithm>
 #include <format>
+#include <linux/input-event-codes.h>
 #include <mutex>
 #include <set>
 #include <string_view>
@@ -86,6 +88,7 @@ struct ZoneDevices::Impl {
     }
 
     const SlotContext context;
+    const std::shared_ptr<ZoneInputs> inputs = std::make_shared<ZoneInputs>();
     mutable std::mutex lock;
     /// Changed by TrapLoop, under the lock: so it reads them without.
     Slots slots;
@@ -119,6 +122,7 @@ Result<std::string> ZoneDevices::attach(DeviceSettings settings) {
         return std::unexpected(std::move(slot).error());
     }
     impl_->change([&](Slots& slots) { slots.push_back(*slot); });
+    impl_->inputs->set_devices(impl_->slots_now());
     return (*slot)->id();
 }
 
@@ -136,6 +140,7 @@ Result<void> ZoneDevices::detach(const std::string& id, bool force) {
                     id);
     }
     impl_->change([&](Slots& slots) { std::erase(slots, *slot); });
+    impl_->inputs->set_devices(impl_->slots_now());
     (*slot)->device().quiesce();
     (*slot)->device().disconnect();
     return {};
@@ -165,6 +170,10 @@ void ZoneDevices::quiesce() {
     }
 }
 
+std::shared_ptr<ZoneInputs> ZoneDevices::inputs() const {
+    return impl_->inputs;
+}
+
 std::vector<DeviceState> ZoneDevices::inspect() const {
     std::vector<DeviceState> states;
     for (const auto& slot : impl_->slots_now()) {
@@ -186,7 +195,19 @@ Result<void> ZoneDevices::resize_console(const std::string& id, const std::strin
     });
 }
 
-std::optional<UniqueFd> ZoneDevices::ask_to_power_off() {
+std::optional<ZoneDevices::PowerOffRequest> ZoneDevices::ask_to_power_off() {
+    if (auto stream = ask_agent_to_power_off()) {
+        return PowerOffRequest{.way = "by its guest agent", .stream = std::move(*stream)};
+    }
+    auto& inputs = *impl_->inputs;
+    // Linux acts when it goes up (systemd-logind: one that stays down for 5 s is another wish).
+    if (inputs.has_keyboard() && inputs.key(KEY_POWER, true) && inputs.key(KEY_POWER, false)) {
+        return PowerOffRequest{.way = "by its power key", .stream = {}};
+    }
+    return std::nullopt;
+}
+
+std::optional<UniqueFd> ZoneDevices::ask_agent_to_power_off() {
     // A byte that no JSON has makes the agent forget what it has got of another
     // request (QEMU Guest Agent Protocol, guest-sync-delimited).
     constexpr std::string_view request = "\xff{\"execute\":\"guest-shutdown\"}\n";

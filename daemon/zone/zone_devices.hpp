@@ -68,7 +68,14 @@ struct GpuSettings {
     std::string location{}; ///< of its description, for messages
 };
 
+/// A keyboard or a pointer.
+struct InputSettings {
+    InputConfig config;
+    std::string location{}; ///< of its description, for messages
+};
+
 class DeviceSlot;
+class ZoneInputs;
 
 /// One virtio-mmio device of a zone. `address` and `length` are the window in
 /// the guest, `interrupt` the absolute id that the zone file lists.
@@ -76,7 +83,8 @@ struct DeviceSettings {
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
-    std::variant<BlockSettings, ConsoleSettings, NetSettings, EntropySettings, VsockSettings, GpuSettings>
+    std::variant<BlockSettings, ConsoleSettings, NetSettings, EntropySettings, VsockSettings, GpuSettings,
+                 InputSettings>
         model;
 };
 
@@ -135,10 +143,18 @@ struct GpuState {
     std::uint64_t memory_limit = 0; ///< and how many it can
 };
 
+/// A keyboard or pointer at one moment.
+struct InputState {
+    std::string model;         ///< "keyboard", "tablet", "mouse", "evdev"
+    std::string name;          ///< as the guest reads it
+    std::uint32_t leds = 0;    ///< bit n: LED n is lit (1 is caps lock)
+    std::uint64_t dropped = 0; ///< events that the guest had no room for
+};
+
 /// One device at one moment; everything a person at the board asks first.
 struct DeviceState {
     std::string id;   ///< unique in the zone: "block-a003c00"
-    std::string type; ///< "block", "console", "net", "entropy", "vsock", "gpu"
+    std::string type; ///< "block", "console", "net", "entropy", "vsock", "gpu", "input"
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
@@ -150,12 +166,13 @@ struct DeviceState {
         unacknowledged; ///< age of an interrupt the guest has not acknowledged
     std::uint64_t interrupts_sent = 0;
     std::uint64_t interrupts_repeated = 0; ///< sent again because the guest did not see the first
-    std::string backend;             ///< image path, the console's /dev/pts/N, the tap, "cid 3", "headless"
-    std::vector<PortState> ports;    ///< of a console
-    bool is_stalled = false;         ///< the back end has finished nothing for a while
-    std::optional<DiskState> disk{}; ///< of a block device
-    std::optional<LinkState> link{}; ///< of a network device
-    std::optional<GpuState> gpu{};   ///< of a GPU device
+    std::string backend; ///< image path, the console's /dev/pts/N, the tap, "cid 3", "headless", "keyboard"
+    std::vector<PortState> ports;      ///< of a console
+    bool is_stalled = false;           ///< the back end has finished nothing for a while
+    std::optional<DiskState> disk{};   ///< of a block device
+    std::optional<LinkState> link{};   ///< of a network device
+    std::optional<GpuState> gpu{};     ///< of a GPU device
+    std::optional<InputState> input{}; ///< of an input device
 };
 
 /// How to attach to a console.
@@ -200,10 +217,15 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& id, const ConsoleAttach& options);
     [[nodiscard]] Result<void> resize_console(const std::string& id, const std::string& port,
                                               ConsoleSize size);
-    /// Ask the guest to power itself off, by QEMU's guest agent, when one listens
-    /// on a console port called agent_port. The stream keeps the request until
-    /// the agent takes it; nothing when there is none.
-    [[nodiscard]] std::optional<UniqueFd> ask_to_power_off();
+    /// How a guest was asked to power itself off.
+    struct PowerOffRequest {
+        const char* way; ///< for messages: "by its guest agent"
+        UniqueFd stream; ///< keeps the request until the agent takes it; none where a key was pressed
+    };
+    /// Ask the guest to power itself off: by QEMU's guest agent, when one listens
+    /// on a console port called agent_port, else by the power key of its first
+    /// keyboard, when its driver runs. Nothing when there is neither.
+    [[nodiscard]] std::optional<PowerOffRequest> ask_to_power_off();
     static constexpr const char* agent_port = "org.qemu.guest_agent.0";
 
     /// Make a disk's image `bytes` long unless that is 0, and tell the guest
@@ -223,6 +245,10 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     [[nodiscard]] Result<void> resize_display(const std::string& id, std::size_t display,
                                               devices::gpu::Size size);
 
+    /// Its keyboards and pointers, whichever there are at the time; never null. They may be kept
+    /// longer than the devices, and reach none then.
+    [[nodiscard]] std::shared_ptr<ZoneInputs> inputs() const;
+
     /// One more device while the zone runs; returns its id. The transport has
     /// no way to tell the guest (virtio 1.2, 4.2.3): its driver finds it when it
     /// looks again. Not at the same time as detach() or quiesce().
@@ -235,6 +261,7 @@ class ZoneDevices final : public hypervisor::TrapHandler {
 
   private:
     explicit ZoneDevices(std::unique_ptr<Impl> impl);
+    [[nodiscard]] std::optional<UniqueFd> ask_agent_to_power_off();
     [[nodiscard]] Result<std::shared_ptr<DeviceSlot>> disk(const std::string& id) const;
     [[nodiscard]] Result<std::shared_ptr<DeviceSlot>> gpu(const std::string& id) const;
     std::unique_ptr<Impl> impl_;

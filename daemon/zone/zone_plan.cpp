@@ -73,6 +73,9 @@ DeviceSettings open_device(const FileTable& files, const JsonDocument& document,
     if (device.type == DeviceType::gpu) {
         settings.model = GpuSettings{.config = device.gpu, .location = document.locate(device.pointer)};
     }
+    if (device.type == DeviceType::input) {
+        settings.model = InputSettings{.config = device.input, .location = document.locate(device.pointer)};
+    }
     return settings;
 }
 

@@ -65,7 +65,7 @@ def main(hvisord, *paths):
     else:
         print("no tap can be made here: nothing is said of network devices")
         del wanted[f"{NAME}.Device.Net"]
-    zone, virtio = support.with_gpu(zone, virtio)
+    zone, virtio = support.with_inputs(*support.with_gpu(zone, virtio))
     with support.Daemon(hvisord, zone=zone, virtio=virtio, prefix=prefix) as daemon:
         busctl("call", NAME, ROOT, f"{NAME}.Manager", "StartZone", "sa{sv}", daemon.zone, "0")
         found = read_daemon()

@@ -55,6 +55,7 @@ CHANGES = [
     (["virtio", "start", "{folder}/virtio.json"], 0, "manage-zones", "-"),
     (["zone", "define", "{folder}/zone.json", "camera"], 8, "define-zones", "camera"),
     (["zone", "undefine", "no-such-zone"], 3, "define-zones", "no-such-zone"),
+    (["zone", "send-key", "root-linux", "a"], 3, "open-console", "root-linux"),
     # Nothing is drawn there, but that is for those to know who may see it.
     (["screenshot", "screen"], 7, "open-console", "screen"),
     (["display", "resize", "screen", "800x600"], 0, "manage-devices", "screen"),

@@ -41,6 +41,19 @@ def with_gpu(zone, virtio, displays='[{}, { "width": 640, "height": 480 }]'):
       "status": "enable" }},"""))
 
 
+def with_inputs(zone, virtio):
+    """The same with a keyboard and a tablet."""
+    regions = "".join(f"""
+    {{ "type": "virtio", "physical_start": "{address}", "virtual_start": "{address}", "size": "0x200" }},"""
+                      for address in ("0xa003200", "0xa003600"))
+    devices = "".join(f"""
+    {{ "type": "input", "addr": "{address}", "len": "0x200", "irq": 75, "model": "{model}", "status": "enable" }},"""
+                      for address, model in (("0xa003200", "keyboard"), ("0xa003600", "tablet")))
+    return (zone.replace('"interrupts": [', '"interrupts": [75, ').replace(
+        '"memory_regions": [', f'"memory_regions": [{regions}'),
+            virtio.replace('"devices": [', f'"devices": [{devices}'))
+
+
 def can_have_taps():
     """Whether a daemon with NETWORK before its command can make a tap here."""
     return os.geteuid() == 0 and os.access("/dev/net/tun", os.R_OK | os.W_OK)

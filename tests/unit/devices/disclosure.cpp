@@ -6,6 +6,7 @@
 #include "console_rig.hpp"
 #include "devices/entropy/device.hpp"
 #include "gpu_rig.hpp"
+#include "input_rig.hpp"
 #include "kit/ram_watch.hpp"
 #include "net_rig.hpp"
 
@@ -195,6 +196,38 @@ TEST_CASE("entropy: no byte of the daemon's memory reaches a guest") {
     watch.expect(at, std::vector(used->length, std::byte{0x11}));
     rig.settle();
     watch.allow(queue);
+    CHECK(watch.holds());
+}
+
+TEST_CASE("input: no byte of the daemon's memory reaches a guest") {
+    using namespace hvisor::devices::input;
+    InputRig rig;
+    RamWatch watch(rig.ram);
+    const auto at = watch.room(200);
+    ChainBuilder buffer(*rig.events);
+    buffer.at(at, 200, kit::desc_write);
+    const auto status_at = watch.room(100);
+    ChainBuilder status(*rig.status);
+    status.readable_value(WireEvent{.type = EV_LED, .code = LED_CAPSL, .value = 1});
+    status.at(status_at, 100, kit::desc_write);
+    rig.settle(); // it writes to the rings as it begins
+    watch.begin();
+    buffer.add();
+    rig.driver.kick(event_queue);
+    rig.put({key(KEY_A, 1)});
+    std::optional<kit::SplitQueue::Used> used;
+    REQUIRE(kit::eventually([&] { return (used = rig.events->take_used()).has_value(); }));
+    CHECK(used->length == sizeof(WireEvent));
+    const WireEvent pressed{.type = EV_KEY, .code = KEY_A, .value = 1};
+    watch.expect(at, std::as_bytes(std::span(&pressed, 1)));
+    // Nothing is written where a status is sent, not even where a driver lets us.
+    status.add();
+    rig.driver.kick(status_queue);
+    REQUIRE(kit::eventually([&] { return (used = rig.status->take_used()).has_value(); }));
+    CHECK(used->length == 0);
+    rig.settle();
+    watch.allow(*rig.events);
+    watch.allow(*rig.status);
     CHECK(watch.holds());
 }
 

@@ -5,6 +5,7 @@
 #include "console_rig.hpp"
 #include "devices/entropy/device.hpp"
 #include "gpu_rig.hpp"
+#include "input_rig.hpp"
 #include "kit/successor.hpp"
 #include "net_rig.hpp"
 
@@ -315,6 +316,33 @@ TEST_CASE("gpu: a device that no driver runs needs no reset when it goes on") {
     rig.driver.reset();
     Successor<GpuDevice> next(rig, GpuRig::make_screens(*rig.reactor, {}));
     CHECK(next.driver.get(virtio::Register::status) == 0);
+}
+
+TEST_CASE("input: events that wait and LEDs are there for the next object, and no key stays down") {
+    using namespace hvisor::devices::input;
+    for (const auto ring : kinds) {
+        InputRig rig(keyboard(), nullptr,
+                     FeatureSet::from_bits(ring.bits() & virtio::transport_features.bits()));
+        rig.give_buffers(3);
+        rig.send_status({.type = EV_LED, .code = LED_NUML, .value = 1});
+        rig.put({key(KEY_A, 1)});
+        CHECK(rig.take(2) == Events{key(KEY_A, 1), report});
+        rig.put({key(KEY_B, 1)});
+        CHECK(rig.take(1) == Events{key(KEY_B, 1)});
+        // Its report waits for a buffer.
+        rig.driver.write(0x100, 1, std::to_underlying(Select::id_name));
+
+        Successor<InputDevice> next(rig, keyboard(), std::string("keyboard"));
+        CHECK(next.device.leds() == 1 << LED_NUML);
+        CHECK(next.device.is_heard());
+        CHECK(next.driver.config<std::uint8_t>(2) == std::string_view("hvisor keyboard").size());
+        rig.give_buffers(8);
+        next.driver.kick(event_queue);
+        // Whoever held the keys down is gone with the old process.
+        CHECK(rig.take(4) == Events{report, key(KEY_A, 0), key(KEY_B, 0), report});
+        next.device.put(Events{key(KEY_C, 1)});
+        CHECK(rig.take(2) == Events{key(KEY_C, 1), report});
+    }
 }
 
 } // namespace resume_test

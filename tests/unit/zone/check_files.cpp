@@ -8,6 +8,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <filesystem>
+#include <format>
 #include <string>
 #include <vector>
 
@@ -119,6 +120,28 @@ TEST_CASE("registers, interrupts and taps of the machine belong to one zone") {
                         "one that no zone uses"));
     CHECK_FALSE(text.contains("/displays/0"));
     CHECK_FALSE(text.contains("interrupt 76"));
+}
+
+TEST_CASE("a keyboard of the root zone is one zone's, unless none has it alone") {
+    const auto with_keyboard = [](std::string_view text, std::string_view keys) {
+        return changed(
+            text, R"("devices": [)",
+            std::format(
+                R"("devices": [ {{ "type": "input", "addr": "0xa003000", "len": "0x200", "irq": 78, "model": "evdev", "path": "/dev/input/event3"{} }},)",
+                keys));
+    };
+    constexpr std::string_view shared = R"(, "grab": false)";
+    const auto both = [&](std::string_view first, std::string_view second) {
+        return check({with_keyboard(good_one_file, first), with_keyboard(second_zone(), second)})
+            .findings.problems;
+    };
+    CHECK(both(shared, shared).empty());
+    for (const auto& problems : {both("", ""), both(shared, ""), both("", shared)}) {
+        REQUIRE(problems.size() == 1);
+        CHECK(problems[0].contains(
+            "/devices/0/path: /dev/input/event3 is an input device of zone linux2; expected "
+            "one that no zone uses, or \"grab\": false in both"));
+    }
 }
 
 TEST_CASE("a disk that both zones only read can be theirs") {

@@ -77,6 +77,7 @@ TEST_CASE("the status says how far a driver came") {
           "has found the device but has no driver for it (CONFIG_VIRTIO_BLK, virtio_blk), or cannot load it");
     for (const auto& [type, driver] : {std::pair{"console", "CONFIG_VIRTIO_CONSOLE, virtio_console"},
                                        std::pair{"entropy", "CONFIG_HW_RANDOM_VIRTIO, virtio_rng"},
+                                       std::pair{"input", "CONFIG_VIRTIO_INPUT, virtio_input"},
                                        std::pair{"net", "CONFIG_VIRTIO_NET, virtio_net"},
                                        std::pair{"vsock", "CONFIG_VIRTIO_VSOCKETS, "
                                                           "vmw_vsock_virtio_transport"}}) {

@@ -53,14 +53,14 @@ TEST_CASE("what is wrong with a virtio file is said with its place, key and what
          "4096 or "
          "\"0x1000\""},
         {R"("type": "console", )", "",
-         R"(v.json:4:5: /zones/0/devices/0/type: this key is missing; expected "blk", "console", "gpu", "net", "rng" or "vsock")"},
+         R"(v.json:4:5: /zones/0/devices/0/type: this key is missing; expected "blk", "console", "gpu", "input", "net", "rng" or "vsock")"},
         {R"("console")", R"("scmi")",
          "v.json:4:15: /zones/0/devices/0/type: this version has no scmi device; expected \"blk\", "
-         "\"console\", \"gpu\", \"net\", \"rng\" or \"vsock\", or the "
+         "\"console\", \"gpu\", \"input\", \"net\", \"rng\" or \"vsock\", or the "
          "status \"disable\" for this device"},
         {R"("console")", R"("tty")",
          "v.json:4:15: /zones/0/devices/0/type: \"tty\" is no type of device; expected \"blk\", \"console\", "
-         "\"gpu\", \"net\", \"rng\" or \"vsock\""},
+         "\"gpu\", \"input\", \"net\", \"rng\" or \"vsock\""},
         {R"("0xa003800")", "0", "v.json:4:34: /zones/0/devices/0/addr: this is 0; expected a number above 0"},
         {"76", "4294967296",
          "v.json:4:70: /zones/0/devices/0/irq: 4294967296 is above 2147483647, which upstream's tool "

@@ -48,6 +48,9 @@ TEST_CASE("writing a zone and reading it again changes nothing") {
                       { "type": "vsock", "addr": "0xa003400", "len": "0x200", "irq": 76, "cid": 4294967294 },
                       { "type": "gpu", "addr": "0xa003600", "len": "0x200", "irq": 76, "card": "card1", "memory": "0x200000",
                         "resources": 9, "displays": [ { "connector": "DP-1" }, { "width": 1920, "height": 1080 } ] },
+                      { "type": "input", "addr": "0xa002e00", "len": "0x200", "irq": 76, "model": "tablet" },
+                      { "type": "input", "addr": "0xa002c00", "len": "0x200", "irq": 76, "model": "evdev", "path": "/dev/input/event7",
+                        "grab": false },
                       { "type": "net", "addr": "0xa003200", "len": "0x200", "irq": 78, "tap": "t", "mac": [2,0,0,0,0,255],
                         "bridge": "br0", "mtu": 9000, "queue_pairs": 2, "rate_limit": { "receive": { "frames_per_second": 9 } } },)");
     text = changed(text, R"("zone_id": 1,)",
@@ -64,7 +67,7 @@ TEST_CASE("writing a zone and reading it again changes nothing") {
     CHECK(again.start.dtb == DtbSource::generate);
     CHECK(again.config.ivc_configs.at(0).interrupt_num == 66);
     CHECK(again.config.images.size() == zone.config.images.size());
-    REQUIRE(again.devices.size() == 6);
+    REQUIRE(again.devices.size() == 8);
     CHECK(again.devices[0].entropy_limit.bytes.rate == 4);
     CHECK(again.devices[1].cid == 4294967294);
     const GpuConfig& gpu = again.devices[2].gpu;
@@ -74,15 +77,20 @@ TEST_CASE("writing a zone and reading it again changes nothing") {
     REQUIRE(gpu.displays.size() == 2);
     CHECK(gpu.displays[0].connector == "DP-1");
     CHECK(gpu.displays[1].height == 1080);
-    CHECK(again.devices[3].net.mac[5] == 255);
-    CHECK(again.devices[3].net.receive.operations.rate == 9);
-    CHECK(again.devices[3].net.mtu == 9000);
-    CHECK(again.devices[4].journal);
-    CHECK(again.devices[4].ports.at(0).name == "a\"b");
-    CHECK(again.devices[4].ports.at(1).is_console);
-    CHECK(again.devices[5].block.limit.operations.burst == 7);
-    CHECK(again.devices[5].block.serial == "S");
-    CHECK(again.devices[5].block.direct);
+    CHECK(again.devices[3].input.model == InputModel::tablet);
+    CHECK(again.devices[3].input.grab);
+    CHECK(again.devices[4].input.model == InputModel::evdev);
+    CHECK(again.devices[4].input.path == "/dev/input/event7");
+    CHECK_FALSE(again.devices[4].input.grab);
+    CHECK(again.devices[5].net.mac[5] == 255);
+    CHECK(again.devices[5].net.receive.operations.rate == 9);
+    CHECK(again.devices[5].net.mtu == 9000);
+    CHECK(again.devices[6].journal);
+    CHECK(again.devices[6].ports.at(0).name == "a\"b");
+    CHECK(again.devices[6].ports.at(1).is_console);
+    CHECK(again.devices[7].block.limit.operations.burst == 7);
+    CHECK(again.devices[7].block.serial == "S");
+    CHECK(again.devices[7].block.direct);
 }
 
 TEST_CASE("a headless screen and upstream's are written as they were read") {

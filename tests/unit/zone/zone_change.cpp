@@ -163,7 +163,7 @@ TEST_CASE("a link is only a network device's") {
     CHECK((*devices)->set_link("net-1", false).error().code == ErrorCode::no_such_device);
 }
 
-TEST_CASE("a zone without an agent cannot be asked to power itself off") {
+TEST_CASE("a zone without an agent or a keyboard cannot be asked to power itself off") {
     ChangeBench bench;
     for (const auto purpose : {ZoneManager::PowerOff::for_good, ZoneManager::PowerOff::to_restart}) {
         CHECK_FALSE(bench.manager.ask_to_power_off("linux2", purpose).value());
