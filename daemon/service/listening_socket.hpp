@@ -3,40 +3,30 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "base/unix_listener.hpp"
 
 #include <optional>
 #include <string>
-#include <sys/types.h>
+#include <utility>
+#include <variant>
 
 namespace hvisor::service {
 
-/// A Unix stream socket that others can connect to. One that was made here is
-/// removed from its folder when it is closed.
+/// The Unix stream socket that programs connect to in place of a message bus.
 class ListeningSocket {
   public:
     /// The socket that the service manager passed (sd_listen_fds(3)), or else a
-    /// new one at `path`, for root and the group hvisor; none where there is neither.
+    /// new one at `path`; none where there is neither.
     [[nodiscard]] static Result<std::optional<ListeningSocket>> open(const std::string& path);
 
-    ListeningSocket(const ListeningSocket&) = delete;
-    ListeningSocket& operator=(const ListeningSocket&) = delete;
-    ListeningSocket(ListeningSocket&& other) noexcept;
-    ListeningSocket& operator=(ListeningSocket&&) = delete;
-    ~ListeningSocket();
-
-    [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] int fd() const;
 
   private:
-    ListeningSocket(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+    explicit ListeningSocket(std::variant<UniqueFd, UnixListener> socket) : socket_(std::move(socket)) {}
 
-    static Result<std::optional<ListeningSocket>> passed(int fd);
-    static Result<std::optional<ListeningSocket>> made(const std::string& path);
+    static Result<ListeningSocket> passed(int fd);
 
-    UniqueFd fd_;
-    std::string path_; ///< empty when the service manager made it
+    std::variant<UniqueFd, UnixListener> socket_; ///< the service manager's, or our own
 };
-
-/// The group whose members may control zones; none where the system has no such group.
-[[nodiscard]] std::optional<gid_t> control_group();
 
 } // namespace hvisor::service

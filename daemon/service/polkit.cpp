@@ -2,7 +2,7 @@
 #include "service/polkit.hpp"
 
 #include "base/log.hpp"
-#include "service/listening_socket.hpp"
+#include "base/unix_listener.hpp"
 
 #include <algorithm>
 #include <array>
