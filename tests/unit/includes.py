@@ -10,7 +10,9 @@ import pathlib
 import re
 import sys
 
-ORDER = ["base", "guest", "virtio", "devices", "hypervisor", "zone", "service"]
+# A program beside the daemon stands on the first rooms alone, and nobody on it.
+PROGRAMS = {"vnc": ["base", "viewer"]}
+ORDER = ["base", "viewer", "guest", "virtio", "devices", "hypervisor", "zone", "service"]
 # The types of devices are below the hypervisor only for the reader: neither needs the other.
 FORBIDDEN = {("hypervisor", "devices")}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
@@ -21,19 +23,25 @@ def main(daemon: pathlib.Path) -> int:
     for file in sorted(daemon.rglob("*.[ch]pp")):
         parts = file.relative_to(daemon).parts
         room = parts[0]
-        if room not in ORDER:
+        if room not in ORDER and room not in PROGRAMS:
             continue
         for number, line in enumerate(file.read_text().splitlines(), 1):
             match = INCLUDE.match(line)
             if not match:
                 continue
             target = match[1].split("/")
+            if room in PROGRAMS and target[0] not in [room, *PROGRAMS[room]]:
+                wrong.append((file, number, match[1], f"{room} is a program of its own"))
+            if room in PROGRAMS:
+                continue
             if not (daemon / match[1]).exists():
                 # Generated code, or the wrong way to write it.
                 if target[0] in ORDER:
                     wrong.append((file, number, match[1], "is not there"))
                 continue
-            if target[0] in ORDER and ORDER.index(target[0]) > ORDER.index(room):
+            if target[0] in PROGRAMS:
+                wrong.append((file, number, match[1], f"{target[0]} is a program of its own"))
+            elif target[0] in ORDER and ORDER.index(target[0]) > ORDER.index(room):
                 wrong.append((file, number, match[1], f"{room} stands below {target[0]}"))
             elif (room, target[0]) in FORBIDDEN:
                 wrong.append((file, number, match[1], f"{room} does not know {target[0]}"))

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstring>
 #include <fcntl.h>
+#include <format>
 #include <sys/mman.h>
 #include <utility>
 
@@ -30,6 +31,14 @@ struct Store {
     UniqueFd file;
     Mapping mapping;
     Canvas canvas;
+
+    /// For another process, which can only read it.
+    [[nodiscard]] RemotePicture lend() const {
+        return {.file = UniqueFd(
+                    ::open(std::format("/proc/self/fd/{}", file.get()).c_str(), O_RDONLY | O_CLOEXEC)),
+                .size = canvas.size,
+                .stride = canvas.stride};
+    }
 
     static Result<Store> make(Size size) {
         const auto stride = bytes_per_pixel * size.width;
@@ -57,17 +66,18 @@ struct Store {
 } // namespace
 
 struct HeadlessScreen::Impl {
-    Impl(HeadlessScreen& screen, Reactor& owner, Size preferred, std::uint32_t refresh)
-        : facts{.preferred = preferred, .refresh = refresh == 0 ? default_refresh : refresh},
+    Impl(HeadlessScreen& screen, Reactor& reactor, Size preferred, std::uint32_t refresh)
+        : owner(reactor),
+          facts{.preferred = preferred, .refresh = refresh == 0 ? default_refresh : refresh},
           period(period_of(refresh)),
-          frame_timer(owner,
+          frame_timer(reactor,
                       [this, &screen] {
                           show_frame();
                           if (screen.listener().shown) {
                               screen.listener().shown();
                           }
                       }),
-          change_timer(owner, [&screen] {
+          change_timer(reactor, [&screen] {
               if (screen.listener().changed) {
                   screen.listener().changed();
               }
@@ -77,8 +87,12 @@ struct HeadlessScreen::Impl {
         const auto now = Clock::now();
         // In step with the last one, unless that is long ago.
         next_frame = now < next_frame + period ? next_frame + period : now + period;
-        picture->paint(std::exchange(damage, {}), store.canvas);
+        const auto part = std::exchange(damage, {});
+        picture->paint(part, store.canvas);
         shown = presented;
+        if (vnc) {
+            vnc->change(part);
+        }
     }
     void forget_frames() {
         frame_timer.cancel();
@@ -89,8 +103,15 @@ struct HeadlessScreen::Impl {
         forget_frames();
         picture = nullptr;
         store = {};
+        darken();
+    }
+    void darken() {
+        if (vnc) {
+            vnc->hide(facts.preferred);
+        }
     }
 
+    Reactor& owner;
     ScreenFacts facts;
     Clock::duration period;
     const Picture* picture = nullptr; ///< null: off
@@ -102,6 +123,7 @@ struct HeadlessScreen::Impl {
     bool is_closed = false;
     Reactor::Timer frame_timer;
     Reactor::Timer change_timer;
+    std::unique_ptr<VncServer> vnc; ///< null: nobody can look
 };
 
 HeadlessScreen::HeadlessScreen(Reactor& owner, Size preferred, std::uint32_t refresh_millihertz)
@@ -115,17 +137,24 @@ ScreenFacts HeadlessScreen::facts() const {
 
 Result<void> HeadlessScreen::turn_on(const Picture& picture) {
     impl_->forget_frames();
-    if (const auto size = picture.size(); impl_->store.canvas.size != size) {
+    const auto size = picture.size();
+    const bool is_other = impl_->store.canvas.size != size;
+    if (is_other) {
         impl_->store = {};
         auto store = Store::make(size);
         if (!store) {
-            impl_->picture = nullptr;
+            impl_->turn_off();
             return std::unexpected(std::move(store).error());
         }
         impl_->store = std::move(*store);
     }
     impl_->picture = &picture;
-    picture.paint(Rect::of(picture.size()), impl_->store.canvas);
+    picture.paint(Rect::of(size), impl_->store.canvas);
+    if (impl_->vnc && is_other) {
+        impl_->vnc->show(impl_->store.lend());
+    } else if (impl_->vnc) {
+        impl_->vnc->change(Rect::of(size));
+    }
     return {};
 }
 
@@ -155,8 +184,12 @@ std::uint64_t HeadlessScreen::shown() const {
     return impl_->shown;
 }
 
-// Nobody looks at it: whoever takes a picture draws the cursor into it.
-void HeadlessScreen::set_cursor(const Cursor* /*cursor*/) {}
+// Whoever takes a picture draws the cursor into it; viewers have it where their own is.
+void HeadlessScreen::set_cursor(const Cursor* cursor) {
+    if (impl_->vnc) {
+        impl_->vnc->set_cursor(cursor);
+    }
+}
 void HeadlessScreen::move_cursor(CursorPosition /*position*/) {}
 
 bool HeadlessScreen::read(const Canvas& to) const {
@@ -171,21 +204,47 @@ bool HeadlessScreen::read(const Canvas& to) const {
 }
 
 Result<void> HeadlessScreen::resize(Size size) {
-    if (size.empty() || size.width > max_side || size.height > max_side) {
-        return fail(ErrorCode::invalid_config, "a screen has 1 to {} pixels a side, not {} x {}", max_side,
-                    size.width, size.height);
+    const auto fits = [](std::uint32_t side) {
+        return side >= least_display_side && side <= largest_display_side;
+    };
+    if (!fits(size.width) || !fits(size.height)) {
+        return fail(ErrorCode::invalid_config, "a display of {} x {} pixels; expected {} to {} a side",
+                    size.width, size.height, least_display_side, largest_display_side);
     }
     if (size != impl_->facts.preferred && !impl_->is_closed) {
         impl_->facts.preferred = size;
         impl_->change_timer.set(Clock::now());
+        if (impl_->picture == nullptr) {
+            impl_->darken();
+        }
     }
     return {};
+}
+
+Result<void> HeadlessScreen::serve(VncSettings settings, RemoteInput input) {
+    // A size that cannot be is no size; what the viewer has stays.
+    input.resize = [this](Size size) { static_cast<void>(resize(size)); };
+    auto server = VncServer::open(impl_->owner, std::move(settings), std::move(input));
+    if (!server) {
+        return std::unexpected(std::move(server).error());
+    }
+    impl_->vnc = std::move(*server);
+    impl_->facts.remote = impl_->vnc->address();
+    impl_->owner.post([&vnc = *impl_->vnc, dark = impl_->facts.preferred] { vnc.start(dark); });
+    return {};
+}
+
+std::size_t HeadlessScreen::viewers() const {
+    return impl_->vnc ? impl_->vnc->viewers() : 0;
 }
 
 void HeadlessScreen::close() {
     impl_->is_closed = true;
     impl_->change_timer.cancel();
     impl_->turn_off();
+    if (impl_->vnc) {
+        impl_->vnc->close();
+    }
 }
 
 } // namespace hvisor::devices::gpu

@@ -11,6 +11,10 @@ namespace hvisor::devices::gpu {
 /// was checked against it fits.
 inline constexpr std::uint32_t max_side = 16384;
 
+/// What Linux's driver takes for a screen (XRES_MIN, XRES_MAX in virtgpu_display.c).
+inline constexpr std::uint32_t least_display_side = 32;
+inline constexpr std::uint32_t largest_display_side = 8192;
+
 /// In pixels.
 struct Size {
     std::uint32_t width = 0;

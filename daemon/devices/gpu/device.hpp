@@ -32,6 +32,8 @@ struct ScanoutState {
     std::uint32_t refresh = 0;           ///< mHz
     std::uint64_t frames = 0;            ///< shown since the zone started
     std::uint32_t frames_per_second = 0; ///< in the second that ended last
+    std::string remote;                  ///< where it can be seen by VNC; "" where it cannot
+    std::size_t viewers = 0;             ///< who look at it there now
 };
 
 /// A picture that was taken: rows of Canvas pixels without gaps.

@@ -116,6 +116,7 @@ void Scanout::note() {
     auto facts = screen_->facts();
     const std::scoped_lock guard(lock_);
     state_.connector = std::move(facts.connector);
+    state_.remote = std::move(facts.remote);
     state_.is_connected = facts.is_connected;
     state_.is_on = view_.has_value();
     state_.size = view_ ? view_->size() : facts.preferred;
@@ -126,6 +127,7 @@ ScanoutState Scanout::state() const {
     const std::scoped_lock guard(lock_);
     auto state = state_;
     state.frames_per_second = rate_.per_second(FrameRate::Clock::now());
+    state.viewers = screen_->viewers();
     return state;
 }
 

@@ -59,6 +59,7 @@ struct ScreenFacts {
     std::uint32_t refresh = default_refresh; ///< of that mode, in mHz
     Size millimetres{};                      ///< of the picture; 0 x 0 when not known
     std::vector<std::byte> edid{};           ///< the display's own; empty: one is made of the above
+    std::string remote{};                    ///< where it can be seen by VNC; "" where it cannot
 };
 
 /// The back end of one scanout: what shows its picture. Everything but
@@ -109,6 +110,9 @@ class Screen {
     /// The size that the driver is asked to use from now on. `wrong_state`
     /// where the display decides, `invalid_config` when it is too large.
     [[nodiscard]] virtual Result<void> resize(Size size) = 0;
+
+    /// How many look at it by VNC. Any thread.
+    [[nodiscard]] virtual std::size_t viewers() const { return 0; }
 
     /// Let go of everything; nothing is called afterwards.
     virtual void close() = 0;

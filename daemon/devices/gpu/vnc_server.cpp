@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/gpu/vnc_server.hpp"
+
+#include "base/errno_text.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <format>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <utility>
+#include <variant>
+
+namespace hvisor::devices::gpu {
+namespace {
+
+constexpr std::size_t most_viewers = 16;
+constexpr std::chrono::seconds first_delay{1};
+constexpr std::chrono::seconds longest_delay{30};
+/// A hvisor-vnc that stays so long is not one that ends as soon as it begins.
+constexpr std::chrono::seconds calm_time{10};
+
+Result<UniqueFd> connect_to(const std::filesystem::path& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.native().size() >= sizeof address.sun_path) {
+        return fail(ErrorCode::invalid_config, "the path is too long for a socket");
+    }
+    std::memcpy(address.sun_path, path.c_str(), path.native().size());
+    UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket ||
+        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        return fail(ErrorCode::io_error, "{}", errno_text());
+    }
+    return socket;
+}
+
+/// What hvisor-vnc passes for a viewer is no more than a socket of this kind.
+bool is_viewer_socket(int fd) {
+    int domain = 0;
+    int type = 0;
+    socklen_t length = sizeof domain;
+    return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX &&
+           ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
+}
+
+/// Text from another process goes into the log as one plain line.
+std::string plain(std::string_view text) {
+    std::string line(text);
+    std::ranges::replace_if(line, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+    return line;
+}
+
+/// The folder of sockets, which nobody has made before the first screen.
+Result<UnixListener> listen_at(const std::string& address, const std::filesystem::path& helper) {
+    const auto folder = std::filesystem::path(address).parent_path();
+    if (folder == helper.parent_path() / "vnc") {
+        constexpr mode_t for_all = 0755;
+        // When it cannot be made, the socket cannot either, and that says why.
+        static_cast<void>(::mkdir(folder.c_str(), for_all));
+        static_cast<void>(::chmod(folder.c_str(), for_all)); // whatever the umask
+    }
+    return UnixListener::open(address);
+}
+
+} // namespace
+
+Result<std::unique_ptr<VncServer>> VncServer::open(Reactor& owner, VncSettings settings, RemoteInput input) {
+    std::optional<UnixListener> listener;
+    if (settings.address.starts_with('/')) {
+        auto made = listen_at(settings.address, settings.helper);
+        if (!made) {
+            return std::unexpected(std::move(made).error());
+        }
+        listener = std::move(*made);
+    }
+    return std::unique_ptr<VncServer>(
+        new VncServer(owner, std::move(settings), std::move(input), std::move(listener)));
+}
+
+VncServer::VncServer(Reactor& owner, VncSettings settings, RemoteInput input,
+                     std::optional<UnixListener> listener)
+    : owner_(owner),
+      settings_(std::move(settings)),
+      input_(std::move(input)),
+      listener_(std::move(listener)),
+      delay_(first_delay),
+      retry_timer_(owner, [this] { connect(); }),
+      calm_timer_(owner, [this] {
+          delay_ = first_delay;
+          complaint_.clear();
+      }) {}
+
+void VncServer::start(Size dark) {
+    is_open_ = true;
+    picture_ = {.file = {}, .size = dark};
+    connect();
+}
+
+void VncServer::connect() {
+    is_refused_ = false;
+    auto socket = connect_to(settings_.helper);
+    if (!socket) {
+        retry(std::format("{}: {}; is hvisor-vnc installed, and hvisor-vnc.socket active?",
+                          settings_.helper.string(), socket.error().message));
+        return;
+    }
+    helper_ = std::make_unique<viewer::Link>(std::move(*socket));
+    const viewer::Serve serve{.version = viewer::protocol_version,
+                              .name = viewer::text_of<decltype(viewer::Serve::name)>(settings_.name),
+                              .address = viewer::text_of<decltype(viewer::Serve::address)>(
+                                  listener_ ? std::string_view() : settings_.address),
+                              .keymap = viewer::text_of<decltype(viewer::Serve::keymap)>(settings_.keymap),
+                              .password =
+                                  viewer::text_of<decltype(viewer::Serve::password)>(settings_.password)};
+    if (helper_->send(serve, listener_ ? listener_->fd() : -1) != viewer::Sent::yes) {
+        helper_.reset();
+        retry("hvisor-vnc takes no message");
+        return;
+    }
+    if (auto watched = owner_.watch(helper_->fd(), EPOLLIN, [this](std::uint32_t) { read(); }); !watched) {
+        helper_.reset();
+        retry(watched.error().message);
+        return;
+    }
+    calm_timer_.set(Reactor::Clock::now() + calm_time);
+}
+
+void VncServer::retry(const std::string& why) {
+    calm_timer_.cancel();
+    if (!is_open_) {
+        return;
+    }
+    // Once for the same thing: it may take its time to be mended.
+    if (why != complaint_) {
+        complaint_ = why;
+        log::write_later(log::Level::warning, settings_.about,
+                         std::format("nobody can look at {}: {}", settings_.address, why));
+    }
+    retry_timer_.set(Reactor::Clock::now() + delay_);
+    delay_ = std::min(2 * delay_, longest_delay);
+}
+
+void VncServer::read() {
+    for (;;) {
+        auto received = helper_->receive();
+        if (std::holds_alternative<viewer::Nothing>(received)) {
+            return;
+        }
+        auto* message = std::get_if<viewer::Received>(&received);
+        if (message == nullptr || !take(*message)) {
+            const bool is_known = is_refused_;
+            let_go();
+            retry(is_known ? complaint_ : "hvisor-vnc has ended; it is asked again");
+            return;
+        }
+    }
+}
+
+bool VncServer::take(viewer::Received& message) {
+    if (message.as<viewer::Viewer>()) {
+        admit(message.take_file());
+        return true;
+    }
+    if (const auto trouble = message.as<viewer::Trouble>()) {
+        is_refused_ = true;
+        if (auto text = plain(viewer::view_of(trouble->text)); text != complaint_) {
+            complaint_ = std::move(text);
+            log::write_later(log::Level::warning, settings_.about,
+                             std::format("nobody can look at {}: {}", settings_.address, complaint_));
+        }
+        return true;
+    }
+    return false;
+}
+
+void VncServer::admit(UniqueFd socket) {
+    // Who is not admitted sees its connection end.
+    if (!socket || viewers_.size() >= most_viewers || !is_viewer_socket(socket.get())) {
+        return;
+    }
+    viewers_.push_back(std::make_unique<ViewerLink>(
+        std::move(socket), ViewerLink::Display{.owner = owner_,
+                                               .picture = picture_,
+                                               .cursor = cursor_,
+                                               .input = input_,
+                                               .gone = [this](ViewerLink& link) { remove(link); }}));
+    viewer_count_.store(viewers_.size(), std::memory_order_relaxed);
+}
+
+void VncServer::remove(const ViewerLink& link) {
+    std::erase_if(viewers_, [&link](const auto& one) { return one.get() == &link; });
+    viewer_count_.store(viewers_.size(), std::memory_order_relaxed);
+}
+
+void VncServer::show(RemotePicture picture) {
+    picture_ = std::move(picture);
+    for (const auto& one : viewers_) {
+        one->tell_picture();
+    }
+}
+
+void VncServer::change(const Rect& part) {
+    for (const auto& one : viewers_) {
+        one->tell_change(part);
+    }
+}
+
+void VncServer::set_cursor(const Cursor* cursor) {
+    cursor_ = cursor != nullptr ? std::optional(*cursor) : std::nullopt;
+    for (const auto& one : viewers_) {
+        one->tell_cursor();
+    }
+}
+
+void VncServer::let_go() {
+    if (helper_) {
+        owner_.unwatch(helper_->fd());
+        helper_.reset();
+    }
+}
+
+void VncServer::close() {
+    is_open_ = false;
+    retry_timer_.cancel();
+    calm_timer_.cancel();
+    let_go();
+    viewers_.clear();
+    viewer_count_ = 0;
+    listener_.reset();
+}
+
+} // namespace hvisor::devices::gpu
