@@ -48,7 +48,9 @@ JsonObject json_row(const std::string& zone, const std::string& device, const Di
             {"Height", sdbus::Variant(display.height)},
             {"Refresh", sdbus::Variant(display.refresh)},
             {"Frames", sdbus::Variant(display.frames)},
-            {"FramesPerSecond", sdbus::Variant(display.frames_per_second)}};
+            {"FramesPerSecond", sdbus::Variant(display.frames_per_second)},
+            {"Vnc", sdbus::Variant(display.remote)},
+            {"Viewers", sdbus::Variant(display.viewers)}};
 }
 
 Outcome<void> list(Client& client, const std::string& name, const Output& output) {
@@ -65,7 +67,9 @@ Outcome<void> list(Client& client, const std::string& name, const Output& output
                  {.title = "CONNECTOR"},
                  {.title = "MODE"},
                  {.title = "STATE"},
-                 {.title = "FPS", .align_right = true}});
+                 {.title = "FPS", .align_right = true},
+                 {.title = "VNC"},
+                 {.title = "VIEWERS", .align_right = true}});
     for (const auto& zone : *zones) {
         const auto zone_name = value_of<std::string>(zone.zone.properties, "Name");
         for (const Object& device : zone.devices) {
@@ -75,7 +79,8 @@ Outcome<void> list(Client& client, const std::string& name, const Output& output
                 table.add({zone_name, std::to_string(display.number),
                            display.connector.empty() ? "headless" : display.connector,
                            mode_text(display.width, display.height, display.refresh), state_text(display),
-                           std::to_string(display.frames_per_second)});
+                           std::to_string(display.frames_per_second),
+                           display.remote.empty() ? "-" : display.remote, std::to_string(display.viewers)});
             }
         }
     }

@@ -15,12 +15,13 @@ class App;
 
 namespace hvisor::cli {
 
-/// Displays and Frames of org.syswonder.hvisor1.Device.Gpu.
+/// Displays, Viewers and Frames of org.syswonder.hvisor1.Device.Gpu.
 using DisplayShapes =
     std::vector<sdbus::Struct<std::string, bool, bool, std::uint32_t, std::uint32_t, std::uint32_t>>;
+using DisplayViewers = std::vector<sdbus::Struct<std::string, std::uint32_t>>;
 using DisplayCounts = std::vector<sdbus::Struct<std::uint64_t, std::uint32_t>>;
 
-/// A display of a GPU device, as Displays and Frames of the D-Bus API have it.
+/// A display of a GPU device, as those properties of the D-Bus API have it.
 struct Display {
     std::uint32_t number = 0;
     std::string connector; ///< "" of a headless one
@@ -31,6 +32,8 @@ struct Display {
     std::uint32_t refresh = 0; ///< in thousandths of a hertz
     std::uint64_t frames = 0;
     std::uint32_t frames_per_second = 0;
+    std::string remote; ///< where VNC viewers find it; "" where it cannot be seen so
+    std::uint32_t viewers = 0;
 };
 
 /// Those of a device, in their order; none when it is no GPU device.

@@ -13,6 +13,7 @@ namespace hvisor::cli {
 
 std::vector<Display> displays_of(const Object& device) {
     const auto counts = value_of<DisplayCounts>(device.properties, "Frames");
+    const auto viewers = value_of<DisplayViewers>(device.properties, "Viewers");
     std::vector<Display> displays;
     for (const auto& shape : value_of<DisplayShapes>(device.properties, "Displays")) {
         Display display;
@@ -21,6 +22,9 @@ std::vector<Display> displays_of(const Object& device) {
                  display.refresh) = shape;
         if (displays.size() < counts.size()) {
             std::tie(display.frames, display.frames_per_second) = counts[displays.size()];
+        }
+        if (displays.size() < viewers.size()) {
+            std::tie(display.remote, display.viewers) = viewers[displays.size()];
         }
         displays.push_back(std::move(display));
     }

@@ -17,6 +17,10 @@ bool is_same(const zone::DisplayState& one, const zone::DisplayState& other) {
     return shape(one) == shape(other);
 }
 
+bool is_seen_alike(const zone::DisplayState& one, const zone::DisplayState& other) {
+    return one.remote == other.remote && one.viewers == other.viewers;
+}
+
 } // namespace
 
 GpuInterface::GpuInterface(const ObjectContext& context, sdbus::ObjectPath path, std::string zone,
@@ -35,12 +39,16 @@ GpuInterface::~GpuInterface() {
 }
 
 void GpuInterface::update(const zone::GpuState& state) {
-    const bool changed = !std::ranges::equal(state.displays, state_.displays, is_same);
+    std::vector<sdbus::PropertyName> changed;
+    if (!std::ranges::equal(state.displays, state_.displays, is_same)) {
+        changed.emplace_back("Displays");
+    }
+    if (!std::ranges::equal(state.displays, state_.displays, is_seen_alike)) {
+        changed.emplace_back("Viewers");
+    }
     state_ = state;
-    if (changed) {
-        announce([this] {
-            getObject().emitPropertiesChangedSignal(INTERFACE_NAME, {sdbus::PropertyName("Displays")});
-        });
+    if (!changed.empty()) {
+        announce([this, &changed] { getObject().emitPropertiesChangedSignal(INTERFACE_NAME, changed); });
     }
 }
 
@@ -81,6 +89,14 @@ std::vector<GpuInterface::FrameCounts> GpuInterface::Frames() {
         counts.emplace_back(display.frames, display.frames_per_second);
     }
     return counts;
+}
+
+std::vector<GpuInterface::Viewing> GpuInterface::Viewers() {
+    std::vector<Viewing> viewings;
+    for (const auto& display : state_.displays) {
+        viewings.emplace_back(display.remote, static_cast<std::uint32_t>(display.viewers));
+    }
+    return viewings;
 }
 
 std::uint64_t GpuInterface::MemoryUsed() {

@@ -36,6 +36,7 @@ class GpuInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hviso
 
   private:
     using Display = sdbus::Struct<std::string, bool, bool, std::uint32_t, std::uint32_t, std::uint32_t>;
+    using Viewing = sdbus::Struct<std::string, std::uint32_t>;
     using FrameCounts = sdbus::Struct<std::uint64_t, std::uint32_t>;
 
     void Screenshot(sdbus::Result<sdbus::UnixFd, Dictionary>&& result, std::uint32_t display,
@@ -44,6 +45,7 @@ class GpuInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hviso
                 Dictionary options) override;
     std::vector<Display> Displays() override;
     std::vector<FrameCounts> Frames() override;
+    std::vector<Viewing> Viewers() override;
     std::uint64_t MemoryUsed() override;
     std::uint64_t MemoryLimit() override;
 

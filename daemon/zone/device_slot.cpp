@@ -3,12 +3,11 @@
 
 #include "base/reactor.hpp"
 #include "devices/entropy/device.hpp"
-#include "devices/gpu/backend_drm.hpp"
-#include "devices/gpu/backend_headless.hpp"
 #include "devices/input/evdev.hpp"
 #include "devices/input/models.hpp"
 #include "devices/vsock/device.hpp"
 #include "devices/vsock/vhost.hpp"
+#include "zone/open_screen.hpp"
 
 #include <array>
 #include <chrono>
@@ -20,21 +19,6 @@ namespace {
 
 /// After 30 s, when Linux begins to look after a disk of its own, it would be too late.
 constexpr std::chrono::seconds stall_time{10};
-
-/// Hz, as people write it, and mHz, as displays have it.
-constexpr std::uint32_t millihertz = 1000;
-
-Result<std::unique_ptr<devices::gpu::Screen>>
-open_screen(Reactor& owner, const GpuConfig& gpu, const DisplayConfig& display, const std::string& zone) {
-    const devices::gpu::Size size{.width = display.width, .height = display.height};
-    if (gpu.backend == GpuBackend::headless) {
-        return std::make_unique<devices::gpu::HeadlessScreen>(owner, size, display.refresh * millihertz);
-    }
-    return devices::gpu::DrmScreen::open(owner, {.card = gpu.card,
-                                                 .connector = display.connector,
-                                                 .size = size,
-                                                 .user = std::format("zone {}", zone)});
-}
 
 devices::input::Capabilities make_capabilities(InputModel model) {
     switch (model) {
@@ -61,18 +45,19 @@ Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, 
     const auto type = type_of(settings);
     std::shared_ptr<DeviceSlot> slot(new DeviceSlot(settings.address, settings.length));
     const auto interrupt = settings.interrupt;
-    if (auto made =
-            slot->make_device(std::move(settings), {.zone = context.zone,
-                                                    .zone_name = context.zone_name,
-                                                    .id = std::format("{}-{:x}", type, slot->address_),
-                                                    .interrupt = interrupt,
-                                                    .memory = context.memory,
-                                                    .port = context.trap_loop,
-                                                    // Which thread owns which queue is decided here: TrapLoop
-                                                    // all, because no back end blocks, and a hand-over to
-                                                    // another thread is the dearest thing on their way. But
-                                                    // see make_gpu().
-                                                    .owner = context.trap_loop.reactor()});
+    if (auto made = slot->make_device(std::move(settings),
+                                      {.zone = context.zone,
+                                       .zone_name = context.zone_name,
+                                       .id = std::format("{}-{:x}", type, slot->address_),
+                                       .interrupt = interrupt,
+                                       .memory = context.memory,
+                                       .port = context.trap_loop,
+                                       // Which thread owns which queue is decided here: TrapLoop
+                                       // all, because no back end blocks, and a hand-over to
+                                       // another thread is the dearest thing on their way. But
+                                       // see make_gpu().
+                                       .owner = context.trap_loop.reactor()},
+                                      context.inputs);
         !made) {
         return std::unexpected(
             std::move(made).error().with_context(std::format("{} at {:#x}", type, slot->address_)));
@@ -105,7 +90,8 @@ Result<void> DeviceSlot::make_vsock(const VsockSettings& settings, virtio::Devic
 
 /// A picture of some megabytes is copied in a millisecond or ten, for which no
 /// guest CPU shall wait at a register: so the device has a thread of its own.
-Result<void> DeviceSlot::make_gpu(const GpuSettings& settings, virtio::DeviceContext context) {
+Result<void> DeviceSlot::make_gpu(const GpuSettings& settings, virtio::DeviceContext context,
+                                  const std::shared_ptr<ZoneInputs>& inputs) {
     auto owner =
         Reactor::start({.name = std::format("gpu-{}", context.zone_name), .cpus = {}, .on_crash = {}});
     if (!owner) {
@@ -114,8 +100,8 @@ Result<void> DeviceSlot::make_gpu(const GpuSettings& settings, virtio::DeviceCon
     owner_ = std::move(*owner);
     const GpuConfig& config = settings.config;
     std::vector<std::unique_ptr<devices::gpu::Screen>> screens;
-    for (const DisplayConfig& display : config.displays) {
-        auto screen = open_screen(*owner_, config, display, context.zone_name);
+    for (std::size_t i = 0; i < config.displays.size(); ++i) {
+        auto screen = open_screen(*owner_, settings, i, context, inputs);
         if (!screen) {
             return std::unexpected(std::move(screen).error().with_context(settings.location));
         }
@@ -157,7 +143,8 @@ Result<void> DeviceSlot::make_input(const InputSettings& settings, virtio::Devic
     return {};
 }
 
-Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceContext context) {
+Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceContext context,
+                                     const std::shared_ptr<ZoneInputs>& inputs) {
     if (auto* wanted = std::get_if<BlockSettings>(&settings.model)) {
         auto backend = devices::block::FileBackend::open(std::move(wanted->image), std::move(wanted->file));
         if (!backend) {
@@ -191,7 +178,7 @@ Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceCont
         return make_vsock(*vsock, std::move(context));
     }
     if (const auto* gpu = std::get_if<GpuSettings>(&settings.model)) {
-        return make_gpu(*gpu, std::move(context));
+        return make_gpu(*gpu, std::move(context), inputs);
     }
     if (const auto* input = std::get_if<InputSettings>(&settings.model)) {
         return make_input(*input, std::move(context));
@@ -237,7 +224,9 @@ GpuState DeviceSlot::gpu_state() const {
                                   .height = scanout.size.height,
                                   .refresh = scanout.refresh,
                                   .frames = scanout.frames,
-                                  .frames_per_second = scanout.frames_per_second});
+                                  .frames_per_second = scanout.frames_per_second,
+                                  .remote = std::move(scanout.remote),
+                                  .viewers = scanout.viewers});
     }
     return state;
 }

@@ -23,6 +23,8 @@
 
 namespace hvisor::zone {
 
+class ZoneInputs;
+
 /// The word for a device's type in its id: "block".
 [[nodiscard]] std::string_view type_of(const DeviceSettings& settings);
 
@@ -32,6 +34,7 @@ struct SlotContext {
     std::string zone_name;
     std::shared_ptr<const guest::GuestMemory> memory;
     hypervisor::TrapLoop& trap_loop;
+    std::shared_ptr<ZoneInputs> inputs; ///< never null
 };
 
 /// A register window of a zone and the device in it.
@@ -66,9 +69,11 @@ class DeviceSlot {
 
   private:
     DeviceSlot(std::uint64_t address, std::uint64_t length) : address_(address), length_(length) {}
-    [[nodiscard]] Result<void> make_device(DeviceSettings settings, virtio::DeviceContext context);
+    [[nodiscard]] Result<void> make_device(DeviceSettings settings, virtio::DeviceContext context,
+                                           const std::shared_ptr<ZoneInputs>& inputs);
     [[nodiscard]] Result<void> make_vsock(const VsockSettings& settings, virtio::DeviceContext context);
-    [[nodiscard]] Result<void> make_gpu(const GpuSettings& settings, virtio::DeviceContext context);
+    [[nodiscard]] Result<void> make_gpu(const GpuSettings& settings, virtio::DeviceContext context,
+                                        const std::shared_ptr<ZoneInputs>& inputs);
     [[nodiscard]] Result<void> make_input(const InputSettings& settings, virtio::DeviceContext context);
     [[nodiscard]] std::vector<PortState> port_states() const;
     [[nodiscard]] GpuState gpu_state() const;

@@ -21,9 +21,15 @@ void add(std::vector<FileReference>& files, const JsonDocument& document, const 
     }
 }
 
-void add_disks(std::vector<FileReference>& files, const JsonDocument& document,
+void add_files(std::vector<FileReference>& files, const JsonDocument& document,
                const std::vector<VirtioDevice>& devices) {
     for (const VirtioDevice& device : devices) {
+        for (const DisplayConfig& display : device.gpu.displays) {
+            if (display.vnc && !display.vnc->password_file.empty()) {
+                add(files, document, display.vnc->password_file, false,
+                    display.vnc->pointer + "/password_file");
+            }
+        }
         if (device.type == DeviceType::block) {
             add(files, document, device.block.image, !device.block.read_only, device.pointer + "/img");
         }
@@ -44,7 +50,7 @@ Result<std::vector<FileReference>> referenced_files(const ConfigText& config) {
             return std::unexpected(virtio.error());
         }
         for (const VirtioZone& zone : virtio->config.zones) {
-            add_disks(files, virtio->document, zone.devices);
+            add_files(files, virtio->document, zone.devices);
         }
         return files;
     }
@@ -55,14 +61,14 @@ Result<std::vector<FileReference>> referenced_files(const ConfigText& config) {
     for (const ImageFile& image : zone->config.images) {
         add(files, zone->document, image.path, false, image.path_key);
     }
-    add_disks(files, zone->document, zone->devices);
+    add_files(files, zone->document, zone->devices);
     return files;
 }
 
 Result<std::vector<FileReference>> files_of_device(const ConfigText& config) {
     return read_virtio_device(config).transform([](const DeviceFile& file) {
         std::vector<FileReference> files;
-        add_disks(files, file.document, {file.device});
+        add_files(files, file.document, {file.device});
         return files;
     });
 }

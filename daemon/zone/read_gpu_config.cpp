@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/read_gpu_config.hpp"
 
+#include "devices/gpu/canvas.hpp"
 #include "zone/read_limits.hpp"
+#include "zone/read_vnc_config.hpp"
 
 #include <algorithm>
 #include <format>
@@ -89,6 +91,8 @@ std::string read_connector(const ConfigReader& value) {
 
 /// Width and height together, or neither.
 void read_size(const ConfigReader& object, DisplayConfig& display) {
+    using devices::gpu::largest_display_side;
+    using devices::gpu::least_display_side;
     const auto width = object.find("width");
     const auto height = object.find("height");
     if (width) {
@@ -116,6 +120,9 @@ DisplayConfig read_headless_display(const ConfigReader& object) {
     }
     const auto refresh = object.find("refresh");
     display.refresh = refresh ? read_between<std::uint32_t>(*refresh, 1, largest_refresh) : usual_refresh;
+    if (const auto vnc = object.find("vnc")) {
+        display.vnc = read_vnc_config(*vnc);
+    }
     return display;
 }
 
@@ -131,6 +138,10 @@ DisplayConfig read_card_display(const ConfigReader& object, bool is_size_read) {
         refresh->problem(
             R"(the display decides how often it shows a picture; expected the backend "headless" )"
             "with this key");
+    }
+    if (const auto vnc = object.find("vnc")) {
+        vnc->problem(
+            R"(a display of a graphics card is seen there; expected the backend "headless" with this key)");
     }
     return display;
 }
@@ -159,7 +170,7 @@ void read_upstream_size(const ConfigReader& device) {
 
 /// The keys of a single display beside "displays", which has them for each.
 void refuse_keys_of_one(const ConfigReader& device) {
-    for (const std::string_view key : {"connector", "width", "height", "refresh"}) {
+    for (const std::string_view key : {"connector", "width", "height", "refresh", "vnc"}) {
         if (const auto value = device.find(key)) {
             value->problem(
                 std::format("there are both {} and displays; expected {} in each of displays, or no "
@@ -169,12 +180,18 @@ void refuse_keys_of_one(const ConfigReader& device) {
     }
 }
 
+bool is_listened_at(const GpuConfig& gpu, const std::string& address) {
+    return std::ranges::any_of(gpu.displays, [&address](const DisplayConfig& display) {
+        return display.vnc && display.vnc->listen == address;
+    });
+}
+
 void read_displays(const ConfigReader& array, GpuConfig& gpu) {
     if (array.is_empty_array()) {
         array.problem(std::format("there is none; expected 1 to {} displays", max_displays));
     }
     for (const ConfigReader& element : array.elements(max_displays, "displays")) {
-        if (!element.require_object("connector, width and height, all of which may be missing")) {
+        if (!element.require_object("connector, width, height and vnc, all of which may be missing")) {
             continue;
         }
         DisplayConfig display = gpu.backend == GpuBackend::headless ? read_headless_display(element)
@@ -184,6 +201,10 @@ void read_displays(const ConfigReader& array, GpuConfig& gpu) {
             std::ranges::contains(gpu.displays, display.connector, &DisplayConfig::connector)) {
             connector->problem(
                 std::format("{} is the connector of another display of this device", display.connector));
+        }
+        if (display.vnc && !display.vnc->listen.empty() && is_listened_at(gpu, display.vnc->listen)) {
+            element.problem(
+                std::format("{} is the address of another display of this device, too", display.vnc->listen));
         }
         gpu.displays.push_back(std::move(display));
     }

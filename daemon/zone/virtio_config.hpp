@@ -58,16 +58,21 @@ enum class GpuBackend {
     headless, ///< nothing but screenshots
 };
 
-/// What Linux's driver takes for a screen (XRES_MIN, XRES_MAX in virtgpu_display.c).
-inline constexpr std::uint32_t least_display_side = 32;
-inline constexpr std::uint32_t largest_display_side = 8192;
+/// Where a headless screen can be looked at by VNC.
+struct VncConfig {
+    std::string listen{};        ///< "127.0.0.1:5900" or a socket's path; "" for one named after the zone
+    std::string password_file{}; ///< "": none is asked for
+    std::string keymap{};        ///< an XKB layout
+    std::string pointer{};
+};
 
 /// One screen of a GPU device.
 struct DisplayConfig {
-    std::string connector{};   ///< "HDMI-A-1"; "" for the first with a display that is free
-    std::uint32_t width = 0;   ///< 0 for what the display prefers
-    std::uint32_t height = 0;  ///< the same
-    std::uint32_t refresh = 0; ///< frames a second, of a headless screen
+    std::string connector{};        ///< "HDMI-A-1"; "" for the first with a display that is free
+    std::uint32_t width = 0;        ///< 0 for what the display prefers
+    std::uint32_t height = 0;       ///< the same
+    std::uint32_t refresh = 0;      ///< frames a second, of a headless screen
+    std::optional<VncConfig> vnc{}; ///< the same
     std::string pointer{};
 };
 

@@ -105,6 +105,18 @@ void add_ports(JsonMembers& members, const std::vector<VirtioPort>& ports) {
     }
 }
 
+std::string write_vnc(const VncConfig& vnc) {
+    JsonMembers members;
+    if (!vnc.listen.empty()) {
+        members.add("listen", json_string(vnc.listen));
+    }
+    if (!vnc.password_file.empty()) {
+        members.add("password_file", json_string(vnc.password_file));
+    }
+    members.add("keymap", json_string(vnc.keymap));
+    return members.line();
+}
+
 void add_display(JsonMembers& members, const DisplayConfig& display) {
     if (!display.connector.empty()) {
         members.add("connector", json_string(display.connector));
@@ -112,6 +124,9 @@ void add_display(JsonMembers& members, const DisplayConfig& display) {
     members.add_optional("width", display.width);
     members.add_optional("height", display.height);
     members.add_optional("refresh", display.refresh);
+    if (display.vnc) {
+        members.add("vnc", write_vnc(*display.vnc));
+    }
 }
 
 void add_gpu(JsonMembers& members, const GpuConfig& gpu) {

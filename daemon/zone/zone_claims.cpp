@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <format>
+#include <iterator>
 
 namespace hvisor::zone {
 namespace {
@@ -59,6 +60,28 @@ void check_ranges(const ZoneConfig& zone, const ZoneClaims& other, Problems& pro
     }
 }
 
+/// Where a display is listened at, in words that are equal for what is the same.
+std::vector<std::string> remote_addresses(const VirtioDevice& device) {
+    std::vector<std::string> addresses;
+    for (const DisplayConfig& display : device.gpu.displays) {
+        if (display.vnc && !display.vnc->listen.empty()) {
+            addresses.push_back(display.vnc->listen);
+        }
+    }
+    return addresses;
+}
+
+void check_remote_addresses(const VirtioDevice& device, const ZoneClaims& other, Problems& problems) {
+    for (const DisplayConfig& display : device.gpu.displays) {
+        if (display.vnc && std::ranges::contains(other.remote_addresses, display.vnc->listen)) {
+            problems.add(display.vnc->pointer + "/listen",
+                         std::format("zone {} can be looked at by {}; expected an address that no zone uses",
+                                     other.zone, display.vnc->listen),
+                         ErrorCode::resource_busy);
+        }
+    }
+}
+
 void check_connectors(const VirtioDevice& device, const ZoneClaims& other, Problems& problems) {
     for (const DisplayConfig& display : device.gpu.displays) {
         if (std::ranges::contains(other.connectors, display.connector)) {
@@ -107,6 +130,7 @@ void check_device_claims(std::span<const VirtioDevice> devices, const std::strin
         }
         if (device.type == DeviceType::gpu) {
             check_connectors(device, other, problems);
+            check_remote_addresses(device, other, problems);
         }
         if (device.type == DeviceType::input) {
             check_input(device, other, problems);
@@ -139,6 +163,7 @@ ZoneClaims claims_of(const ZoneConfig& zone, std::span<const VirtioDevice> devic
                       .cids = {},
                       .connectors = {},
                       .inputs = {},
+                      .remote_addresses = {},
                       .disks = {}};
     for (const MemoryRegion& region : zone.memory_regions) {
         if (region.type != RegionType::virtio) {
@@ -165,6 +190,7 @@ ZoneClaims claims_of(const ZoneConfig& zone, std::span<const VirtioDevice> devic
                 claims.connectors.push_back(display.connector);
             }
         }
+        std::ranges::move(remote_addresses(device), std::back_inserter(claims.remote_addresses));
         const std::string path =
             device.type == DeviceType::block ? absolute_path(device.block.image, folder) : "";
         if (!path.empty()) {

@@ -88,7 +88,6 @@ struct ZoneDevices::Impl {
     }
 
     const SlotContext context;
-    const std::shared_ptr<ZoneInputs> inputs = std::make_shared<ZoneInputs>();
     mutable std::mutex lock;
     /// Changed by TrapLoop, under the lock: so it reads them without.
     Slots slots;
@@ -98,8 +97,11 @@ Result<std::shared_ptr<ZoneDevices>>
 ZoneDevices::create(std::uint32_t zone, const std::string& zone_name,
                     const std::shared_ptr<const guest::GuestMemory>& memory,
                     std::vector<DeviceSettings> settings, hypervisor::TrapLoop& interrupts) {
-    auto impl = std::make_unique<Impl>(
-        SlotContext{.zone = zone, .zone_name = zone_name, .memory = memory, .trap_loop = interrupts});
+    auto impl = std::make_unique<Impl>(SlotContext{.zone = zone,
+                                                   .zone_name = zone_name,
+                                                   .memory = memory,
+                                                   .trap_loop = interrupts,
+                                                   .inputs = std::make_shared<ZoneInputs>()});
     std::shared_ptr<ZoneDevices> devices(new ZoneDevices(std::move(impl)));
     for (auto& one : settings) {
         if (auto attached = devices->attach(std::move(one)); !attached) {
@@ -122,7 +124,7 @@ Result<std::string> ZoneDevices::attach(DeviceSettings settings) {
         return std::unexpected(std::move(slot).error());
     }
     impl_->change([&](Slots& slots) { slots.push_back(*slot); });
-    impl_->inputs->set_devices(impl_->slots_now());
+    impl_->context.inputs->set_devices(impl_->slots_now());
     return (*slot)->id();
 }
 
@@ -140,7 +142,7 @@ Result<void> ZoneDevices::detach(const std::string& id, bool force) {
                     id);
     }
     impl_->change([&](Slots& slots) { std::erase(slots, *slot); });
-    impl_->inputs->set_devices(impl_->slots_now());
+    impl_->context.inputs->set_devices(impl_->slots_now());
     (*slot)->device().quiesce();
     (*slot)->device().disconnect();
     return {};
@@ -171,7 +173,7 @@ void ZoneDevices::quiesce() {
 }
 
 std::shared_ptr<ZoneInputs> ZoneDevices::inputs() const {
-    return impl_->inputs;
+    return impl_->context.inputs;
 }
 
 std::vector<DeviceState> ZoneDevices::inspect() const {
@@ -199,7 +201,7 @@ std::optional<ZoneDevices::PowerOffRequest> ZoneDevices::ask_to_power_off() {
     if (auto stream = ask_agent_to_power_off()) {
         return PowerOffRequest{.way = "by its guest agent", .stream = std::move(*stream)};
     }
-    auto& inputs = *impl_->inputs;
+    auto& inputs = *impl_->context.inputs;
     // Linux acts when it goes up (systemd-logind: one that stays down for 5 s is another wish).
     if (inputs.has_keyboard() && inputs.key(KEY_POWER, true) && inputs.key(KEY_POWER, false)) {
         return PowerOffRequest{.way = "by its power key", .stream = {}};
@@ -254,13 +256,6 @@ Result<devices::gpu::Screenshot> ZoneDevices::take_screenshot(const std::string&
 
 Result<void> ZoneDevices::resize_display(const std::string& id, std::size_t display,
                                          devices::gpu::Size size) {
-    const auto fits = [](std::uint32_t side) {
-        return side >= least_display_side && side <= largest_display_side;
-    };
-    if (!fits(size.width) || !fits(size.height)) {
-        return fail(ErrorCode::invalid_config, "a display of {} x {} pixels; expected {} to {} a side",
-                    size.width, size.height, least_display_side, largest_display_side);
-    }
     return gpu(id).and_then([&](const auto& slot) { return slot->gpu()->resize(display, size); });
 }
 

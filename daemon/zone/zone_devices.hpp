@@ -65,7 +65,8 @@ struct VsockSettings {
 /// device is made and let go when the zone stops.
 struct GpuSettings {
     GpuConfig config;
-    std::string location{}; ///< of its description, for messages
+    std::vector<std::string> passwords{}; ///< for VNC, one a display; "" where none is asked for
+    std::string location{};               ///< of its description, for messages
 };
 
 /// A keyboard or a pointer.
@@ -134,6 +135,8 @@ struct DisplayState {
     std::uint32_t refresh = 0; ///< mHz
     std::uint64_t frames = 0;  ///< shown since the zone's start
     std::uint32_t frames_per_second = 0;
+    std::string remote;      ///< where it can be seen by VNC; "" where it cannot
+    std::size_t viewers = 0; ///< who look at it there now
 };
 
 /// The screens of a GPU device, and the memory behind them.

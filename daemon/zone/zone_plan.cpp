@@ -5,6 +5,7 @@
 #include "zone/check_guest_tree.hpp"
 #include "zone/check_zone.hpp"
 #include "zone/config_reader.hpp"
+#include "zone/vnc_password.hpp"
 #include "zone/zone_claims.hpp"
 
 #include <format>
@@ -22,6 +23,28 @@ Result<void> check_all(const ZoneFile& zone, const VirtioSource* virtio, const M
     const VirtioFile* devices = virtio != nullptr ? &virtio->file : nullptr;
     return join(devices != nullptr ? check_devices(zone, *devices) : Result<void>{},
                 check_machine(zone, devices, machine));
+}
+
+/// The passwords of its displays, of those that ask for one.
+std::vector<std::string> read_passwords(const FileTable& files, const JsonDocument& document,
+                                        const GpuConfig& gpu, Problems& problems) {
+    std::vector<std::string> passwords;
+    for (const DisplayConfig& display : gpu.displays) {
+        auto& password = passwords.emplace_back();
+        if (!display.vnc || display.vnc->password_file.empty()) {
+            continue;
+        }
+        const auto& path = display.vnc->password_file;
+        const auto pointer = display.vnc->pointer + "/password_file";
+        if (const auto file = open_file(files, document, path, pointer, FileUse::image, problems)) {
+            if (auto read = read_vnc_password(file->fd.get(), path)) {
+                password = std::move(*read);
+            } else {
+                problems.add(pointer, read.error().message, read.error().code);
+            }
+        }
+    }
+    return passwords;
 }
 
 NetSettings net_settings(const VirtioDevice& device, const JsonDocument& document) {
@@ -71,7 +94,9 @@ DeviceSettings open_device(const FileTable& files, const JsonDocument& document,
         settings.model = VsockSettings{.cid = device.cid, .location = document.locate(device.pointer)};
     }
     if (device.type == DeviceType::gpu) {
-        settings.model = GpuSettings{.config = device.gpu, .location = document.locate(device.pointer)};
+        settings.model = GpuSettings{.config = device.gpu,
+                                     .passwords = read_passwords(files, document, device.gpu, problems),
+                                     .location = document.locate(device.pointer)};
     }
     if (device.type == DeviceType::input) {
         settings.model = InputSettings{.config = device.input, .location = document.locate(device.pointer)};

@@ -43,18 +43,18 @@ def main(hvisord, hvisorctl):
             assert result.returncode == status, f"{arguments}: {result}"
             return result
 
-        assert ctl("display", "list").stdout.split() == "ZONE DISPLAY CONNECTOR MODE STATE FPS".split()
+        assert ctl("display", "list").stdout.split() == "ZONE DISPLAY CONNECTOR MODE STATE FPS VNC VIEWERS".split()
         assert "has no display" in ctl("screenshot", "root-linux", status=3).stderr
         ctl("zone", "start", "guest1")
 
         # Each as it was configured, and nothing drawn.
         table = [line.split() for line in ctl("--no-legend", "display", "list", "guest1").stdout.splitlines()]
-        assert table == [["guest1", "0", "headless", "1280x800", "60", "Hz", "off", "0"],
-                         ["guest1", "1", "headless", "640x480", "60", "Hz", "off", "0"]], table
+        assert table == [["guest1", "0", "headless", "1280x800", "60", "Hz", "off", "0", "-", "0"],
+                         ["guest1", "1", "headless", "640x480", "60", "Hz", "off", "0", "-", "0"]], table
         rows = json.loads(ctl("-o", "json", "display", "list").stdout)
         assert rows[1] == {"Zone": "guest1", "Device": "gpu-a003400", "Display": 1, "Connector": "", "Connected": True,
                            "On": False, "Width": 640, "Height": 480, "Refresh": 60000, "Frames": 0,
-                           "FramesPerSecond": 0}, rows
+                           "FramesPerSecond": 0, "Vnc": "", "Viewers": 0}, rows
         assert prop("Displays") == 'a(sbbuuu) 2 "" true false 1280 800 60000 "" true false 640 480 60000', prop("Displays")
         assert prop("Frames") == "a(tu) 2 0 0 0 0"
         assert prop("MemoryUsed") == "t 0" and prop("MemoryLimit") == f"t {256 << 20}"

@@ -30,7 +30,7 @@ BOOTS = (
      "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
     ("lost:injections", "lost:active", "lost:wakeups"),
     ("power-cycle", "vanish", "one-file", "two-zones"),
-    ("no-daemon", "upstream-abi", "uboot", "display"),
+    ("no-daemon", "upstream-abi", "uboot", "display", "vnc"),
 )
 
 # Only when asked for: a comparison of speeds is at the mercy of what else runs on the host.

@@ -85,11 +85,11 @@ def start(board):
                "for module in $(cat /tools/modules/display); do insmod /tools/modules/$module || exit; done", 60, NAME)
 
 
-def begin_to_draw(board, size):
+def begin_to_draw(board, size, zone=NAME):
     """Start what draws, on a display of this size."""
     said = linux2.run(board, "killall draw_picture 2>/dev/null; rm -f /tmp/drawn; "
                       "draw_picture <>/tmp/draw >/tmp/drawn 2>&1 & "
-                      "for i in $(seq 50); do [ -s /tmp/drawn ] && break; sleep 0.2; done; cat /tmp/drawn", 30, NAME)
+                      "for i in $(seq 50); do [ -s /tmp/drawn ] && break; sleep 0.2; done; cat /tmp/drawn", 30, zone)
     expect(said.endswith(f"{size[0]} x {size[1]}"), f"the zone's display is not {size[0]} x {size[1]}: {said}")
 
 
@@ -116,10 +116,10 @@ def zone_sees(board, what, value):
                f"grep -qx {value} {connector}/{what}; do sleep 0.2; done'", SECONDS + 10, NAME)
 
 
-def draw(board, what):
+def draw(board, what, zone=NAME):
     """Have the zone draw, until its driver has taken it."""
     linux2.run(board, f"echo {what} >/tmp/draw; timeout {SECONDS} sh -c 'until grep -qx {what} /tmp/drawn; "
-               "do sleep 0.2; done' || { cat /tmp/drawn; exit 1; }", SECONDS + 10, NAME)
+               "do sleep 0.2; done' || { cat /tmp/drawn; exit 1; }", SECONDS + 10, zone)
 
 
 def expected(size):

@@ -147,9 +147,9 @@ TEST_CASE("what is wrong with a GPU device is said in one sentence") {
          "displays"},
         {R"("displays": [])", "/displays: there is none; expected 1 to 16 displays"},
         {R"("displays": {})", "/displays: expected an array of displays, found an object"},
-        {R"("displays": [ 1 ])",
-         "/displays/0: expected an object with connector, width and height, all of which may be missing, "
-         "found a number"},
+        {R"("displays": [ 1 ])", "/displays/0: expected an object with connector, width, height and vnc, all "
+                                 "of which may be missing, "
+                                 "found a number"},
         {R"("displays": [ { "connector": "DP-1" }, { "connector": "DP-1" } ])",
          "/displays/1/connector: DP-1 is the connector of another display of this device"},
         {R"("connector": "")", R"(/connector: "" cannot name a connector; expected one such as "HDMI-A-1")"},

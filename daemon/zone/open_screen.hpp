@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/error.hpp"
+#include "base/reactor.hpp"
+#include "devices/gpu/screen.hpp"
+#include "virtio/device.hpp"
+#include "zone/zone_devices.hpp"
+#include "zone/zone_inputs.hpp"
+
+#include <cstddef>
+#include <memory>
+
+namespace hvisor::zone {
+
+/// The back end of display `number` of a zone's GPU device. Who looks at it from
+/// elsewhere types on `inputs`. Errors name the connector or the address.
+[[nodiscard]] Result<std::unique_ptr<devices::gpu::Screen>>
+open_screen(Reactor& owner, const GpuSettings& gpu, std::size_t number, const virtio::DeviceContext& context,
+            const std::shared_ptr<ZoneInputs>& inputs);
+
+} // namespace hvisor::zone
