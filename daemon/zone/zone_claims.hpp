@@ -44,8 +44,8 @@ struct ZoneClaims {
     /// the same name, because Linux counts them over all of its cards.
     std::vector<std::string> connectors;
     std::vector<ClaimedInput> inputs{};
-    std::vector<std::string> remote_addresses; ///< that VNC viewers connect to, where the file names them
-    std::vector<ClaimedDisk> disks;            ///< with an absolute path; others cannot be compared
+    std::vector<std::string> remote_addresses{}; ///< that VNC viewers connect to, where the file names them
+    std::vector<ClaimedDisk> disks;              ///< with an absolute path; others cannot be compared
 };
 
 /// Where the relative paths of a file start.

@@ -29,7 +29,7 @@ BOOTS = (
     ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change",
      "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
     ("lost:injections", "lost:active", "lost:wakeups"),
-    ("power-cycle", "vanish", "one-file", "two-zones"),
+    ("power-cycle", "vanish", "one-file", "two-zones", "input"),
     ("no-daemon", "upstream-abi", "uboot", "display", "vnc"),
 )
 

@@ -40,7 +40,11 @@ struct Desk {
              .length = 0x200,
              .interrupt = 40,
              .model = zone::InputSettings{.config = {.model = zone::InputModel::keyboard}}},
-            {.zone = 1, .zone_name = "linux2", .memory = make_memory(), .trap_loop = trap_loop});
+            {.zone = 1,
+             .zone_name = "linux2",
+             .memory = make_memory(),
+             .trap_loop = trap_loop,
+             .inputs = std::make_shared<zone::ZoneInputs>()});
         REQUIRE(made);
         slot = std::move(*made);
         inputs->set_devices({slot});

@@ -134,7 +134,8 @@ TEST_CASE("vnc: no two zones are looked at by one address") {
     const ZoneFile zone = read_zone(vnc_file(R"("vnc": { "listen": "127.0.0.1:5900" })"));
     CHECK(claims_of(zone.config, zone.devices, "").remote_addresses ==
           std::vector<std::string>{"127.0.0.1:5900"});
-    ZoneClaims other{.zone = "linux3"};
+    ZoneClaims other;
+    other.zone = "linux3";
     other.remote_addresses = {"127.0.0.1:5900"};
     Problems problems(zone.document);
     check_device_claims(zone.devices, "", other, problems);
