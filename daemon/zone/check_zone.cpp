@@ -305,6 +305,11 @@ void check_devices(const ZoneConfig& zone, const std::vector<VirtioDevice>& devi
                              std::format("the window {:#x}, size {:#x}, overlaps that of {}", device.address,
                                          device.length, other.pointer));
             }
+            if (!device.input.path.empty() && device.input.path == other.input.path) {
+                problems.add(device.pointer + "/path",
+                             std::format("{} is that of {}, too; expected another input device",
+                                         device.input.path, other.pointer));
+            }
         }
     }
     check_interrupts(zone, devices, problems);

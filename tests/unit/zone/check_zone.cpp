@@ -5,7 +5,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <format>
 #include <string>
+#include <string_view>
 
 namespace check_zone_test {
 
@@ -165,6 +167,20 @@ TEST_CASE("a device's interrupt is one that can be given to a zone") {
     const std::string virtio = changed(good_virtio, R"("irq": 76)", R"("irq": 27)");
     CHECK(device_problems(changed(good_zone, "[76, 78]", "[27, 78]"), virtio)
               .contains("/zones/0/devices/0/irq: 27 is an interrupt of a CPU's own; expected 32 or more"));
+}
+
+TEST_CASE("a zone has an input device of the root zone once") {
+    const auto evdev = [](std::string_view text, std::string_view type, std::string_view path) {
+        return changed(text, std::format(R"("type": "{}")", type),
+                       std::format(R"("type": "input", "model": "evdev", "path": "{}")", path));
+    };
+    const std::string keyboard = evdev(good_virtio, "console", "/dev/input/event3");
+    const std::string plain = changed(keyboard, R"("img": "disk.img", )", "");
+    CHECK(device_problems(std::string(good_zone), evdev(plain, "blk", "/dev/input/event4")).empty());
+    CHECK(device_problems(std::string(good_zone), evdev(plain, "blk", "/dev/input/event3"))
+              .ends_with(
+                  "/zones/0/devices/1/path: /dev/input/event3 is that of /zones/0/devices/0, too; expected "
+                  "another input device"));
 }
 
 } // namespace check_zone_test
