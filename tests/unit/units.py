@@ -24,8 +24,11 @@ def main(analyze, folder):
                 text = source.read_text(encoding="utf-8")
                 for program in ("@libexecdir@/hvisor/hvisord", "@libexecdir@/hvisor/hvisor-vnc", "@bindir@/hvisorctl"):
                     text = text.replace(program, "/bin/true")
-                Path(work, source.name.removesuffix(".in").replace("@.", "@example.")).write_text(text, encoding="utf-8")
-        units = sorted(path.name for path in Path(work).iterdir())
+                name = source.name.removesuffix(".in")
+                Path(work, name).write_text(text, encoding="utf-8")
+                # A template is looked at as an instance; a socket that accepts wants the template.
+                Path(work, name.replace("@.", "@example.")).write_text(text, encoding="utf-8")
+        units = sorted(path.name for path in Path(work).iterdir() if "@." not in path.name)
         if len(units) < 6:
             problems.append(f"only {units} in {folder}")
         # What they refer to is the system's; a colon at the end adds its folders.
