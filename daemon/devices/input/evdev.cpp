@@ -33,11 +33,6 @@ input_event to_kernel(const Event& event) {
     return kernel;
 }
 
-/// EVIOCGRAB has its argument in place of a pointer.
-int set_grab(EvdevFile& file, bool is_grabbed) {
-    return file.call(EVIOCGRAB, reinterpret_cast<void*>(static_cast<std::uintptr_t>(is_grabbed)));
-}
-
 } // namespace
 
 Result<std::unique_ptr<EvdevBackend>> EvdevBackend::open(EvdevSettings settings, OpenEvdev opener) {
@@ -138,7 +133,8 @@ bool EvdevBackend::take_grab() {
         return false;
     }
     waits_ = 0;
-    if (set_grab(*file_, true) == 0) {
+    // Any pointer but null: it says yes, and nothing is read from it.
+    if (file_->call(EVIOCGRAB, this) == 0) {
         is_taken_ = false;
         return true;
     }
@@ -218,21 +214,21 @@ void EvdevBackend::read(std::uint32_t events) {
 }
 
 void EvdevBackend::take(const Event& event) {
-    if (event.type == EventType::synchronization && event.code == SYN_DROPPED) {
-        is_group_lost_ = true;
-    } else if (event.type == EventType::synchronization && event.code == SYN_REPORT) {
+    const bool is_sync = event.type == EventType::synchronization;
+    if (is_sync && event.code == SYN_REPORT) {
         if (std::exchange(is_group_lost_, false)) {
             group_ = read_state(*file_, capabilities_);
         }
         sink_.put(group_);
         group_.clear();
-    } else if (event.type == EventType::key && event.value == key_repeated &&
-               capabilities_.has(EventType::repeat)) {
-        // The guest was told that this keyboard repeats, and does it itself.
-    } else if (group_.size() < longest_group) {
+        return;
+    }
+    is_group_lost_ |= (is_sync && event.code == SYN_DROPPED) || group_.size() >= longest_group;
+    // The guest was told that such a keyboard repeats, and does it itself.
+    const bool is_repeated =
+        event.type == EventType::key && event.value == key_repeated && capabilities_.has(EventType::repeat);
+    if (!is_group_lost_ && !is_repeated) {
         group_.push_back(event);
-    } else {
-        is_group_lost_ = true;
     }
 }
 
