@@ -211,8 +211,8 @@ TEST_CASE("gpu: parts of events_clear count where they are") {
 
 TEST_CASE("gpu: a screen takes any size that Linux takes, and no other") {
     GpuRig rig;
-    for (const auto& size :
-         {Size{}, Size{.width = 8193, .height = 32}, Size{.width = 31, .height = 32}, Size{.width = 32, .height = UINT32_MAX}}) {
+    for (const auto& size : {Size{}, Size{.width = 8193, .height = 32}, Size{.width = 31, .height = 32},
+                             Size{.width = 32, .height = UINT32_MAX}}) {
         const auto resized = rig.device.resize(0, size);
         REQUIRE(!resized);
         CHECK(resized.error().code == ErrorCode::invalid_config);
