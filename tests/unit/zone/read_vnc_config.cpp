@@ -85,7 +85,7 @@ TEST_CASE("vnc: each of several displays can have it") {
 
 TEST_CASE("vnc: what is wrong is said in one sentence") {
     CHECK(vnc_refusal(R"("vnc": true)") == "/vnc: expected an object with listen, password_file and keymap, "
-                                           "all of which may be missing, found true");
+                                           "all of which may be missing, found true or false");
     CHECK(
         vnc_refusal(R"("vnc": { "listen": "localhost:5900" })") ==
         R"(/vnc/listen: "localhost:5900" is nothing to listen at; expected an address such as "127.0.0.1:5900" )"
