@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <format>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <utility>
 
 namespace hvisor::devices::gpu {
@@ -46,6 +47,10 @@ struct Store {
         Store store{.file = UniqueFd(::memfd_create("hvisor-screen", MFD_CLOEXEC | MFD_ALLOW_SEALING)),
                     .mapping = {},
                     .canvas = {}};
+        // To whom it is lent for reading, it cannot be opened for writing (proc_pid_fd(5)).
+        if (store.file) {
+            static_cast<void>(::fchmod(store.file.get(), S_IRUSR));
+        }
         // All of it is drawn in a moment; here a lack of memory is still an error.
         errno = store.file ? ::posix_fallocate(store.file.get(), 0, static_cast<off_t>(bytes)) : errno;
         if (errno != 0 ||

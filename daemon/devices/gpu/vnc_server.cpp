@@ -18,6 +18,8 @@ namespace hvisor::devices::gpu {
 namespace {
 
 constexpr std::size_t most_viewers = 16;
+/// Before the device has its turn again.
+constexpr int messages_at_once = 64;
 constexpr std::chrono::seconds first_delay{1};
 constexpr std::chrono::seconds longest_delay{30};
 /// A hvisor-vnc that stays so long is not one that ends as soon as it begins.
@@ -59,9 +61,11 @@ Result<UnixListener> listen_at(const std::string& address, const std::filesystem
     const auto folder = std::filesystem::path(address).parent_path();
     if (folder == helper.parent_path() / "vnc") {
         constexpr mode_t for_all = 0755;
-        // When it cannot be made, the socket cannot either, and that says why.
-        static_cast<void>(::mkdir(folder.c_str(), for_all));
-        static_cast<void>(::chmod(folder.c_str(), for_all)); // whatever the umask
+        // When it cannot be made, the socket cannot either, and that says why. One that is
+        // there may give its group to what is made in it, and keeps its mode.
+        if (::mkdir(folder.c_str(), for_all) == 0) {
+            static_cast<void>(::chmod(folder.c_str(), for_all)); // whatever the umask
+        }
     }
     return UnixListener::open(address);
 }
@@ -145,7 +149,7 @@ void VncServer::retry(const std::string& why) {
 }
 
 void VncServer::read() {
-    for (;;) {
+    for (int i = 0; i < messages_at_once; ++i) {
         auto received = helper_->receive();
         if (std::holds_alternative<viewer::Nothing>(received)) {
             return;
@@ -172,9 +176,8 @@ bool VncServer::take(viewer::Received& message) {
             log::write_later(log::Level::warning, settings_.about,
                              std::format("nobody can look at {}: {}", settings_.address, complaint_));
         }
-        return true;
     }
-    return false;
+    return false; // after that it ends
 }
 
 void VncServer::admit(UniqueFd socket) {

@@ -210,6 +210,21 @@ TEST_CASE("vnc: why nobody can look is said, once") {
     }
 }
 
+TEST_CASE("vnc: the folder of sockets is made, and one that is there keeps its mode") {
+    const auto serve = [](VncRig& rig, std::string_view name) {
+        rig.settings.address = rig.directory.path() / "vnc" / name;
+        REQUIRE(rig.serve());
+        return std::filesystem::status(rig.directory.path() / "vnc").permissions();
+    };
+    VncRig made;
+    CHECK(serve(made, "linux2") == std::filesystem::perms{0755});
+    VncRig there;
+    std::filesystem::create_directory(there.directory.path() / "vnc");
+    constexpr auto with_group = std::filesystem::perms{02755};
+    std::filesystem::permissions(there.directory.path() / "vnc", with_group);
+    CHECK(serve(there, "linux2") == with_group);
+}
+
 TEST_CASE("vnc: a socket that cannot be made is an error at once") {
     VncRig rig({.address = "/nowhere/at/all"});
     CHECK_FALSE(rig.serve());
