@@ -60,30 +60,30 @@ def happen(board, *events):
     board.check(f"printf '{lines}' >/run/typed")
 
 
-def start_drivers(board):
+def start_drivers(board, zone=NAME, devices=3):
     """The zone's own drivers, and what writes down what they hear, a file a device."""
-    run(board, "mount -o ro /dev/vdb /tools && "
+    run(board, "{ [ -e /tools/modules ] || mount -o ro /dev/vdb /tools; } && "
         "for module in $(cat /tools/modules/input); do insmod /tools/modules/$module || exit; done; "
-        "for i in $(seq 50); do [ $(ls /dev/input/event* | wc -l) = 3 ] && break; sleep 0.2; done; "
+        f"for i in $(seq 50); do [ $(ls /dev/input/event* | wc -l) = {devices} ] && break; sleep 0.2; done; "
         "for event in /sys/class/input/event*; do name=$(tr ' ' _ <$event/device/name); "
-        "ln -s /dev/input/${event##*/} /tmp/$name; cat /tmp/$name >/tmp/$name.heard & done")
+        "ln -s /dev/input/${event##*/} /tmp/$name; cat /tmp/$name >/tmp/$name.heard & done", zone=zone)
 
 
-def run(board, command, seconds=60):
+def run(board, command, seconds=60, zone=NAME):
     """Run a command in the zone; what it prints."""
-    return linux2.run(board, command, seconds, NAME)
+    return linux2.run(board, command, seconds, zone)
 
 
-def heard(board, name):
+def heard(board, name, zone=NAME):
     """The events that the zone has heard of a device so far."""
-    data = base64.b64decode(run(board, f"base64 /tmp/{name}.heard"))
+    data = base64.b64decode(run(board, f"base64 /tmp/{name}.heard", zone=zone))
     return [event[2:] for event in EVENT.iter_unpack(data[:len(data) // EVENT.size * EVENT.size])]
 
 
-def wait_heard(board, name, wanted):
+def wait_heard(board, name, wanted, zone=NAME):
     """Wait until the last events that the zone has heard of a device are these."""
     deadline = time.monotonic() + SECONDS
-    while (events := heard(board, name))[-len(wanted):] != wanted:
+    while (events := heard(board, name, zone))[-len(wanted):] != wanted:
         expect(time.monotonic() < deadline, f"the zone has heard of {name}: {events[-12:]}, and should have: {wanted}")
         time.sleep(0.3)
 

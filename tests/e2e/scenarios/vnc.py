@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A zone's screen is looked at by VNC: hvisor-vnc in its unit's sandbox shows what the zone has drawn."""
+"""A zone's screen is looked at by VNC: hvisor-vnc in its unit's sandbox shows what the zone has drawn,
+and the zone hears what the viewer types and points at."""
 
 import base64
 import shlex
@@ -10,6 +11,7 @@ import png
 import zone_file
 from linux2 import expect
 from scenarios import display
+from scenarios import input as keys
 
 NAME = "vnc"
 RAM = 0x50000000, 0x18000000
@@ -17,6 +19,8 @@ SIZE = (320, 200)
 ADDRESS = "127.0.0.1:5900"
 GPU = {"type": "gpu", "addr": "0xa003400", "irq": 74, "backend": "headless", "width": SIZE[0], "height": SIZE[1],
        "vnc": {"listen": ADDRESS}}
+KEYBOARD = {"type": "input", "addr": "0xa003200", "irq": 74, "model": "keyboard"}
+TABLET = {"type": "input", "addr": "0xa003000", "irq": 74, "model": "tablet"}
 PIXELS = SIZE[0] * SIZE[1] * 4
 
 # RFC 6143, by a shell: version, no security, shared, then one picture as it is. dd
@@ -36,17 +40,22 @@ VIEWER = f"""set -e
     hvisorctl --no-legend display list {NAME}
     ps -o user= -C hvisor-vnc | sort -u
     systemctl --no-legend --plain list-units 'hvisor-vnc@*'
+    printf '\\004\\001\\000\\000\\000\\000\\000a\\004\\000\\000\\000\\000\\000\\000a' >&3
+    printf '\\005\\001\\000\\000\\000\\000' >&3
+    sleep 2
 """
+LEFT = 0x110
 
 
 def scenario(board):
-    zone_file.configure(board, NAME, 1, [2], RAM, linux2.DISK, devices=(display.TOOLS, GPU))
+    zone_file.configure(board, NAME, 1, [2], RAM, linux2.DISK, devices=(display.TOOLS, GPU, KEYBOARD, TABLET))
     nonce = linux2.new_disk(board)
     linux2.start(board, nonce, NAME)
     linux2.run(board, "mount -o ro /dev/vdb /tools && mkfifo /tmp/draw && "
                "for module in $(cat /tools/modules/display); do insmod /tools/modules/$module || exit; done", 60, NAME)
     display.begin_to_draw(board, SIZE, NAME)
     display.draw(board, "whole", NAME)
+    keys.start_drivers(board, NAME, 2)
 
     said = board.check(f"bash -c {shlex.quote(VIEWER)}", 180)
     expect(fetch(board, "version") == b"RFB 003.008\n", "what listens is no VNC server")
@@ -64,7 +73,11 @@ def scenario(board):
     expect(listed.split()[-2:] == [ADDRESS, "1"], f"the viewer is not listed: {listed}")
     expect(users and "root" not in users, f"hvisor-vnc runs as {users}")
     expect("running" in unit, f"hvisor-vnc is no unit of its own: {said}")
-    board.check(f"hvisorctl zone shutdown {NAME}")
+    keys.wait_heard(board, "hvisor_keyboard", [(keys.KEY, keys.A, 1), keys.REPORT, (keys.KEY, keys.A, 0), keys.REPORT],
+                    NAME)
+    # At the corner, where the tablet is already; the viewer held the button down when it left.
+    keys.wait_heard(board, "hvisor_tablet", [(keys.KEY, LEFT, 1), keys.REPORT, (keys.KEY, LEFT, 0), keys.REPORT], NAME)
+    board.check(f"hvisorctl zone kill {NAME}")
 
 
 def row(pixels, y):
