@@ -34,7 +34,7 @@ def scenario(board):
     expect(600_000 < int(memory.split()[1]) < 768 * 1024, f"of 768 MiB the zone has {memory}")
 
     # It is kept: a guest that powers itself off comes back, with the history of a new console.
-    board.run(f"printf 'poweroff -f\\n' | timeout 5 hvisorctl zone console {NAME}")
+    board.run(f"printf 'poweroff -f\\n' | timeout 5 hvisorctl zone console {NAME} --force")
     board.check(f"timeout 60 sh -c 'until [ $(hvisorctl log {NAME} | grep -c \": started$\") = 2 ]; "
                 "do sleep 0.3; done'", 70)
     linux2.wait_marker(board, nonce, NAME)
