@@ -147,7 +147,7 @@ bool Session::make_screen() {
     screen_->autoPort = FALSE;
     if (!password_.empty()) {
         passwords_ = {password_.data(), nullptr};
-        screen_->authPasswdData = passwords_.data();
+        screen_->authPasswdData = static_cast<void*>(passwords_.data());
         screen_->passwordCheck = rfbCheckPasswordByList;
     }
     screen_->kbdAddEvent = [](rfbBool down, rfbKeySym symbol, rfbClientRec* client) {
