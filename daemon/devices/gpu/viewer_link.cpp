@@ -20,13 +20,13 @@ constexpr std::uint32_t all_buttons = 0x1f;
 
 } // namespace
 
-ViewerLink::ViewerLink(UniqueFd socket, const Display& display)
-    : display_(display), link_(std::move(socket)) {
-    // Without room for another descriptor the viewer is served on no event, and goes
-    // when its own process does.
-    static_cast<void>(display_.owner.watch(link_.fd(), EPOLLIN | EPOLLOUT,
-                                           [this](std::uint32_t events) { serve(events); }));
-    waits_for_room_ = true;
+ViewerLink::ViewerLink(UniqueFd socket, Display display)
+    : display_(std::move(display)), link_(std::move(socket)) {}
+
+Result<void> ViewerLink::start() {
+    waits_for_room_ = true; // it has been told nothing yet
+    return display_.owner.watch(link_.fd(), EPOLLIN | EPOLLOUT,
+                                [this](std::uint32_t events) { serve(events); });
 }
 
 ViewerLink::~ViewerLink() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/error.hpp"
 #include "base/reactor.hpp"
 #include "base/unique_fd.hpp"
 #include "devices/gpu/canvas.hpp"
@@ -47,13 +48,16 @@ class ViewerLink {
         std::function<void(ViewerLink&)> gone;
     };
 
-    ViewerLink(UniqueFd socket, const Display& display);
+    ViewerLink(UniqueFd socket, Display display);
     ViewerLink(const ViewerLink&) = delete;
     ViewerLink& operator=(const ViewerLink&) = delete;
     ViewerLink(ViewerLink&&) = delete;
     ViewerLink& operator=(ViewerLink&&) = delete;
     /// What the viewer holds down goes up.
     ~ViewerLink();
+
+    /// Once, first. Fails without room for another descriptor.
+    [[nodiscard]] Result<void> start();
 
     /// Another picture is to be seen.
     void tell_picture();

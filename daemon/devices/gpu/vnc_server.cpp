@@ -185,12 +185,16 @@ void VncServer::admit(UniqueFd socket) {
     if (!socket || viewers_.size() >= most_viewers || !is_viewer_socket(socket.get())) {
         return;
     }
-    viewers_.push_back(std::make_unique<ViewerLink>(
+    auto link = std::make_unique<ViewerLink>(
         std::move(socket), ViewerLink::Display{.owner = owner_,
                                                .picture = picture_,
                                                .cursor = cursor_,
                                                .input = input_,
-                                               .gone = [this](ViewerLink& link) { remove(link); }}));
+                                               .gone = [this](ViewerLink& gone) { remove(gone); }});
+    if (!link->start()) {
+        return;
+    }
+    viewers_.push_back(std::move(link));
     viewer_count_.store(viewers_.size(), std::memory_order_relaxed);
 }
 
