@@ -110,7 +110,7 @@ struct HeadlessScreen::Impl {
         store = {};
         darken();
     }
-    void darken() {
+    void darken() const {
         if (vnc) {
             vnc->hide(facts.preferred);
         }
@@ -228,7 +228,7 @@ Result<void> HeadlessScreen::resize(Size size) {
 
 Result<void> HeadlessScreen::serve(VncSettings settings, RemoteInput input) {
     // A size that cannot be is no size; what the viewer has stays.
-    input.resize = [this](Size size) { static_cast<void>(resize(size)); };
+    input.resize = [this](Size size) { [[maybe_unused]] const auto resized = resize(size); };
     auto server = VncServer::open(impl_->owner, std::move(settings), std::move(input));
     if (!server) {
         return std::unexpected(std::move(server).error());
