@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t most_viewers = 16;
 /// Before the device has its turn again.
-constexpr int messages_at_once = 64;
+constexpr int helper_messages_at_once = 64;
 constexpr std::chrono::seconds first_delay{1};
 constexpr std::chrono::seconds longest_delay{30};
 /// A hvisor-vnc that stays so long is not one that ends as soon as it begins.
@@ -149,7 +149,7 @@ void VncServer::retry(const std::string& why) {
 }
 
 void VncServer::read() {
-    for (int i = 0; i < messages_at_once; ++i) {
+    for (int i = 0; i < helper_messages_at_once; ++i) {
         auto received = helper_->receive();
         if (std::holds_alternative<viewer::Nothing>(received)) {
             return;
