@@ -87,9 +87,8 @@ void ManagerObject::CheckZones(sdbus::Result<Dictionary>&& result,
 
 void ManagerObject::UndefineZone(sdbus::Result<>&& result, std::string name, Dictionary options) {
     check_options(options, {});
-    authorise(
-        context_.authority, Action::define_zones, name, std::move(result),
-        [&actions = context_.actions, name](auto reply) { actions.undefine(name, std::move(reply)); });
+    authorise(context_.authority, Action::define_zones, name, std::move(result),
+              [&actions = context_.actions, name](auto reply) { actions.undefine(name, std::move(reply)); });
 }
 
 void ManagerObject::ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& result, std::string name,
@@ -104,11 +103,10 @@ void ManagerObject::ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& 
 
 void ManagerObject::ShutdownZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) {
     check_options(options, {"timeout-usec", "wait"});
-    authorise(context_.authority, Action::stop_zone, name, std::move(result),
-              [&actions = context_.actions, name, patience = power_off_patience(options),
-               waits = waits(options)](auto reply) {
-                  actions.shutdown(name, patience, waits, std::move(reply));
-              });
+    authorise(
+        context_.authority, Action::stop_zone, name, std::move(result),
+        [&actions = context_.actions, name, patience = power_off_patience(options),
+         waits = waits(options)](auto reply) { actions.shutdown(name, patience, waits, std::move(reply)); });
 }
 
 std::vector<Dictionary> ManagerObject::ListZones() {
