@@ -3,14 +3,13 @@
 
 #include "base/errno_text.hpp"
 #include "base/log.hpp"
+#include "base/unix_address.hpp"
 
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -69,18 +68,15 @@ std::optional<gid_t> control_group() {
 }
 
 Result<UnixListener> UnixListener::open(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        return fail(ErrorCode::invalid_config, "{}: a socket's path has at most {} bytes", path,
-                    sizeof address.sun_path - 1);
+    const auto address = unix_address(path);
+    if (!address) {
+        return std::unexpected(address.error());
     }
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    if (auto removed = remove_stale(path, address); !removed) {
+    if (auto removed = remove_stale(path, *address); !removed) {
         return std::unexpected(std::move(removed).error());
     }
     UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
         return fail(ErrorCode::io_error, "{}: {}", path, errno_text());
     }
     UnixListener listener(std::move(fd), path);

@@ -2,6 +2,7 @@
 #include "base/errno_text.hpp"
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "base/unix_address.hpp"
 #include "vnc/display_server.hpp"
 
 #include <CLI/CLI.hpp>
@@ -10,7 +11,6 @@
 #include <csignal>
 #include <cstdarg>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <grp.h>
 #include <print>
@@ -20,7 +20,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <utility>
@@ -36,18 +35,15 @@ struct Options {
 };
 
 Result<UniqueFd> listen_for_hvisord(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        return fail(ErrorCode::invalid_config, "--listen {}: a socket's path has at most {} bytes", path,
-                    sizeof address.sun_path - 1);
+    const auto address = unix_address(path);
+    if (!address) {
+        return std::unexpected(Error(address.error()).with_context("--listen"));
     }
-    std::memcpy(address.sun_path, path.c_str(), path.size());
     constexpr mode_t for_its_user = 0177;
     ::umask(for_its_user);
     static_cast<void>(::unlink(path.c_str()));
     UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-    if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+    if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
         ::listen(socket.get(), SOMAXCONN) != 0) {
         return fail(ErrorCode::io_error, "--listen {}: {}", path, errno_text());
     }

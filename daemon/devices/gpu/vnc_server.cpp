@@ -2,15 +2,14 @@
 #include "devices/gpu/vnc_server.hpp"
 
 #include "base/errno_text.hpp"
+#include "base/unix_address.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <format>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <utility>
 #include <variant>
 
@@ -26,16 +25,14 @@ constexpr std::chrono::seconds longest_delay{30};
 constexpr std::chrono::seconds calm_time{10};
 
 Result<UniqueFd> connect_to(const std::filesystem::path& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.native().size() >= sizeof address.sun_path) {
-        return fail(ErrorCode::invalid_config, "the path is too long for a socket");
+    const auto address = unix_address(path);
+    if (!address) {
+        return std::unexpected(address.error());
     }
-    std::memcpy(address.sun_path, path.c_str(), path.native().size());
     UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket ||
-        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        return fail(ErrorCode::io_error, "{}", errno_text());
+        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+        return fail(ErrorCode::io_error, "{}: {}", path.native(), errno_text());
     }
     return socket;
 }
@@ -105,11 +102,10 @@ void VncServer::start(Size dark) {
 }
 
 void VncServer::connect() {
-    is_refused_ = false;
     auto socket = connect_to(settings_.helper);
     if (!socket) {
-        retry(std::format("{}: {}; is hvisor-vnc installed, and hvisor-vnc.socket active?",
-                          settings_.helper.string(), socket.error().message));
+        retry(std::format("{}; is hvisor-vnc installed, and hvisor-vnc.socket active?",
+                          socket.error().message));
         return;
     }
     helper_ = std::make_unique<viewer::Link>(std::move(*socket));
@@ -155,29 +151,22 @@ void VncServer::read() {
             return;
         }
         auto* message = std::get_if<viewer::Received>(&received);
-        if (message == nullptr || !take(*message)) {
-            const bool is_known = is_refused_;
+        const auto end = message != nullptr ? take(*message) : "hvisor-vnc has ended; it is asked again";
+        if (end) {
             let_go();
-            retry(is_known ? complaint_ : "hvisor-vnc has ended; it is asked again");
+            retry(*end);
             return;
         }
     }
 }
 
-bool VncServer::take(viewer::Received& message) {
+std::optional<std::string> VncServer::take(viewer::Received& message) {
     if (message.as<viewer::Viewer>()) {
         admit(message.take_file());
-        return true;
+        return std::nullopt;
     }
-    if (const auto trouble = message.as<viewer::Trouble>()) {
-        is_refused_ = true;
-        if (auto text = plain(viewer::view_of(trouble->text)); text != complaint_) {
-            complaint_ = std::move(text);
-            log::write_later(log::Level::warning, settings_.about,
-                             std::format("nobody can look at {}: {}", settings_.address, complaint_));
-        }
-    }
-    return false; // after that it ends
+    const auto trouble = message.as<viewer::Trouble>();
+    return trouble ? plain(viewer::view_of(trouble->text)) : "hvisor-vnc says what is no message of its own";
 }
 
 void VncServer::admit(UniqueFd socket) {

@@ -67,7 +67,8 @@ class VncServer {
     /// hvisor-vnc is not there: say why, and try again later.
     void retry(const std::string& why);
     void read();
-    [[nodiscard]] bool take(viewer::Received& message);
+    /// Why it is of no use any more; nothing while it is.
+    [[nodiscard]] std::optional<std::string> take(viewer::Received& message);
     void admit(UniqueFd socket);
     void remove(const ViewerLink& link);
     void let_go();
@@ -77,7 +78,6 @@ class VncServer {
     const RemoteInput input_;
     std::optional<UnixListener> listener_;
     std::unique_ptr<viewer::Link> helper_; ///< null: it is not there
-    bool is_refused_ = false;              ///< it said what is wrong, and that is logged
     bool is_open_ = false;                 ///< between start() and close()
     std::chrono::seconds delay_;           ///< until the next try
     std::string complaint_;                ///< the last that was logged

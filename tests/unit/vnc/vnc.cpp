@@ -35,16 +35,22 @@ bool shows(const VncViewer& viewer, const Pattern& picture) {
     return true;
 }
 
-/// A port that nobody uses now.
-int free_port() {
-    const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+struct LoopbackSocket {
+    UniqueFd socket;
+    int port = 0;
+};
+
+/// A socket that has a port of 127.0.0.1 which nobody used.
+LoopbackSocket bind_loopback() {
+    LoopbackSocket bound{.socket = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))};
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof address;
-    REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    REQUIRE(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
-    return ntohs(address.sin_port);
+    REQUIRE(::bind(bound.socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::getsockname(bound.socket.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
+    bound.port = ntohs(address.sin_port);
+    return bound;
 }
 
 UniqueFd connect_to(const std::string& path) {
@@ -156,7 +162,7 @@ TEST_CASE("vnc: a password") {
 }
 
 TEST_CASE("vnc: an address of this machine") {
-    const int port = free_port();
+    const int port = bind_loopback().port;
     VncRig rig({.address = "127.0.0.1:" + std::to_string(port)});
     const Helper helper(rig.settings.helper);
     REQUIRE(rig.serve());
@@ -189,15 +195,9 @@ TEST_CASE("vnc: why nobody can look is said, once") {
         CHECK(log.lines() == 1);
     }
     SECTION("the address is another program's") {
-        const UniqueFd other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t length = sizeof address;
-        REQUIRE(::bind(other.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-        REQUIRE(::listen(other.get(), 1) == 0);
-        REQUIRE(::getsockname(other.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
-        VncRig rig({.address = "127.0.0.1:" + std::to_string(ntohs(address.sin_port))});
+        const auto other = bind_loopback();
+        REQUIRE(::listen(other.socket.get(), 1) == 0);
+        VncRig rig({.address = "127.0.0.1:" + std::to_string(other.port)});
         const Helper helper(rig.settings.helper);
         REQUIRE(rig.serve());
         CHECK(is_said(rig.settings.address + ": cannot listen there: Address already in use"));
