@@ -63,9 +63,10 @@ class PeerAuthority final : public Authority {
     bool is_root_;
 };
 
-/// Go on with `then`, which gets the reply, once the caller is known to be
-/// allowed. It may throw an sdbus::Error, which is the answer then, as "not
-/// permitted" is.
+/// Go on with `then` once the caller is known to be allowed. It gets the reply
+/// by reference and may throw an sdbus::Error, which is the answer then, as
+/// "not permitted" is: so it moves the reply away only when nothing throws any
+/// more.
 template <class... Values, class Then>
 void authorise(Authority& authority, Action action, const std::string& zone, sdbus::Result<Values...>&& reply,
                Then then) {
@@ -79,7 +80,7 @@ void authorise(Authority& authority, Action action, const std::string& zone, sdb
                           return;
                       }
                       try {
-                          then(std::move(reply));
+                          then(reply);
                       } catch (const sdbus::Error& error) {
                           refuse(error);
                       }

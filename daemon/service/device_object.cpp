@@ -78,7 +78,7 @@ void DeviceObject::Detach(sdbus::Result<>&& result, Dictionary options) {
     check_options(options, {"force"});
     authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
               [&actions = context_.device_actions, zone = zone_, device = state_.id,
-               force = option<bool>(options, "force", "b").value_or(false)](auto reply) {
+               force = option<bool>(options, "force", "b").value_or(false)](auto& reply) {
                   actions.detach(zone, device, force, std::move(reply));
               });
 }

@@ -32,7 +32,7 @@ void DiskInterface::update(const zone::DiskState& state) {
 void DiskInterface::Resize(sdbus::Result<std::uint64_t>&& result, std::uint64_t size, Dictionary options) {
     check_options(options, {});
     authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
-              [&actions = context_.device_actions, zone = zone_, device = device_, size](auto reply) {
+              [&actions = context_.device_actions, zone = zone_, device = device_, size](auto& reply) {
                   actions.resize_disk(zone, device, size, std::move(reply));
               });
 }
@@ -42,7 +42,7 @@ void DiskInterface::SwapImage(sdbus::Result<std::uint64_t>&& result, std::string
     check_options(options, {});
     authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
               [&actions = context_.device_actions, zone = zone_, device = device_, path = std::move(path),
-               image = std::move(image)](auto reply) mutable {
+               image = std::move(image)](auto& reply) mutable {
                   actions.swap_image(zone, device, std::move(path), std::move(image), std::move(reply));
               });
 }

@@ -57,7 +57,7 @@ void GpuInterface::Screenshot(sdbus::Result<sdbus::UnixFd, Dictionary>&& result,
     check_options(options, {"cursor"});
     authorise(context_.authority, Action::open_console, zone_, std::move(result),
               [&actions = context_.device_actions, zone = zone_, device = device_, display,
-               with_cursor = option<bool>(options, "cursor", "b").value_or(false)](auto reply) {
+               with_cursor = option<bool>(options, "cursor", "b").value_or(false)](auto& reply) {
                   actions.take_screenshot(zone, device, display, with_cursor, std::move(reply));
               });
 }
@@ -67,7 +67,7 @@ void GpuInterface::Resize(sdbus::Result<>&& result, std::uint32_t display, std::
     check_options(options, {});
     authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
               [&actions = context_.device_actions, zone = zone_, device = device_, display,
-               size = devices::gpu::Size{.width = width, .height = height}](auto reply) {
+               size = devices::gpu::Size{.width = width, .height = height}](auto& reply) {
                   actions.resize_display(zone, device, display, size, std::move(reply));
               });
 }

@@ -43,7 +43,7 @@ void JobObject::update(const JobInfo& info) {
 void JobObject::Cancel(sdbus::Result<>&& result, Dictionary options) {
     check_options(options, {});
     authorise(authority_, info_.action, info_.zone, std::move(result),
-              [&jobs = jobs_, id = info_.id](sdbus::Result<>&& reply) {
+              [&jobs = jobs_, id = info_.id](auto& reply) {
                   value_or_throw(jobs.cancel(id));
                   reply.returnResults();
               });

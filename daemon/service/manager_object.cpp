@@ -42,7 +42,7 @@ void ManagerObject::update() {
 void ManagerObject::StartZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) {
     check_options(options, {"wait"});
     authorise(context_.authority, Action::start_zone, name, std::move(result),
-              [&actions = context_.actions, name, waits = waits(options)](auto reply) {
+              [&actions = context_.actions, name, waits = waits(options)](auto& reply) {
                   actions.start_configured(name, waits, std::move(reply));
               });
 }
@@ -55,7 +55,7 @@ void ManagerObject::StartZoneFromConfig(sdbus::Result<Dictionary>&& result, std:
         context_.authority, Action::manage_zones, "", std::move(result),
         [&actions = context_.actions, zone = zone::ConfigText{std::move(config_name), std::move(config)},
          devices = zone::ConfigText{std::move(virtio_name), std::move(virtio)}, files = std::move(files),
-         waits = waits(options)](auto reply) mutable {
+         waits = waits(options)](auto& reply) mutable {
             actions.start(std::move(zone), std::move(devices), std::move(files), waits, std::move(reply));
         });
 }
@@ -66,7 +66,7 @@ void ManagerObject::DefineZone(sdbus::Result<std::string>&& result, std::string 
     const zone::StoreOptions how{.runtime = option<bool>(options, "runtime", "b").value_or(false),
                                  .replace = option<bool>(options, "replace", "b").value_or(false)};
     authorise(context_.authority, Action::define_zones, name, std::move(result),
-              [&actions = context_.actions, name, config = std::move(config), how](auto reply) mutable {
+              [&actions = context_.actions, name, config = std::move(config), how](auto& reply) mutable {
                   actions.define(name, std::move(config), how, std::move(reply));
               });
 }
@@ -88,7 +88,7 @@ void ManagerObject::CheckZones(sdbus::Result<Dictionary>&& result,
 void ManagerObject::UndefineZone(sdbus::Result<>&& result, std::string name, Dictionary options) {
     check_options(options, {});
     authorise(context_.authority, Action::define_zones, name, std::move(result),
-              [&actions = context_.actions, name](auto reply) { actions.undefine(name, std::move(reply)); });
+              [&actions = context_.actions, name](auto& reply) { actions.undefine(name, std::move(reply)); });
 }
 
 void ManagerObject::ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& result, std::string name,
@@ -96,7 +96,7 @@ void ManagerObject::ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& 
     check_options(options, {});
     authorise(context_.authority, Action::manage_zones, "", std::move(result),
               [&actions = context_.actions, text = zone::ConfigText{std::move(name), std::move(config)},
-               files = std::move(files)](auto reply) mutable {
+               files = std::move(files)](auto& reply) mutable {
                   actions.configure_virtio(std::move(text), std::move(files), std::move(reply));
               });
 }
@@ -106,7 +106,7 @@ void ManagerObject::ShutdownZone(sdbus::Result<Dictionary>&& result, std::string
     authorise(
         context_.authority, Action::stop_zone, name, std::move(result),
         [&actions = context_.actions, name, patience = power_off_patience(options),
-         waits = waits(options)](auto reply) { actions.shutdown(name, patience, waits, std::move(reply)); });
+         waits = waits(options)](auto& reply) { actions.shutdown(name, patience, waits, std::move(reply)); });
 }
 
 std::vector<Dictionary> ManagerObject::ListZones() {

@@ -38,7 +38,7 @@ void NetInterface::update(const zone::LinkState& state) {
 void NetInterface::SetLink(sdbus::Result<>&& result, bool plugged, Dictionary options) {
     check_options(options, {});
     authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
-              [&actions = context_.device_actions, zone = zone_, device = device_, plugged](auto reply) {
+              [&actions = context_.device_actions, zone = zone_, device = device_, plugged](auto& reply) {
                   actions.set_link(zone, device, plugged, std::move(reply));
               });
 }

@@ -98,7 +98,7 @@ void ZoneObject::Kill(sdbus::Result<Dictionary>&& result, Dictionary options) {
 void ZoneObject::shut_down(sdbus::Result<Dictionary>&& result, std::chrono::microseconds patience,
                            bool waits) {
     authorise(context_.authority, Action::stop_zone, state_.name, std::move(result),
-              [&actions = context_.actions, name = state_.name, patience, waits](auto reply) {
+              [&actions = context_.actions, name = state_.name, patience, waits](auto& reply) {
                   actions.shutdown(name, patience, waits, std::move(reply));
               });
 }
@@ -108,7 +108,7 @@ void ZoneObject::Restart(sdbus::Result<Dictionary>&& result, Dictionary options)
     authorise(
         context_.authority, Action::start_zone, state_.name, std::move(result),
         [&actions = context_.actions, name = state_.name, patience = power_off_patience(options),
-         waits = waits(options)](auto reply) { actions.restart(name, patience, waits, std::move(reply)); });
+         waits = waits(options)](auto& reply) { actions.restart(name, patience, waits, std::move(reply)); });
 }
 
 void ZoneObject::AttachDevice(sdbus::Result<sdbus::ObjectPath, Dictionary>&& result, std::string name,
@@ -117,7 +117,7 @@ void ZoneObject::AttachDevice(sdbus::Result<sdbus::ObjectPath, Dictionary>&& res
     authorise(context_.authority, Action::manage_devices, state_.name, std::move(result),
               [&actions = context_.device_actions, zone = state_.name,
                device = zone::ConfigText{.name = std::move(name), .text = std::move(config)},
-               files = std::move(files)](auto reply) mutable {
+               files = std::move(files)](auto& reply) mutable {
                   actions.attach(zone, std::move(device), std::move(files), std::move(reply));
               });
 }
@@ -133,7 +133,7 @@ void ZoneObject::OpenConsole(sdbus::Result<sdbus::UnixFd, Dictionary>&& result, 
     attach.replay = std::min<std::uint64_t>(replay.value_or(SIZE_MAX), SIZE_MAX);
     authorise(context_.authority, Action::open_console, state_.name, std::move(result),
               [&zones = context_.zones, name = state_.name, device = std::move(device),
-               attach = std::move(attach)](auto reply) {
+               attach = std::move(attach)](auto& reply) {
                   const auto devices = value_or_throw(zones.devices(name));
                   UniqueFd stream = value_or_throw(devices->open_console(device, attach));
                   reply.returnResults(sdbus::UnixFd(stream.release(), sdbus::adopt_fd),
@@ -150,7 +150,7 @@ void ZoneObject::ResizeConsole(sdbus::Result<>&& result, std::string device, std
     }
     authorise(context_.authority, Action::open_console, state_.name, std::move(result),
               [&zones = context_.zones, name = state_.name, device = std::move(device),
-               port = option<std::string>(options, "port", "s").value_or(""), columns, rows](auto reply) {
+               port = option<std::string>(options, "port", "s").value_or(""), columns, rows](auto& reply) {
                   const auto devices = value_or_throw(zones.devices(name));
                   value_or_throw(devices->resize_console(device, port, {.columns = columns, .rows = rows}));
                   reply.returnResults();
@@ -169,7 +169,7 @@ void ZoneObject::SendKeys(sdbus::Result<>&& result, std::vector<std::uint16_t> k
     }
     authorise(context_.authority, Action::open_console, state_.name, std::move(result),
               [&zones = context_.zones, &strokes = context_.key_strokes, name = state_.name,
-               keys = std::move(keys), hold = std::chrono::microseconds(hold)](auto reply) mutable {
+               keys = std::move(keys), hold = std::chrono::microseconds(hold)](auto& reply) mutable {
                   const auto devices = value_or_throw(zones.devices(name));
                   auto shared = std::make_shared<sdbus::Result<>>(std::move(reply));
                   auto typed = strokes.type(devices->inputs(), std::move(keys), hold,
