@@ -301,7 +301,7 @@ def qemu_command(artefacts: Path, disk: Path | None = None, monitor: int | None 
     return [
         "qemu-system-aarch64", "-nodefaults", "-display", "none", "-serial", "stdio",
         "-machine", "virt,virtualization=on,gic-version=3,secure=off",
-        "-cpu", "cortex-a72", "-smp", "4", "-m", "2G", "-accel", "tcg,thread=multi",
+        "-cpu", "neoverse-n1", "-smp", "4", "-m", "2G", "-accel", "tcg,thread=multi",
         "-global", "virtio-mmio.force-legacy=false",
         *load(hypervisor, 0x40400000),
         *load(artefacts / "root.dtb", 0xa0000000),

@@ -67,10 +67,10 @@ def run(board: Board, command: str, seconds: int = 30, zone: str = NAME) -> str:
     return result.output.strip()
 
 
-def shutdown(board: Board):
-    """Shut the zone down; it must not run then."""
-    board.check(f"hvisorctl zone shutdown {NAME}", 60)
-    expect(states(board).get(NAME) != "running", "the zone is still running after its shutdown")
+def shutdown(board: Board, zone: str = NAME):
+    """Shut a zone down; it must not run then."""
+    board.check(f"hvisorctl zone shutdown {zone}", 60)
+    expect(states(board).get(zone) != "running", f"{zone} is still running after its shutdown")
 
 
 def states(board: Board) -> dict[str, str]:

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""64 MiB written in the zone are there after its restart, and in the root zone's file."""
+"""What is written in the zone is there after its restart, and in the root zone's file."""
 
 import linux2
 from linux2 import expect
+
+MIB = 64
 
 
 def scenario(board):
     nonce = linux2.new_disk(board)
     linux2.start(board, nonce)
-    write_and_compare(board, nonce)
+    write_and_compare(board, nonce, MIB)
     linux2.shutdown(board)
 
 
-def write_and_compare(board, nonce):
+def write_and_compare(board, nonce, mib):
     """Write, restart the running zone, and compare what zone and root zone read."""
-    linux2.run(board, "dd if=/dev/urandom of=/data/blob bs=1M count=64 && sync", 120)
-    expect(linux2.run(board, "stat -c %s /data/blob") == "67108864", "the file is not 64 MiB long")
+    linux2.run(board, f"dd if=/dev/urandom of=/data/blob bs=1M count={mib} && sync", 120)
+    expect(linux2.run(board, "stat -c %s /data/blob") == str(mib << 20),
+           f"the file is not {mib} MiB long")
     written = linux2.run(board, "md5sum </data/blob", 60).split()[0]
     linux2.shutdown(board)
 

@@ -9,6 +9,8 @@ from scenarios import console, disk
 
 PARAMETERS = "/sys/module/testvisor_ctl/parameters"
 NEEDS_TESTVISOR = True
+# Some thousand interrupts, of which a fifth and more is lost.
+MIB = 16
 # Form of loss: the parameter to set, its value, and the counter that proves it.
 FORMS = {
     "injections": ("lose_injections", 5, "lost_injections"),
@@ -23,7 +25,7 @@ def scenario(board, form):
         nonce = linux2.new_disk(board)
         linux2.start(board, nonce)
         console.talk(board, nonce)
-        disk.write_and_compare(board, nonce)
+        disk.write_and_compare(board, nonce, MIB)
         linux2.shutdown(board)
 
 

@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fio ends every time, and at nearly full speed, while interrupts are lost.
+"""fio ends every time, and at nearly full speed, while interrupts are lost."""
 
-LOST_FIO_RUNS says how many runs there are of each kind; 20 show more than the
-few of every day.
-"""
-
-import os
 import statistics
 
 import devices
@@ -15,7 +10,7 @@ from scenarios import lost
 
 NEEDS_TESTVISOR = True
 DEPTHS = (16, 32)
-RUNS = int(os.environ.get("LOST_FIO_RUNS", "2"))
+RUNS = 20
 # A lost interrupt costs milliseconds; a run that lives on a kernel's patience takes half a minute.
 RUN_SECONDS = 60
 # Of the speed with one interrupt in LOSS lost, as a share of that with none lost.

@@ -9,7 +9,7 @@ from devices import ON_BRIDGE, ON_TAP
 from linux2 import expect
 
 PORT = 5001
-MIB = 4
+MIB = 1
 PINGS = 20
 # Of TCP each way: long enough to be a figure, and to be sure that it flows.
 SECONDS = 3

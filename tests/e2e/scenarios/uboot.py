@@ -19,34 +19,45 @@ SECTOR = 512
 # Sectors of the file system, and of the gap before it that the script copies in.
 PARTITION, PARTITION_SECTORS = 2048, 30720
 FROM, TO, COUNT = 256, 512, 64
-SCRIPT = f"""
-virtio read 44000000 {FROM:x} {COUNT:x} && virtio write 44000000 {TO:x} {COUNT:x}
-poweroff
-"""
+COPY = f"virtio read 44000000 {FROM:x} {COUNT:x} && virtio write 44000000 {TO:x} {COUNT:x}\n"
+IMAGE = f"{linux2.FOLDER}/uboot.img"
+COMPARE = f"dd if={IMAGE} bs={SECTOR} skip={TO} count={COUNT} status=none | cmp - /run/marker"
 
 
 def scenario(board):
-    image = f"{linux2.FOLDER}/uboot.img"
-    put(board, "/run/boot.scr", boot_script(SCRIPT))
+    make_disk(board, COPY + "poweroff\n")
+    board.check(f"hvisorctl zone start {NAME}", linux2.BOOT_SECONDS)
+    board.check(f"for i in $(seq {SECONDS * 2}); do hvisorctl zone list | grep -q '{NAME} *running' || exit 0; "
+                "sleep 0.5; done; exit 1", SECONDS + 30)
+    same = board.run(COMPARE)
+    expect(same.status == 0, f"U-Boot did not copy the sectors: {same.output.strip()}")
+
+
+def start(board):
+    """Start the zone and wait until the script on its disk has copied the sectors."""
+    board.check(f"dd if=/dev/zero of={IMAGE} bs={SECTOR} seek={TO} count={COUNT} conv=notrunc status=none && "
+                f"hvisorctl zone start {NAME}", linux2.BOOT_SECONDS)
+    board.check(f"for i in $(seq {SECONDS * 5}); do {COMPARE} >/dev/null && exit 0; sleep 0.2; done; exit 1",
+                SECONDS + 30)
+
+
+def make_disk(board, script):
+    """The zone's disk, with a script that U-Boot finds, and what it maps for a serial port."""
+    put(board, "/run/boot.scr", boot_script(script))
     put(board, "/run/table", partition_table())
     # The flag register of a PL011 is at 0x18, and 0x10 in it says that nothing was received.
     board.check(f"""set -e
         cd {linux2.FOLDER}
         truncate -s 4096 uboot.serial
         printf '\\020' | dd of=uboot.serial bs=1 seek=24 conv=notrunc status=none
-        rm -f /run/part {image}
+        rm -f /run/part {IMAGE}
         mke2fs -q -t ext4 -O ^has_journal,^metadata_csum,^64bit /run/part {PARTITION_SECTORS // 2}
         debugfs -w -R 'write /run/boot.scr boot.scr' /run/part
-        truncate -s $((({PARTITION} + {PARTITION_SECTORS}) * {SECTOR})) {image}
-        dd if=/run/table of={image} conv=notrunc status=none
-        dd if=/run/part of={image} bs={SECTOR} seek={PARTITION} conv=notrunc,sparse status=none
+        truncate -s $((({PARTITION} + {PARTITION_SECTORS}) * {SECTOR})) {IMAGE}
+        dd if=/run/table of={IMAGE} conv=notrunc status=none
+        dd if=/run/part of={IMAGE} bs={SECTOR} seek={PARTITION} conv=notrunc,sparse status=none
         head -c {COUNT * SECTOR} /dev/urandom >/run/marker
-        dd if=/run/marker of={image} bs={SECTOR} seek={FROM} conv=notrunc status=none""")
-    board.check(f"hvisorctl zone start {NAME}", linux2.BOOT_SECONDS)
-    board.check(f"for i in $(seq {SECONDS * 2}); do hvisorctl zone list | grep -q '{NAME} *running' || exit 0; "
-                "sleep 0.5; done; exit 1", SECONDS + 30)
-    same = board.run(f"dd if={image} bs={SECTOR} skip={TO} count={COUNT} status=none | cmp - /run/marker")
-    expect(same.status == 0, f"U-Boot did not copy the sectors: {same.output.strip()}")
+        dd if=/run/marker of={IMAGE} bs={SECTOR} seek={FROM} conv=notrunc status=none""")
 
 
 def put(board, path, content):
