@@ -22,6 +22,8 @@ namespace {
 
 /// Until another try when the display could not take a flip: less than a frame.
 constexpr std::chrono::milliseconds busy_pause{4};
+/// Until another look at a card that somebody else has: the kernel tells nobody when it is free.
+constexpr std::chrono::seconds next_look{1};
 constexpr std::uint32_t usual_refresh = 60000;
 /// What a driver may use while no display says anything.
 constexpr Size usual_size{.width = 1024, .height = 768};
@@ -97,8 +99,13 @@ struct DrmScreen::Impl {
           wanted(settings.size),
           label(std::format("{}: {}", card->name(), connector.name)),
           name(std::format("{}-{}", card->name(), connector.name)),
-          timer(reactor, [this] { proceed([this] { return chain.resume(); }); }) {}
+          timer(reactor, [this] { proceed([this] { return chain.resume(); }); }),
+          look_timer(reactor, [this] { show_or_say(false); }) {}
 
+    /// At once, or as soon as nobody else has what it takes. Errors name the connector; it is off then.
+    [[nodiscard]] Result<void> show_when_free(const Picture& shown_picture, bool sets_mode);
+    /// The picture that is to be seen.
+    void show_or_say(bool sets_mode);
     [[nodiscard]] Result<void> show(const Picture& shown_picture, bool sets_mode);
     [[nodiscard]] Result<void> light(const drmModeModeInfo& mode);
     void turn_off();
@@ -120,8 +127,10 @@ struct DrmScreen::Impl {
     Reactor::Timer timer;
     RateLimit log;
     FlipChain chain;
-    std::unique_ptr<DrmStage> stage; ///< while a picture is shown
-    const Picture* picture = nullptr;
+    std::unique_ptr<DrmStage> stage;  ///< while a picture is shown
+    const Picture* picture = nullptr; ///< also while no display or another program is in its way
+    Reactor::Timer look_timer;
+    bool waits = false; ///< for a card that somebody else has
     Placement placement;
     std::optional<Cursor> cursor;
     CursorPosition cursor_position;
@@ -199,12 +208,7 @@ ScreenFacts DrmScreen::facts() const {
 }
 
 Result<void> DrmScreen::turn_on(const Picture& picture) {
-    auto done = impl_->show(picture, false);
-    if (!done) {
-        impl_->turn_off();
-        return std::unexpected(std::move(done).error().with_context(impl_->label));
-    }
-    return {};
+    return impl_->show_when_free(picture, false);
 }
 
 void DrmScreen::turn_off() {
@@ -245,6 +249,32 @@ Result<void> DrmScreen::resize(Size /*size*/) {
                 "{}: the display decides which sizes it has: choose one by \"width\" and \"height\" in the "
                 "zone's configuration",
                 impl_->label);
+}
+
+Result<void> DrmScreen::Impl::show_when_free(const Picture& shown_picture, bool sets_mode) {
+    auto done = show(shown_picture, sets_mode);
+    if (done) {
+        waits = false;
+        return done;
+    }
+    const bool has_waited = waits;
+    turn_off();
+    if (done.error().code != ErrorCode::resource_busy) {
+        return std::unexpected(std::move(done).error().with_context(label));
+    }
+    picture = &shown_picture;
+    waits = true;
+    look_timer.set(Reactor::Clock::now() + next_look);
+    if (!has_waited) {
+        log.warning("{}: {}; the zone is seen as soon as that has ended", label, done.error().message);
+    }
+    return {};
+}
+
+void DrmScreen::Impl::show_or_say(bool sets_mode) {
+    if (auto done = show_when_free(*picture, sets_mode); !done) {
+        log.warning("{}", done.error().message);
+    }
 }
 
 Result<void> DrmScreen::Impl::show(const Picture& shown_picture, bool sets_mode) {
@@ -309,6 +339,8 @@ Result<void> DrmScreen::Impl::light(const drmModeModeInfo& mode) {
 void DrmScreen::Impl::turn_off() {
     chain.end();
     timer.cancel();
+    look_timer.cancel();
+    waits = false;
     picture = nullptr;
     if (stage != nullptr) {
         owner.unwatch(stage->fd());
@@ -358,9 +390,7 @@ void DrmScreen::Impl::look() {
     connector = std::move(*now);
     if (came && picture != nullptr) {
         // Another display, or one whose cable forgets its mode.
-        if (auto done = show(*picture, true); !done) {
-            log.warning("{}: {}", label, done.error().message);
-        }
+        show_or_say(true);
     }
     if (listener->changed) {
         listener->changed();

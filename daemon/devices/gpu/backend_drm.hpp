@@ -22,7 +22,8 @@ struct DrmSettings {
 
 /// One connector of a graphics card of the root zone, by KMS. A connector is
 /// this screen's from open() to close(); it is taken from the root zone's
-/// console only while a picture is shown (turn_on() … turn_off()).
+/// console only while a picture is shown (turn_on() … turn_off()). A card that
+/// another program shows something on is waited for, and that is said once.
 class DrmScreen final : public Screen {
   public:
     /// Asks the display, which takes up to a second on slow wires: on the

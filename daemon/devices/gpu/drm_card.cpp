@@ -5,6 +5,7 @@
 #include "devices/gpu/drm_plane.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <fcntl.h>
 #include <filesystem>
@@ -175,7 +176,7 @@ void DrmCard::disclaim(const std::string& connector) {
 
 Result<DrmLease> DrmCard::lend(const Connector& connector) {
     const std::scoped_lock guard(lock_);
-    if (auto done = become_master(connector.name); !done) {
+    if (auto done = become_master(); !done) {
         return std::unexpected(std::move(done).error());
     }
     auto lease = make_lease(connector);
@@ -185,7 +186,7 @@ Result<DrmLease> DrmCard::lend(const Connector& connector) {
     return lease;
 }
 
-Result<void> DrmCard::become_master(const std::string& connector) {
+Result<void> DrmCard::become_master() {
     if (master_) {
         return {};
     }
@@ -195,9 +196,8 @@ Result<void> DrmCard::become_master(const std::string& connector) {
     }
     if (drmIsMaster(fd->get()) == 0) {
         return fail(ErrorCode::resource_busy,
-                    "{}: {}: another program shows something on this card (it is DRM master): stop it (a "
-                    "desktop, a splash screen), or give the zone another card",
-                    name_, connector);
+                    "another program shows something on this card (it is DRM master): stop it (a "
+                    "desktop, a splash screen), or give the zone another card");
     }
     // Without them planes cannot be named, nor leased. A cursor plane of a
     // virtual card is only seen by who moves its hot spot, too.
@@ -210,9 +210,7 @@ Result<void> DrmCard::become_master(const std::string& connector) {
 }
 
 Result<DrmLease> DrmCard::make_lease(const Connector& connector) {
-    const auto refuse = [&](std::string_view what) {
-        return fail(ErrorCode::resource_busy, "{}: {}: {}", name_, connector.name, what);
-    };
+    const auto refuse = [](std::string_view what) { return fail(ErrorCode::resource_busy, "{}", what); };
     const auto crtc = find_crtc(master_.get(), connector, taken_crtcs_);
     if (!crtc) {
         return refuse("the card cannot drive one more display: shut down another zone that shows one");
@@ -235,7 +233,8 @@ Result<DrmLease> DrmCard::make_lease(const Connector& connector) {
     lease.fd_.reset(drmModeCreateLease(master_.get(), objects.data(), static_cast<int>(objects.size()),
                                        O_CLOEXEC | O_NONBLOCK, &lessee));
     if (!lease.fd_) {
-        return refuse(std::format("the kernel does not lend it: {}", errno_text()));
+        return fail(errno == EBUSY ? ErrorCode::resource_busy : ErrorCode::failed,
+                    "the kernel does not lend it: {}", errno_text());
     }
     // A lease begins without the capabilities of who made it.
     drmSetClientCap(lease.fd(), DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1);

@@ -110,7 +110,7 @@ class DrmCard : public std::enable_shared_from_this<DrmCard> {
     [[nodiscard]] Result<UniqueFd> open() const;
     /// An open descriptor: the master's, or the one that is put into `other`.
     [[nodiscard]] Result<int> descriptor(UniqueFd& other) const;
-    [[nodiscard]] Result<void> become_master(const std::string& connector);
+    [[nodiscard]] Result<void> become_master();
     [[nodiscard]] Result<DrmLease> make_lease(const Connector& connector);
     void give_back(const DrmLease& lease);
     void disclaim(const std::string& connector);

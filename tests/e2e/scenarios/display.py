@@ -40,9 +40,14 @@ def scenario(board):
     board.check("modprobe virtio-gpu && timeout 20 sh -c 'until [ -e /dev/dri/card0 ]; do sleep 0.2; done'")
     console = photograph(board, "console")
 
+    # Whoever opens a card that nobody has becomes its master.
+    other_program = board.check("setsid sleep 1000 3<>/dev/dri/card0 >/dev/null 2>&1 & echo $!")
     start(board)
     begin_to_draw(board, DISPLAY_SIZE)
     draw(board, "whole")
+    said = board.check("journalctl -b -o cat -u hvisord | grep -c 'another program shows something' || true")
+    expect(said == "1", f"that another program has the card is said {said} times")
+    board.check(f"kill {other_program}")
     whole = expected(DISPLAY_SIZE)
     compare(board, "whole", whole)
     second_zone(board)
