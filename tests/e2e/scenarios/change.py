@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Devices change while their zone runs: another image, the cable out, one less, one more."""
+"""Devices change while their zone runs: another image, one that hangs, the cable out, one less, one more."""
 
 import devices
 from devices import CACHED, IMAGES, NAME, ON_BRIDGE
@@ -10,12 +10,17 @@ DISK = "block-a003400"
 NET = "net-a003000"
 OTHER = f"{FOLDER}/other.img"
 OTHER_MIB = 8
+# Where a file system is mounted that can be frozen, and its image.
+FROZEN = "/run/frozen"
+# A disk counts as stalled after ten.
+STALL_SECONDS = 40
 
 
 def scenario(board):
     devices.start(board)
     board.check(f"head -c {OTHER_MIB << 20} /dev/urandom >{OTHER}")
     swap(board)
+    stall(board)
     link(board)
     replace(board)
 
@@ -27,13 +32,40 @@ def read(board, mib):
 
 def swap(board):
     """The zone's kernel takes size and contents of the other image, and of the old one again."""
-    board.check(f"hvisorctl device swap {NAME} {DISK} {OTHER}")
-    devices.run(board, f"for try in $(seq 50); do [ $(cat /sys/block/vdc/size) != {OTHER_MIB << 11} ] || break; "
-                f"sleep 0.1; done; [ $(cat /sys/block/vdc/size) = {OTHER_MIB << 11} ]")
+    give(board, OTHER)
     expect(read(board, OTHER_MIB) == board.check(f"md5sum <{OTHER}"), "the zone reads something else than other.img")
     board.check(f"hvisorctl device swap {NAME} {DISK} {IMAGES[CACHED]}")
     kept = board.check(f"head -c 1M {IMAGES[CACHED]} | md5sum")
     expect(read(board, 1) == kept, "the zone does not read its own image again")
+
+
+def give(board, image):
+    """Let the zone's disk be this image of OTHER_MIB; its kernel has heard of it then."""
+    board.check(f"hvisorctl device swap {NAME} {DISK} {image}")
+    devices.run(board, f"for try in $(seq 50); do [ $(cat /sys/block/vdc/size) != {OTHER_MIB << 11} ] || break; "
+                f"sleep 0.1; done; [ $(cat /sys/block/vdc/size) = {OTHER_MIB << 11} ]")
+
+
+def stall(board):
+    """A disk that does not answer is named, holds up nothing else, and goes on when it answers."""
+    board.check(f"""set -e
+        truncate -s 32M {FROZEN}.ext4
+        mke2fs -q -t ext4 {FROZEN}.ext4
+        mkdir -p {FROZEN}
+        mount -o loop {FROZEN}.ext4 {FROZEN}
+        truncate -s {OTHER_MIB}M {FROZEN}/disk.img""")
+    give(board, f"{FROZEN}/disk.img")
+    board.check(f"fsfreeze --freeze {FROZEN}")
+    devices.run(board, f"dd if=/dev/zero of={CACHED} bs=4k count=1 conv=fsync 2>/dev/null & true")
+    shown = f"hvisorctl device show {NAME} {DISK} | grep -q 'does not answer'"
+    board.check(f"timeout {STALL_SECONDS} sh -c \"until {shown}; do sleep 0.5; done\"", STALL_SECONDS + 30)
+    for who, asked in (("STATUS", "systemctl show -P StatusText hvisord"), ("the journal", "journalctl -b -u hvisord")):
+        expect(DISK in board.check(f"{asked} | grep 'answer' || true"), f"{who} does not name the disk that hangs")
+    expect(devices.run(board, "head -c 4096 /dev/vdd | wc -c") == "4096", "the other disk hangs, too")
+    board.check(f"fsfreeze --unfreeze {FROZEN}")
+    devices.run(board, "wait")
+    board.check(f"timeout {STALL_SECONDS} sh -c \"while {shown}; do sleep 0.5; done\"", STALL_SECONDS + 30)
+    board.check(f"hvisorctl device swap {NAME} {DISK} {IMAGES[CACHED]} && umount {FROZEN}")
 
 
 def link(board):
