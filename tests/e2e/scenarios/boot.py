@@ -29,6 +29,12 @@ def scenario(board):
                         "org.syswonder.hvisor1.Manager HypervisorState")
     expect(state == 's "attached"', f"HypervisorState is {state}")
 
+    # Its log can be made to say more, and less again, as any service's.
+    board.check("systemctl service-log-level hvisord debug")
+    level = board.check("systemctl service-log-level hvisord")
+    expect(level == "debug", f"the log level is {level}, and debug was asked for")
+    board.check("systemctl service-log-level hvisord info")
+
     # A stopped daemon comes back when somebody asks for it, on the bus or past it.
     for way in ("", "--address /run/hvisor/control"):
         board.check("systemctl stop hvisord")
