@@ -3,6 +3,7 @@
 
 #include "service/object_path.hpp"
 
+#include <ranges>
 #include <utility>
 
 namespace hvisor::service {
@@ -111,8 +112,9 @@ void ManagerObject::ShutdownZone(sdbus::Result<Dictionary>&& result, std::string
 
 std::vector<Dictionary> ManagerObject::ListZones() {
     tree_.update(context_.zones.zones());
+    const auto current = tree_.entries();
     std::vector<Dictionary> zones;
-    for (const auto& [path, state] : tree_.entries()) {
+    for (const auto& [path, state] : std::views::zip(current.paths, *current.zones)) {
         zones.push_back({{"Name", sdbus::Variant(state.name)},
                          {"Id", sdbus::Variant(state.id)},
                          {"State", sdbus::Variant(std::string(zone::to_string(state.state)))},

@@ -4,7 +4,9 @@
 #include "service/object_path.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <format>
+#include <ranges>
 #include <set>
 #include <utility>
 
@@ -20,38 +22,38 @@ ZoneTree::ZoneTree(const ObjectContext& context)
       sample_([this](std::uint32_t zone, const std::string& device) { return sample(zone, device); }) {}
 
 void ZoneTree::take(std::vector<zone::ZoneState> zones) {
-    states_ = std::move(zones);
+    states_ = std::make_shared<const std::vector<zone::ZoneState>>(std::move(zones));
     looked_ = std::chrono::steady_clock::now();
 }
 
-std::vector<ZoneTree::Entry> ZoneTree::entries() const {
-    std::vector<Entry> entries;
+ZoneTree::Entries ZoneTree::entries() const {
+    Entries entries{.zones = states_, .paths = {}};
     std::set<std::string> taken;
-    for (const auto& state : states_) {
+    for (const auto& state : *states_) {
         auto path = zone_path(state.name);
         // Zones that others have started may share a name.
         if (!taken.insert(path).second) {
             path = zone_path(std::format("{}#{}", state.name, state.id));
         }
-        entries.push_back({.path = std::move(path), .state = state});
+        entries.paths.push_back(std::move(path));
     }
     return entries;
 }
 
 void ZoneTree::update(std::vector<zone::ZoneState> zones) {
     take(std::move(zones));
-    auto current = entries();
+    const auto current = entries();
     std::erase_if(objects_, [&](const auto& object) {
-        return std::ranges::none_of(current, [&](const Entry& entry) {
-            return entry.path == object.first && object.second->is_of(entry.state);
-        });
+        const auto at = std::ranges::find(current.paths, object.first);
+        return at == current.paths.end() ||
+               !object.second->is_of((*current.zones)[static_cast<std::size_t>(at - current.paths.begin())]);
     });
-    for (Entry& entry : current) {
-        auto& object = objects_[entry.path];
+    for (const auto& [path, state] : std::views::zip(current.paths, *current.zones)) {
+        auto& object = objects_[path];
         if (object) {
-            object->update(std::move(entry.state));
+            object->update(state);
         } else {
-            object = std::make_unique<ZoneObject>(context_, sample_, entry.path, std::move(entry.state));
+            object = std::make_unique<ZoneObject>(context_, sample_, path, state);
         }
     }
 }
@@ -61,7 +63,7 @@ std::optional<zone::DeviceState> ZoneTree::sample(std::uint32_t zone, const std:
     if (std::chrono::steady_clock::now() - looked_ > sample_age) {
         take(context_.zones.zones());
     }
-    for (const auto& state : states_) {
+    for (const auto& state : *states_) {
         const auto found = std::ranges::find(state.devices, device, &zone::DeviceState::id);
         if (state.id == zone && found != state.devices.end()) {
             return *found;

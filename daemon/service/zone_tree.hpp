@@ -24,12 +24,12 @@ class ZoneTree {
     /// signals for it.
     void update(std::vector<zone::ZoneState> zones);
 
-    /// The zones as update() saw them last, by their objects' paths.
-    struct Entry {
-        sdbus::ObjectPath path;
-        zone::ZoneState state;
+    /// The zones as update() saw them last, and the path of each one's object.
+    struct Entries {
+        std::shared_ptr<const std::vector<zone::ZoneState>> zones;
+        std::vector<sdbus::ObjectPath> paths; ///< in the order of `zones`
     };
-    [[nodiscard]] std::vector<Entry> entries() const;
+    [[nodiscard]] Entries entries() const;
 
   private:
     void take(std::vector<zone::ZoneState> zones);
@@ -37,7 +37,9 @@ class ZoneTree {
 
     const ObjectContext& context_;
     const DeviceSampler sample_;
-    std::vector<zone::ZoneState> states_;
+    /// Shared with whoever goes through it while a property's getter looks anew.
+    std::shared_ptr<const std::vector<zone::ZoneState>> states_ =
+        std::make_shared<const std::vector<zone::ZoneState>>();
     std::chrono::steady_clock::time_point looked_;
     std::map<std::string, std::unique_ptr<ZoneObject>> objects_;
 };
