@@ -25,9 +25,9 @@ from linux2 import Unexpected
 # By boot, those that take longest first; a name is scenarios/NAME.py with '_' for
 # '-', and after ':' what is handed to it.
 BOOTS = (
-    ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change", "input",
+    ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change",
      "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
-    ("boot", "zone", "console", "disk", "bad-input", "restart"),
+    ("boot", "zone", "console", "disk", "bad-input", "input", "restart"),
     ("power-cycle", "vanish", "one-file", "two-zones", "upstream-abi", "uboot", "display", "vnc"),
     ("no-daemon", "lost:injections", "lost:active", "lost:wakeups"),
 )
