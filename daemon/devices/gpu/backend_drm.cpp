@@ -76,9 +76,8 @@ Result<DrmClaim> claim_for(const DrmSettings& settings) {
     if (first) {
         return std::unexpected(std::move(*first));
     }
-    return fail(
-        ErrorCode::not_found,
-        "there is no graphics card in /dev/dri: load its driver, or choose \"backend\": \"headless\"");
+    return fail(ErrorCode::not_found,
+                R"(there is no graphics card in /dev/dri: load its driver, or choose "backend": "headless")");
 }
 
 std::int32_t shifted(std::int32_t position, std::uint32_t by) {
@@ -109,7 +108,7 @@ struct DrmScreen::Impl {
     [[nodiscard]] Result<void> show(const Picture& shown_picture, bool sets_mode);
     [[nodiscard]] Result<void> light(const drmModeModeInfo& mode);
     void turn_off();
-    void place_cursor();
+    void place_cursor() const;
     /// Something happened to the chain: go on, then tell of what is shown now.
     template <class Step>
     void proceed(Step step);
@@ -348,7 +347,7 @@ void DrmScreen::Impl::turn_off() {
     }
 }
 
-void DrmScreen::Impl::place_cursor() {
+void DrmScreen::Impl::place_cursor() const {
     if (stage != nullptr && stage->cursor() != nullptr) {
         stage->cursor()->move(
             {.x = shifted(cursor_position.x, placement.x), .y = shifted(cursor_position.y, placement.y)});

@@ -65,6 +65,7 @@ std::vector<std::string> DrmCard::names() {
         }
     }
     std::vector<std::string> names;
+    names.reserve(by_number.size());
     for (auto& [number, name] : by_number) {
         names.push_back(std::move(name));
     }
