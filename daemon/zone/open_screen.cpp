@@ -74,7 +74,7 @@ Result<std::unique_ptr<Screen>> open_screen(Reactor& owner, const GpuSettings& g
     return devices::gpu::DrmScreen::open(owner, {.card = gpu.config.card,
                                                  .connector = display.connector,
                                                  .size = {.width = display.width, .height = display.height},
-                                                 .user = std::format("zone {}", context.zone_name)});
+                                                 .about = {.zone = context.zone_name, .device = context.id}});
 }
 
 } // namespace hvisor::zone

@@ -55,7 +55,7 @@ Result<DrmClaim> claim_on(const std::string& card, const DrmSettings& settings) 
     if (!found) {
         return std::unexpected(std::move(found).error());
     }
-    return (*found)->claim(settings.connector, settings.user.empty() ? "another zone" : settings.user);
+    return (*found)->claim(settings.connector, std::format("zone {}", settings.about.zone));
 }
 
 /// On the card that is named, or on the first that has what is wanted.
@@ -99,6 +99,7 @@ struct DrmScreen::Impl {
           label(std::format("{}: {}", card->name(), connector.name)),
           name(std::format("{}-{}", card->name(), connector.name)),
           timer(reactor, [this] { proceed([this] { return chain.resume(); }); }),
+          log(settings.about),
           look_timer(reactor, [this] { show_or_say(false); }) {}
 
     /// At once, or as soon as nobody else has what it takes. Errors name the connector; it is off then.

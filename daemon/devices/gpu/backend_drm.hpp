@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/reactor.hpp"
 #include "devices/gpu/canvas.hpp"
 #include "devices/gpu/screen.hpp"
@@ -17,7 +18,7 @@ struct DrmSettings {
     std::string card{};      ///< "/dev/dri/card0" or "card0"; "": the first with a connector as wanted
     std::string connector{}; ///< "HDMI-A-1"; "": the first connected one that no zone uses
     Size size{};             ///< of a mode that the display has; 0 x 0: its preferred one
-    std::string user{};      ///< who asks, for the messages to others: "zone linux2"
+    log::Fields about{};     ///< the zone and device, for messages
 };
 
 /// One connector of a graphics card of the root zone, by KMS. A connector is
