@@ -5,6 +5,7 @@
 #include "base/unique_fd.hpp"
 #include "service/bus_values.hpp"
 #include "service/control_thread.hpp"
+#include "service/reply.hpp"
 #include "zone/file_table.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
@@ -32,7 +33,7 @@ inline zone::FileTable adopt(BusFiles files) {
 
 /// Answer a call: with the value, the values of a tuple, or the error.
 template <class T, class... Values>
-void send(const Result<T>& result, sdbus::Result<Values...>& reply) {
+void send(const Result<T>& result, Reply<Values...>& reply) {
     try {
         if (!result) {
             reply.returnError(to_bus_error(result.error()));
@@ -59,8 +60,7 @@ class ActionCalls {
 
     /// `failure` is what the journal says before the error.
     template <class T, class... Values>
-    void call(std::string failure, std::move_only_function<Result<T>()> work,
-              sdbus::Result<Values...>&& reply) {
+    void call(std::string failure, std::move_only_function<Result<T>()> work, Reply<Values...>&& reply) {
         thread_.submit<T>(std::move(work), [this, failure = std::move(failure),
                                             reply = std::move(reply)](Result<T> result) mutable {
             update_objects_();

@@ -33,8 +33,7 @@ Actions::Actions(zone::ZoneManager& zones, ActionCalls& calls, ActionCalls& file
                  PowerOffs& power_offs)
     : zones_(zones), calls_(calls), file_calls_(file_calls), jobs_(jobs), power_offs_(power_offs) {}
 
-std::optional<Actions::Running> Actions::begin(const Task& task, bool waits,
-                                               sdbus::Result<Dictionary>&& reply) {
+std::optional<Actions::Running> Actions::begin(const Task& task, bool waits, Reply<Dictionary>&& reply) {
     auto job = jobs_.add(task.operation, task.action, task.zone);
     if (!job) {
         send<Dictionary, Dictionary>(std::unexpected(job.error()), reply);
@@ -50,7 +49,7 @@ std::optional<Actions::Running> Actions::begin(const Task& task, bool waits,
     return running;
 }
 
-void Actions::run(Task task, bool waits, sdbus::Result<Dictionary>&& reply) {
+void Actions::run(Task task, bool waits, Reply<Dictionary>&& reply) {
     if (auto running = begin(task, waits, std::move(reply))) {
         carry_out(std::move(*running), [work = std::move(task.work)](Job& job) mutable {
             return job.begin().and_then([&] { return work(job); });
@@ -81,7 +80,7 @@ void Actions::end(Running& running, const Result<std::string>& result) {
     }
 }
 
-void Actions::start_configured(std::string name, bool waits, sdbus::Result<Dictionary>&& reply) {
+void Actions::start_configured(std::string name, bool waits, Reply<Dictionary>&& reply) {
     run({.operation = "start",
          .action = Action::start_zone,
          .zone = name,
@@ -92,7 +91,7 @@ void Actions::start_configured(std::string name, bool waits, sdbus::Result<Dicti
 }
 
 void Actions::start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles files, bool waits,
-                    sdbus::Result<Dictionary>&& reply) {
+                    Reply<Dictionary>&& reply) {
     auto failure = std::format("the zone of {} cannot be started", zone.name);
     run({.operation = "start",
          .action = Action::manage_zones,
@@ -107,7 +106,7 @@ void Actions::start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles fil
 
 void Actions::run_behind_power_off(Task task, zone::ZoneManager::PowerOff purpose,
                                    std::chrono::microseconds patience, bool waits,
-                                   sdbus::Result<Dictionary>&& reply) {
+                                   Reply<Dictionary>&& reply) {
     if (patience.count() == 0) {
         run(std::move(task), waits, std::move(reply));
         return;
@@ -144,7 +143,7 @@ void Actions::run_behind_power_off(Task task, zone::ZoneManager::PowerOff purpos
 }
 
 void Actions::shutdown(std::string name, std::chrono::microseconds patience, bool waits,
-                       sdbus::Result<Dictionary>&& reply) {
+                       Reply<Dictionary>&& reply) {
     run_behind_power_off(
         {.operation = "shutdown",
          .action = Action::stop_zone,
@@ -156,7 +155,7 @@ void Actions::shutdown(std::string name, std::chrono::microseconds patience, boo
 }
 
 void Actions::restart(std::string name, std::chrono::microseconds patience, bool waits,
-                      sdbus::Result<Dictionary>&& reply) {
+                      Reply<Dictionary>&& reply) {
     run_behind_power_off({.operation = "restart",
                           .action = Action::start_zone,
                           .zone = name,
@@ -167,7 +166,7 @@ void Actions::restart(std::string name, std::chrono::microseconds patience, bool
 }
 
 void Actions::define(std::string name, sdbus::UnixFd file, zone::StoreOptions options,
-                     sdbus::Result<std::string>&& reply) {
+                     Reply<std::string>&& reply) {
     auto failure = std::format("cannot define zone {}", name);
     file_calls_.call<std::string>(
         std::move(failure),
@@ -177,7 +176,7 @@ void Actions::define(std::string name, sdbus::UnixFd file, zone::StoreOptions op
         std::move(reply));
 }
 
-void Actions::undefine(std::string name, sdbus::Result<>&& reply) {
+void Actions::undefine(std::string name, Reply<>&& reply) {
     auto failure = std::format("cannot undefine zone {}", name);
     file_calls_.call<void>(
         std::move(failure), [this, name = std::move(name)] { return zones_.undefine(name); },
@@ -185,8 +184,7 @@ void Actions::undefine(std::string name, sdbus::Result<>&& reply) {
 }
 
 // Everybody may ask, so what waits is bounded here, before anything is looked at.
-void Actions::check(std::vector<zone::ConfigText> files, std::string folder,
-                    sdbus::Result<Dictionary>&& reply) {
+void Actions::check(std::vector<zone::ConfigText> files, std::string folder, Reply<Dictionary>&& reply) {
     auto allowed = zone::check_amount(files);
     if (allowed && checks_ >= most_checks) {
         allowed =
@@ -211,7 +209,7 @@ void Actions::check(std::vector<zone::ConfigText> files, std::string folder,
 }
 
 void Actions::configure_virtio(zone::ConfigText config, BusFiles files,
-                               sdbus::Result<std::vector<std::uint32_t>>&& reply) {
+                               Reply<std::vector<std::uint32_t>>&& reply) {
     auto failure = std::format("cannot set the devices of {}", config.name);
     calls_.call<std::vector<std::uint32_t>>(
         std::move(failure),

@@ -34,25 +34,22 @@ class Actions {
     Actions(zone::ZoneManager& zones, ActionCalls& calls, ActionCalls& file_calls, Jobs& jobs,
             PowerOffs& power_offs);
 
-    void start_configured(std::string name, bool waits, sdbus::Result<Dictionary>&& reply);
+    void start_configured(std::string name, bool waits, Reply<Dictionary>&& reply);
     void start(zone::ConfigText zone, zone::ConfigText virtio, BusFiles files, bool waits,
-               sdbus::Result<Dictionary>&& reply);
+               Reply<Dictionary>&& reply);
     /// The zone's operating system is asked first, and has `patience` to power
     /// itself off; not with 0. Others have their turn meanwhile.
     void shutdown(std::string name, std::chrono::microseconds patience, bool waits,
-                  sdbus::Result<Dictionary>&& reply);
+                  Reply<Dictionary>&& reply);
     /// Its operating system is asked in the same way.
-    void restart(std::string name, std::chrono::microseconds patience, bool waits,
-                 sdbus::Result<Dictionary>&& reply);
+    void restart(std::string name, std::chrono::microseconds patience, bool waits, Reply<Dictionary>&& reply);
 
     /// Replies with the path of the file.
-    void define(std::string name, sdbus::UnixFd file, zone::StoreOptions options,
-                sdbus::Result<std::string>&& reply);
-    void undefine(std::string name, sdbus::Result<>&& reply);
+    void define(std::string name, sdbus::UnixFd file, zone::StoreOptions options, Reply<std::string>&& reply);
+    void undefine(std::string name, Reply<>&& reply);
     /// Replies with what was found, see the XML.
-    void check(std::vector<zone::ConfigText> files, std::string folder, sdbus::Result<Dictionary>&& reply);
-    void configure_virtio(zone::ConfigText config, BusFiles files,
-                          sdbus::Result<std::vector<std::uint32_t>>&& reply);
+    void check(std::vector<zone::ConfigText> files, std::string folder, Reply<Dictionary>&& reply);
+    void configure_virtio(zone::ConfigText config, BusFiles files, Reply<std::vector<std::uint32_t>>&& reply);
 
   private:
     /// Gets the job that it is, returns the name of the zone that it has started or "".
@@ -72,17 +69,16 @@ class Actions {
         std::shared_ptr<Job> job;
         std::string failure;
         log::Event on_failure;
-        std::optional<sdbus::Result<Dictionary>> reply; ///< nothing once it has been answered
+        std::optional<Reply<Dictionary>> reply; ///< nothing once it has been answered
     };
 
-    void run(Task task, bool waits, sdbus::Result<Dictionary>&& reply);
+    void run(Task task, bool waits, Reply<Dictionary>&& reply);
     /// The same with the zone's operating system asked first: see shutdown().
     void run_behind_power_off(Task task, zone::ZoneManager::PowerOff purpose,
-                              std::chrono::microseconds patience, bool waits,
-                              sdbus::Result<Dictionary>&& reply);
+                              std::chrono::microseconds patience, bool waits, Reply<Dictionary>&& reply);
     /// A new job of that description, with its answer if nobody waits for its
     /// end; nothing, and the caller has the error, when there can be none.
-    std::optional<Running> begin(const Task& task, bool waits, sdbus::Result<Dictionary>&& reply);
+    std::optional<Running> begin(const Task& task, bool waits, Reply<Dictionary>&& reply);
     void carry_out(Running running, Work work);
     void end(Running& running, const Result<std::string>& result);
 

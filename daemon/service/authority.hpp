@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "service/bus_values.hpp"
+#include "service/reply.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
 
@@ -68,7 +69,7 @@ class PeerAuthority final : public Authority {
 /// "not permitted" is: so it moves the reply away only when nothing throws any
 /// more.
 template <class... Values, class Then>
-void authorise(Authority& authority, Action action, const std::string& zone, sdbus::Result<Values...>&& reply,
+void authorise(Authority& authority, Action action, const std::string& zone, Reply<Values...>&& reply,
                Then then) {
     authority.ask(action, zone,
                   [reply = std::move(reply), then = std::move(then)](Result<void> verdict) mutable {

@@ -42,7 +42,7 @@ std::string user_of(const std::string& connector, const std::vector<zone::ZoneSt
 } // namespace
 
 void DeviceActions::attach(std::string zone, zone::ConfigText device, BusFiles files,
-                           sdbus::Result<sdbus::ObjectPath, Dictionary>&& reply) {
+                           Reply<sdbus::ObjectPath, Dictionary>&& reply) {
     using Values = std::tuple<sdbus::ObjectPath, Dictionary>;
     auto failure = std::format("cannot attach a device to zone {}", zone);
     calls_.call<Values>(
@@ -56,7 +56,7 @@ void DeviceActions::attach(std::string zone, zone::ConfigText device, BusFiles f
         std::move(reply));
 }
 
-void DeviceActions::detach(std::string zone, std::string device, bool force, sdbus::Result<>&& reply) {
+void DeviceActions::detach(std::string zone, std::string device, bool force, Reply<>&& reply) {
     auto failure = std::format("cannot detach {} of zone {}", device, zone);
     calls_.call<void>(
         std::move(failure),
@@ -67,7 +67,7 @@ void DeviceActions::detach(std::string zone, std::string device, bool force, sdb
 }
 
 void DeviceActions::resize_disk(std::string zone, std::string device, std::uint64_t bytes,
-                                sdbus::Result<std::uint64_t>&& reply) {
+                                Reply<std::uint64_t>&& reply) {
     auto failure = std::format("cannot resize {} of zone {}", device, zone);
     calls_.call<std::uint64_t>(
         std::move(failure),
@@ -79,7 +79,7 @@ void DeviceActions::resize_disk(std::string zone, std::string device, std::uint6
 }
 
 void DeviceActions::swap_image(std::string zone, std::string device, std::string path, sdbus::UnixFd image,
-                               sdbus::Result<std::uint64_t>&& reply) {
+                               Reply<std::uint64_t>&& reply) {
     auto failure = std::format("cannot put another image into {} of zone {}", device, zone);
     calls_.call<std::uint64_t>(
         std::move(failure),
@@ -90,7 +90,7 @@ void DeviceActions::swap_image(std::string zone, std::string device, std::string
         std::move(reply));
 }
 
-void DeviceActions::set_link(std::string zone, std::string device, bool plugged, sdbus::Result<>&& reply) {
+void DeviceActions::set_link(std::string zone, std::string device, bool plugged, Reply<>&& reply) {
     auto failure = std::format("cannot set the link of {} of zone {}", device, zone);
     calls_.call<void>(
         std::move(failure),
@@ -102,7 +102,7 @@ void DeviceActions::set_link(std::string zone, std::string device, bool plugged,
 }
 
 void DeviceActions::resize_display(std::string zone, std::string device, std::uint32_t display,
-                                   devices::gpu::Size size, sdbus::Result<>&& reply) {
+                                   devices::gpu::Size size, Reply<>&& reply) {
     auto failure = std::format("cannot resize display {} of {} of zone {}", display, device, zone);
     calls_.call<void>(
         std::move(failure),
@@ -115,7 +115,7 @@ void DeviceActions::resize_display(std::string zone, std::string device, std::ui
 
 // What waits is bounded: people who look are more than those who change something.
 template <class T, class... Values>
-void DeviceActions::look(std::move_only_function<Result<T>()> work, sdbus::Result<Values...>&& reply) {
+void DeviceActions::look(std::move_only_function<Result<T>()> work, Reply<Values...>&& reply) {
     if (looks_ >= most_looks) {
         send<T>(fail(ErrorCode::resource_busy,
                      "{} screens are being looked at; try again when that has ended", looks_),
@@ -131,7 +131,7 @@ void DeviceActions::look(std::move_only_function<Result<T>()> work, sdbus::Resul
 }
 
 void DeviceActions::take_screenshot(std::string zone, std::string device, std::uint32_t display,
-                                    bool with_cursor, sdbus::Result<sdbus::UnixFd, Dictionary>&& reply) {
+                                    bool with_cursor, Reply<sdbus::UnixFd, Dictionary>&& reply) {
     using Values = std::tuple<sdbus::UnixFd, Dictionary>;
     look<Values>(
         [this, zone = std::move(zone), device = std::move(device), display, with_cursor]() -> Result<Values> {
@@ -154,7 +154,7 @@ void DeviceActions::take_screenshot(std::string zone, std::string device, std::u
         std::move(reply));
 }
 
-void DeviceActions::list_connectors(sdbus::Result<std::vector<Dictionary>>&& reply) {
+void DeviceActions::list_connectors(Reply<std::vector<Dictionary>>&& reply) {
     look<std::vector<Dictionary>>(
         [this] {
             return devices::gpu::list_connectors().transform([this](const auto& connectors) {

@@ -26,29 +26,28 @@ class DeviceActions {
 
     /// Replies with the path of the device's object, and its "Id".
     void attach(std::string zone, zone::ConfigText device, BusFiles files,
-                sdbus::Result<sdbus::ObjectPath, Dictionary>&& reply);
-    void detach(std::string zone, std::string device, bool force, sdbus::Result<>&& reply);
+                Reply<sdbus::ObjectPath, Dictionary>&& reply);
+    void detach(std::string zone, std::string device, bool force, Reply<>&& reply);
     /// Replies with the bytes the disk has; 0 bytes only looks.
-    void resize_disk(std::string zone, std::string device, std::uint64_t bytes,
-                     sdbus::Result<std::uint64_t>&& reply);
+    void resize_disk(std::string zone, std::string device, std::uint64_t bytes, Reply<std::uint64_t>&& reply);
     /// Replies with the bytes the new image has.
     void swap_image(std::string zone, std::string device, std::string path, sdbus::UnixFd image,
-                    sdbus::Result<std::uint64_t>&& reply);
-    void set_link(std::string zone, std::string device, bool plugged, sdbus::Result<>&& reply);
+                    Reply<std::uint64_t>&& reply);
+    void set_link(std::string zone, std::string device, bool plugged, Reply<>&& reply);
     void resize_display(std::string zone, std::string device, std::uint32_t display, devices::gpu::Size size,
-                        sdbus::Result<>&& reply);
+                        Reply<>&& reply);
 
     // These change nothing, and take a while: they wait for no zone that starts or ends.
     /// Replies with a memory file that has a PNG, and its "Width" and "Height".
     void take_screenshot(std::string zone, std::string device, std::uint32_t display, bool with_cursor,
-                         sdbus::Result<sdbus::UnixFd, Dictionary>&& reply);
+                         Reply<sdbus::UnixFd, Dictionary>&& reply);
     /// Replies with what the XML says of ListConnectors().
-    void list_connectors(sdbus::Result<std::vector<Dictionary>>&& reply);
+    void list_connectors(Reply<std::vector<Dictionary>>&& reply);
 
   private:
     /// Like ActionCalls::call() on the other thread, or `resource_busy` at once.
     template <class T, class... Values>
-    void look(std::move_only_function<Result<T>()> work, sdbus::Result<Values...>&& reply);
+    void look(std::move_only_function<Result<T>()> work, Reply<Values...>&& reply);
 
     zone::ZoneManager& zones_;
     ActionCalls& calls_;

@@ -12,18 +12,19 @@ DeviceObject::DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Samp
                            const ObjectContext& context, std::string zone)
     : AdaptorInterfaces(context.connection, std::move(path)),
       context_(context),
+      calls_(context.update_soon),
       zone_(std::move(zone)),
       state_(std::move(state)),
       sampler_(std::move(sampler)) {
     registerAdaptor();
     if (state_.disk) {
-        disk_.emplace(context, getObject().getObjectPath(), zone_, state_.id, *state_.disk);
+        disk_.emplace(context, calls_, getObject().getObjectPath(), zone_, state_.id, *state_.disk);
     }
     if (state_.link) {
-        net_.emplace(context, getObject().getObjectPath(), zone_, state_.id, *state_.link);
+        net_.emplace(context, calls_, getObject().getObjectPath(), zone_, state_.id, *state_.link);
     }
     if (state_.gpu) {
-        gpu_.emplace(context, getObject().getObjectPath(), zone_, state_.id, *state_.gpu,
+        gpu_.emplace(context, calls_, getObject().getObjectPath(), zone_, state_.id, *state_.gpu,
                      [this] { return sample().gpu; });
     }
     if (state_.input) {
@@ -76,7 +77,7 @@ void DeviceObject::update(const zone::DeviceState& state) {
 
 void DeviceObject::Detach(sdbus::Result<>&& result, Dictionary options) {
     check_options(options, {"force"});
-    authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
+    authorise(context_.authority, Action::manage_devices, zone_, Reply(std::move(result), calls_.open()),
               [&actions = context_.device_actions, zone = zone_, device = state_.id,
                force = option<bool>(options, "force", "b").value_or(false)](auto& reply) {
                   actions.detach(zone, device, force, std::move(reply));

@@ -7,6 +7,7 @@
 #include "service/input_interface.hpp"
 #include "service/net_interface.hpp"
 #include "service/object_context.hpp"
+#include "service/reply.hpp"
 #include "zone/zone_devices.hpp"
 
 #include "device_adaptor.hpp"
@@ -39,6 +40,9 @@ class DeviceObject final
     /// Whether `state` is of the same device, not of one that took its place.
     [[nodiscard]] bool is_of(const zone::DeviceState& state) const;
 
+    /// Whether it cannot be removed for now; see OpenCalls.
+    [[nodiscard]] bool must_stay() { return calls_.must_stay(); }
+
     /// Take the newest state, and tell clients what changed.
     void update(const zone::DeviceState& state);
 
@@ -64,6 +68,7 @@ class DeviceObject final
     [[nodiscard]] zone::DeviceState sample() const;
 
     const ObjectContext& context_;
+    OpenCalls calls_;
     const std::string zone_;
     zone::DeviceState state_;
     Sampler sampler_;

@@ -3,6 +3,7 @@
 
 #include "service/bus_values.hpp"
 #include "service/object_context.hpp"
+#include "service/reply.hpp"
 #include "zone/zone_devices.hpp"
 
 #include "device_block_adaptor.hpp"
@@ -17,8 +18,9 @@ namespace hvisor::service {
 /// org.syswonder.hvisor1.Device.Block on the object of a disk.
 class DiskInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hvisor1::Device::Block_adaptor> {
   public:
-    DiskInterface(const ObjectContext& context, sdbus::ObjectPath path, std::string zone, std::string device,
-                  zone::DiskState state);
+    /// `calls` are of the object at that path.
+    DiskInterface(const ObjectContext& context, OpenCalls& calls, sdbus::ObjectPath path, std::string zone,
+                  std::string device, zone::DiskState state);
     ~DiskInterface();
     DiskInterface(const DiskInterface&) = delete;
     DiskInterface& operator=(const DiskInterface&) = delete;
@@ -37,6 +39,7 @@ class DiskInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hvis
     std::string Serial() override;
 
     const ObjectContext& context_;
+    OpenCalls& calls_;
     const std::string zone_;
     const std::string device_;
     zone::DiskState state_;

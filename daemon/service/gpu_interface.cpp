@@ -23,10 +23,11 @@ bool is_seen_alike(const zone::DisplayState& one, const zone::DisplayState& othe
 
 } // namespace
 
-GpuInterface::GpuInterface(const ObjectContext& context, sdbus::ObjectPath path, std::string zone,
-                           std::string device, zone::GpuState state, Sampler sampler)
+GpuInterface::GpuInterface(const ObjectContext& context, OpenCalls& calls, sdbus::ObjectPath path,
+                           std::string zone, std::string device, zone::GpuState state, Sampler sampler)
     : AdaptorInterfaces(context.connection, std::move(path)),
       context_(context),
+      calls_(calls),
       zone_(std::move(zone)),
       device_(std::move(device)),
       state_(std::move(state)),
@@ -55,7 +56,7 @@ void GpuInterface::update(const zone::GpuState& state) {
 void GpuInterface::Screenshot(sdbus::Result<sdbus::UnixFd, Dictionary>&& result, std::uint32_t display,
                               Dictionary options) {
     check_options(options, {"cursor"});
-    authorise(context_.authority, Action::open_console, zone_, std::move(result),
+    authorise(context_.authority, Action::open_console, zone_, Reply(std::move(result), calls_.open()),
               [&actions = context_.device_actions, zone = zone_, device = device_, display,
                with_cursor = option<bool>(options, "cursor", "b").value_or(false)](auto& reply) {
                   actions.take_screenshot(zone, device, display, with_cursor, std::move(reply));
@@ -65,7 +66,7 @@ void GpuInterface::Screenshot(sdbus::Result<sdbus::UnixFd, Dictionary>&& result,
 void GpuInterface::Resize(sdbus::Result<>&& result, std::uint32_t display, std::uint32_t width,
                           std::uint32_t height, Dictionary options) {
     check_options(options, {});
-    authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
+    authorise(context_.authority, Action::manage_devices, zone_, Reply(std::move(result), calls_.open()),
               [&actions = context_.device_actions, zone = zone_, device = device_, display,
                size = devices::gpu::Size{.width = width, .height = height}](auto& reply) {
                   actions.resize_display(zone, device, display, size, std::move(reply));

@@ -3,6 +3,7 @@
 
 #include "service/bus_values.hpp"
 #include "service/object_context.hpp"
+#include "service/reply.hpp"
 #include "zone/zone_devices.hpp"
 
 #include "device_gpu_adaptor.hpp"
@@ -23,8 +24,9 @@ class GpuInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hviso
     /// Looks at the device now, for what is counted.
     using Sampler = std::function<std::optional<zone::GpuState>()>;
 
-    GpuInterface(const ObjectContext& context, sdbus::ObjectPath path, std::string zone, std::string device,
-                 zone::GpuState state, Sampler sampler);
+    /// `calls` are of the object at that path.
+    GpuInterface(const ObjectContext& context, OpenCalls& calls, sdbus::ObjectPath path, std::string zone,
+                 std::string device, zone::GpuState state, Sampler sampler);
     ~GpuInterface();
     GpuInterface(const GpuInterface&) = delete;
     GpuInterface& operator=(const GpuInterface&) = delete;
@@ -52,6 +54,7 @@ class GpuInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hviso
     [[nodiscard]] zone::GpuState sample() const;
 
     const ObjectContext& context_;
+    OpenCalls& calls_;
     const std::string zone_;
     const std::string device_;
     zone::GpuState state_;

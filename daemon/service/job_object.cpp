@@ -9,10 +9,10 @@
 
 namespace hvisor::service {
 
-JobObject::JobObject(sdbus::IConnection& connection, Jobs& jobs, Authority& authority, JobInfo info)
-    : AdaptorInterfaces(connection, job_path(info.id)),
-      jobs_(jobs),
-      authority_(authority),
+JobObject::JobObject(const ObjectContext& context, JobInfo info)
+    : AdaptorInterfaces(context.connection, job_path(info.id)),
+      context_(context),
+      calls_(context.update_soon),
       info_(std::move(info)) {
     registerAdaptor();
     announce([this] { emitInterfacesAddedSignal(); });
@@ -42,8 +42,8 @@ void JobObject::update(const JobInfo& info) {
 
 void JobObject::Cancel(sdbus::Result<>&& result, Dictionary options) {
     check_options(options, {});
-    authorise(authority_, info_.action, info_.zone, std::move(result),
-              [&jobs = jobs_, id = info_.id](auto& reply) {
+    authorise(context_.authority, info_.action, info_.zone, Reply(std::move(result), calls_.open()),
+              [&jobs = context_.jobs, id = info_.id](auto& reply) {
                   value_or_throw(jobs.cancel(id));
                   reply.returnResults();
               });

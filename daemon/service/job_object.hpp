@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "service/authority.hpp"
 #include "service/bus_values.hpp"
-#include "service/jobs.hpp"
+#include "service/object_context.hpp"
+#include "service/reply.hpp"
 
 #include "job_adaptor.hpp"
 
@@ -18,12 +18,15 @@ namespace hvisor::service {
 class JobObject final
     : public sdbus::AdaptorInterfaces<org::syswonder::hvisor1::Job_adaptor, sdbus::ManagedObject_adaptor> {
   public:
-    JobObject(sdbus::IConnection& connection, Jobs& jobs, Authority& authority, JobInfo info);
+    JobObject(const ObjectContext& context, JobInfo info);
     ~JobObject();
     JobObject(const JobObject&) = delete;
     JobObject& operator=(const JobObject&) = delete;
     JobObject(JobObject&&) = delete;
     JobObject& operator=(JobObject&&) = delete;
+
+    /// Whether it cannot be removed for now; see OpenCalls.
+    [[nodiscard]] bool must_stay() { return calls_.must_stay(); }
 
     /// Take the newest state, and tell clients what changed.
     void update(const JobInfo& info);
@@ -38,8 +41,8 @@ class JobObject final
     std::uint64_t CreatedUSec() override;
     sdbus::Struct<std::string, std::string> Error() override;
 
-    Jobs& jobs_;
-    Authority& authority_;
+    const ObjectContext& context_;
+    OpenCalls calls_;
     JobInfo info_;
 };
 

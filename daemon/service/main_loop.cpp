@@ -40,9 +40,14 @@ Result<std::unique_ptr<MainLoop>> MainLoop::create() {
         static_cast<MainLoop*>(self)->run_posted();
         return 0;
     };
-    if (const int result =
-            sd_event_add_io(event, nullptr, loop->wakeup_.get(), EPOLLIN, on_wakeup, loop.get());
-        result < 0) {
+    sd_event_source* source = nullptr;
+    int result = sd_event_add_io(event, &source, loop->wakeup_.get(), EPOLLIN, on_wakeup, loop.get());
+    if (result >= 0) {
+        sd_event_source_set_floating(source, 1);
+        result = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
+        sd_event_source_unref(source);
+    }
+    if (result < 0) {
         return fail_event(result);
     }
     return loop;

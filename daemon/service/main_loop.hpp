@@ -33,7 +33,8 @@ class MainLoop {
 
     [[nodiscard]] sd_event* handle() const { return event_.get(); }
 
-    /// Run `task` on the loop. Any thread; tasks run in the order they come.
+    /// Run `task` on the loop. Any thread; tasks run in the order they come, and before
+    /// the next message of a client: what one has been told holds for its next call.
     void post(Task task);
 
     /// Run `task` again and again from one period from now on.

@@ -7,10 +7,11 @@
 
 namespace hvisor::service {
 
-NetInterface::NetInterface(const ObjectContext& context, sdbus::ObjectPath path, std::string zone,
-                           std::string device, zone::LinkState state)
+NetInterface::NetInterface(const ObjectContext& context, OpenCalls& calls, sdbus::ObjectPath path,
+                           std::string zone, std::string device, zone::LinkState state)
     : AdaptorInterfaces(context.connection, std::move(path)),
       context_(context),
+      calls_(calls),
       zone_(std::move(zone)),
       device_(std::move(device)),
       state_(state) {
@@ -37,7 +38,7 @@ void NetInterface::update(const zone::LinkState& state) {
 
 void NetInterface::SetLink(sdbus::Result<>&& result, bool plugged, Dictionary options) {
     check_options(options, {});
-    authorise(context_.authority, Action::manage_devices, zone_, std::move(result),
+    authorise(context_.authority, Action::manage_devices, zone_, Reply(std::move(result), calls_.open()),
               [&actions = context_.device_actions, zone = zone_, device = device_, plugged](auto& reply) {
                   actions.set_link(zone, device, plugged, std::move(reply));
               });

@@ -3,6 +3,7 @@
 
 #include "service/bus_values.hpp"
 #include "service/object_context.hpp"
+#include "service/reply.hpp"
 #include "zone/zone_devices.hpp"
 
 #include "device_net_adaptor.hpp"
@@ -17,8 +18,9 @@ namespace hvisor::service {
 /// org.syswonder.hvisor1.Device.Net on the object of a network device.
 class NetInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hvisor1::Device::Net_adaptor> {
   public:
-    NetInterface(const ObjectContext& context, sdbus::ObjectPath path, std::string zone, std::string device,
-                 zone::LinkState state);
+    /// `calls` are of the object at that path.
+    NetInterface(const ObjectContext& context, OpenCalls& calls, sdbus::ObjectPath path, std::string zone,
+                 std::string device, zone::LinkState state);
     ~NetInterface();
     NetInterface(const NetInterface&) = delete;
     NetInterface& operator=(const NetInterface&) = delete;
@@ -36,6 +38,7 @@ class NetInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hviso
     std::uint16_t Mtu() override;
 
     const ObjectContext& context_;
+    OpenCalls& calls_;
     const std::string zone_;
     const std::string device_;
     zone::LinkState state_;

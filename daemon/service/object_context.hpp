@@ -11,6 +11,8 @@
 
 #include <sdbus-c++/sdbus-c++.h>
 
+#include <functional>
+
 namespace hvisor::service {
 
 /// What the objects of a connection work with. All of it outlives them.
@@ -23,6 +25,7 @@ struct ObjectContext {
     Jobs& jobs;
     KeyStrokes& key_strokes;
     const hypervisor::LateHypervisor& hypervisor;
+    const std::function<void()>& update_soon; ///< brings them up to date, but not at once
 };
 
 } // namespace hvisor::service

@@ -20,7 +20,7 @@ class Objects {
     explicit Objects(const ObjectContext& context)
         : context_(context),
           tree_(context_),
-          jobs_(context_.connection, context_.jobs, context_.authority),
+          jobs_(context_),
           manager_(context_, tree_),
           log_(context_.connection, log_control_path()),
           manager_log_(context_.connection, manager_path()) {

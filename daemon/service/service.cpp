@@ -52,9 +52,10 @@ Service::Service(MainLoop& loop, const Foundation& foundation, std::optional<Lis
       trap_loop_(foundation.trap_loop),
       zones_(foundation.zones),
       listening_(std::move(socket)),
+      look_again_([this] { update_soon(); }),
       control_(loop, "control"),
       files_(loop, "files"),
-      jobs_([this] { update_soon(); }),
+      jobs_(look_again_),
       calls_(control_, [this] { update(); }),
       file_calls_(files_, [this] { update(); }),
       actions_(zones_, calls_, file_calls_, jobs_, power_offs_),
@@ -135,7 +136,8 @@ std::unique_ptr<Objects> Service::make_objects(sdbus::IConnection& connection, A
                                                    .device_actions = device_actions_,
                                                    .jobs = jobs_,
                                                    .key_strokes = key_strokes_,
-                                                   .hypervisor = hypervisor_});
+                                                   .hypervisor = hypervisor_,
+                                                   .update_soon = look_again_});
 }
 
 Result<void> Service::publish() {

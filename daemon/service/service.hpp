@@ -22,6 +22,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -95,6 +96,8 @@ class Service {
     std::optional<Polkit> polkit_;   ///< of the bus
     PeerAuthority root_peers_{true}; ///< of the socket
     PeerAuthority other_peers_{false};
+    const std::function<void()> look_again_; ///< update_soon(), for what the objects are made with
+    std::atomic<bool> update_pending_ = false;
     ControlThread control_; ///< starts and ends zones
     ControlThread files_;   ///< reads and writes configurations
     Jobs jobs_;
@@ -109,7 +112,6 @@ class Service {
     Stalls stalls_;
     std::unique_ptr<Watchdog> watchdog_;
     std::string status_;
-    std::atomic<bool> update_pending_ = false;
     bool refresh_pending_ = false;
     bool is_stopping_ = false;
 };

@@ -31,6 +31,7 @@ ZoneObject::ZoneObject(const ObjectContext& context, const DeviceSampler& sample
                        zone::ZoneState state)
     : AdaptorInterfaces(context.connection, std::move(path)),
       context_(context),
+      calls_(context.update_soon),
       sample_(sample),
       state_(std::move(state)) {
     registerAdaptor();
@@ -46,6 +47,13 @@ ZoneObject::~ZoneObject() {
 
 bool ZoneObject::is_of(const zone::ZoneState& state) const {
     return state_.id == state.id && state_.name == state.name;
+}
+
+bool ZoneObject::must_stay() {
+    // Each of them is asked, so that the last to be answered tells.
+    const auto devices =
+        std::ranges::count_if(devices_, [](const auto& entry) { return entry.second->must_stay(); });
+    return calls_.must_stay() || devices != 0;
 }
 
 void ZoneObject::update(zone::ZoneState state) {
@@ -71,12 +79,17 @@ void ZoneObject::update(zone::ZoneState state) {
 void ZoneObject::update_devices() {
     std::erase_if(devices_, [&](const auto& entry) {
         return std::ranges::none_of(
-            state_.devices, [&](const zone::DeviceState& device) { return entry.second->is_of(device); });
+                   state_.devices,
+                   [&](const zone::DeviceState& device) { return entry.second->is_of(device); }) &&
+               !entry.second->must_stay();
     });
     for (const zone::DeviceState& device : state_.devices) {
         auto& object = devices_[device.id];
         if (object) {
-            object->update(device);
+            // One that had to stay keeps its path until it goes.
+            if (object->is_of(device)) {
+                object->update(device);
+            }
             continue;
         }
         object = std::make_unique<DeviceObject>(
@@ -97,7 +110,7 @@ void ZoneObject::Kill(sdbus::Result<Dictionary>&& result, Dictionary options) {
 
 void ZoneObject::shut_down(sdbus::Result<Dictionary>&& result, std::chrono::microseconds patience,
                            bool waits) {
-    authorise(context_.authority, Action::stop_zone, state_.name, std::move(result),
+    authorise(context_.authority, Action::stop_zone, state_.name, Reply(std::move(result), calls_.open()),
               [&actions = context_.actions, name = state_.name, patience, waits](auto& reply) {
                   actions.shutdown(name, patience, waits, std::move(reply));
               });
@@ -106,7 +119,7 @@ void ZoneObject::shut_down(sdbus::Result<Dictionary>&& result, std::chrono::micr
 void ZoneObject::Restart(sdbus::Result<Dictionary>&& result, Dictionary options) {
     check_options(options, {"timeout-usec", "wait"});
     authorise(
-        context_.authority, Action::start_zone, state_.name, std::move(result),
+        context_.authority, Action::start_zone, state_.name, Reply(std::move(result), calls_.open()),
         [&actions = context_.actions, name = state_.name, patience = power_off_patience(options),
          waits = waits(options)](auto& reply) { actions.restart(name, patience, waits, std::move(reply)); });
 }
@@ -114,7 +127,8 @@ void ZoneObject::Restart(sdbus::Result<Dictionary>&& result, Dictionary options)
 void ZoneObject::AttachDevice(sdbus::Result<sdbus::ObjectPath, Dictionary>&& result, std::string name,
                               std::string config, BusFiles files, Dictionary options) {
     check_options(options, {});
-    authorise(context_.authority, Action::manage_devices, state_.name, std::move(result),
+    authorise(context_.authority, Action::manage_devices, state_.name,
+              Reply(std::move(result), calls_.open()),
               [&actions = context_.device_actions, zone = state_.name,
                device = zone::ConfigText{.name = std::move(name), .text = std::move(config)},
                files = std::move(files)](auto& reply) mutable {
@@ -131,7 +145,7 @@ void ZoneObject::OpenConsole(sdbus::Result<sdbus::UnixFd, Dictionary>&& result, 
     attach.force = option<bool>(options, "force", "b").value_or(false);
     attach.read_only = option<bool>(options, "read-only", "b").value_or(false);
     attach.replay = std::min<std::uint64_t>(replay.value_or(SIZE_MAX), SIZE_MAX);
-    authorise(context_.authority, Action::open_console, state_.name, std::move(result),
+    authorise(context_.authority, Action::open_console, state_.name, Reply(std::move(result), calls_.open()),
               [&zones = context_.zones, name = state_.name, device = std::move(device),
                attach = std::move(attach)](auto& reply) {
                   const auto devices = value_or_throw(zones.devices(name));
@@ -148,7 +162,7 @@ void ZoneObject::ResizeConsole(sdbus::Result<>&& result, std::string device, std
         throw invalid_arguments(
             std::format("a window of {} columns and {} rows; expected 1 or more of each", columns, rows));
     }
-    authorise(context_.authority, Action::open_console, state_.name, std::move(result),
+    authorise(context_.authority, Action::open_console, state_.name, Reply(std::move(result), calls_.open()),
               [&zones = context_.zones, name = state_.name, device = std::move(device),
                port = option<std::string>(options, "port", "s").value_or(""), columns, rows](auto& reply) {
                   const auto devices = value_or_throw(zones.devices(name));
@@ -167,11 +181,11 @@ void ZoneObject::SendKeys(sdbus::Result<>&& result, std::vector<std::uint16_t> k
         throw invalid_arguments(
             std::format("keys that stay down for {} µs; expected at most {}", hold, longest_hold));
     }
-    authorise(context_.authority, Action::open_console, state_.name, std::move(result),
+    authorise(context_.authority, Action::open_console, state_.name, Reply(std::move(result), calls_.open()),
               [&zones = context_.zones, &strokes = context_.key_strokes, name = state_.name,
                keys = std::move(keys), hold = std::chrono::microseconds(hold)](auto& reply) mutable {
                   const auto devices = value_or_throw(zones.devices(name));
-                  auto shared = std::make_shared<sdbus::Result<>>(std::move(reply));
+                  auto shared = std::make_shared<Reply<>>(std::move(reply));
                   auto typed = strokes.type(devices->inputs(), std::move(keys), hold,
                                             [shared] { send<void>({}, *shared); });
                   if (!typed) {

@@ -4,6 +4,7 @@
 #include "service/bus_values.hpp"
 #include "service/device_object.hpp"
 #include "service/object_context.hpp"
+#include "service/reply.hpp"
 #include "zone/zone_manager.hpp"
 
 #include "zone_adaptor.hpp"
@@ -40,6 +41,9 @@ class ZoneObject final
     /// Whether `state` is of the same zone, not of one that took its path.
     [[nodiscard]] bool is_of(const zone::ZoneState& state) const;
 
+    /// Whether it cannot be removed for now, with its devices; see OpenCalls.
+    [[nodiscard]] bool must_stay();
+
     /// Take the newest state, and tell clients what changed.
     void update(zone::ZoneState state);
 
@@ -66,6 +70,7 @@ class ZoneObject final
     void shut_down(sdbus::Result<Dictionary>&& result, std::chrono::microseconds patience, bool waits);
     void update_devices();
     const ObjectContext& context_;
+    OpenCalls calls_;
     const DeviceSampler& sample_;
     zone::ZoneState state_;
     std::map<std::string, std::unique_ptr<DeviceObject>> devices_;

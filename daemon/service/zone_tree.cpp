@@ -45,15 +45,17 @@ void ZoneTree::update(std::vector<zone::ZoneState> zones) {
     const auto current = entries();
     std::erase_if(objects_, [&](const auto& object) {
         const auto at = std::ranges::find(current.paths, object.first);
-        return at == current.paths.end() ||
-               !object.second->is_of((*current.zones)[static_cast<std::size_t>(at - current.paths.begin())]);
+        const bool is_there =
+            at != current.paths.end() &&
+            object.second->is_of((*current.zones)[static_cast<std::size_t>(at - current.paths.begin())]);
+        return !is_there && !object.second->must_stay();
     });
     for (const auto& [path, state] : std::views::zip(current.paths, *current.zones)) {
         auto& object = objects_[path];
-        if (object) {
-            object->update(state);
-        } else {
+        if (!object) {
             object = std::make_unique<ZoneObject>(context_, sample_, path, state);
+        } else if (object->is_of(state)) { // one that had to stay keeps its path until it goes
+            object->update(state);
         }
     }
 }

@@ -11,6 +11,9 @@ import subprocess
 import sys
 import tempfile
 
+from jeepney import HeaderFields, MatchRule, message_bus
+from messages import NAME, ROOT, Connection, method
+
 import support
 
 ROOMY = support.ZONE.replace('"virtual_start": "0xa003c00", "size": "0x200"',
@@ -39,7 +42,7 @@ def main(hvisord, hvisorctl):
         # While it does not run there is nothing to change.
         assert "does not run" in ctl("device", "attach", "guest1", "more.json", status=7).stderr
         ctl("zone", "start", "guest1")
-        with subprocess.Popen([hvisorctl, "--bus=session", "monitor"], stdout=subprocess.PIPE, text=True) as monitor:
+        with support.Monitor(hvisorctl) as monitor:
             support.wait_until(lambda: ctl("status").returncode == 0, "no status")
             assert ctl("device", "attach", "guest1", "more.json").stdout == "block-a003e00\n"
             assert devices()["block-a003e00"]["Size"] == 8192
@@ -66,8 +69,9 @@ def main(hvisord, hvisorctl):
             ctl("device", "attach", "guest1", "more.json")
             subprocess.run(shlex.split(line), check=True)
             assert "block-a003e00" not in devices()
-            monitor.terminate()
-            events = monitor.stdout.read()
+            ctl("device", "attach", "guest1", "more.json")
+            detach_in_order()
+            events = monitor.events()
         for event in "added guest1 block-a003e00", "Backend", "Size", "removed guest1 block-a003e00":
             assert event in events, events
 
@@ -82,6 +86,27 @@ def main(hvisord, hvisorctl):
 
     if support.can_have_taps():
         pull_cable(hvisord, hvisorctl)
+
+
+def detach_in_order():
+    """A device's object goes when its last call has been answered: an answer is checked against
+    the signature that the object has for it. The next call does not find it any more."""
+    connection = Connection()
+    connection.call(message_bus.AddMatch(MatchRule(type="signal", member="InterfacesRemoved", path=ROOT)))
+    path = f"{ROOT}/zone/guest1/device/block_2da003e00"
+    call = connection.send(method(path, f"{NAME}.Device", "Detach", "a{sv}", ({},)))
+    heard = []
+    while len(heard) < 2:
+        message = connection.receive(10)
+        assert message is not None, heard
+        if message.header.fields.get(HeaderFields.reply_serial) == call:
+            # At once, without waiting for the signal.
+            objects, = connection.call(method(ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"))
+            heard += ["answered", "listed" if path in objects else "not listed"]
+        elif message.header.fields[HeaderFields.member] == "InterfacesRemoved":
+            heard.append("removed")
+    assert heard == ["answered", "not listed"], heard
+    connection.close()
 
 
 def pull_cable(hvisord, hvisorctl):

@@ -112,13 +112,12 @@ def screenshots(ctl, folder):
 
 def resizing(ctl, hvisorctl):
     """Another size is told to clients."""
-    with subprocess.Popen([hvisorctl, "--bus=session", "monitor"], stdout=subprocess.PIPE, text=True) as monitor:
+    with support.Monitor(hvisorctl) as monitor:
         support.wait_until(lambda: ctl("status").returncode == 0, "no status")
         line = ctl("--verbose", "display", "resize", "guest1", "1920x1080", "--display", "1").stderr.splitlines()[-1]
         assert line.endswith(f"{INTERFACE} Resize uuua{{sv}} 1 1920 1080 0"), line
         support.wait_until(lambda: "1920 1080" in prop("Displays"), "the display keeps its size")
-        monitor.terminate()
-        events = monitor.stdout.read()
+        events = monitor.events()
     assert 'changed guest1 gpu-a003400 "Displays"' in events and "1920" in events, events
     assert "1280 800" in prop("Displays")
     for size in "1920", "1920x", "x1080", "1920x1080x2", "axb", "4294967296x1":

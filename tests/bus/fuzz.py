@@ -257,7 +257,7 @@ def main(hvisord, seconds, seed, *files):
     # What the sanitizer keeps back is no memory of hvisord.
     zone, virtio = support.with_gpu(support.ZONE, support.VIRTIO)
     with support.Daemon(hvisord, zone=zone, virtio=virtio,
-                        environment={"ASAN_OPTIONS": "quarantine_size_mb=1"}) as daemon:
+                        sanitizer="quarantine_size_mb=1") as daemon:
         # A zone that has stopped keeps the history of its consoles.
         cycle(daemon.zone, "StartZone", "ShutdownZone")
         start = Footprint(daemon.pid)

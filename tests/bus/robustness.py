@@ -47,7 +47,7 @@ BUS_CONFIG = """<busconfig>
 </busconfig>
 """
 # What the sanitizer keeps back is no memory of hvisord.
-QUIET = {"ASAN_OPTIONS": "quarantine_size_mb=1"}
+QUIET = "quarantine_size_mb=1"
 
 
 def of_manager(member):
@@ -157,7 +157,7 @@ def deaf(hvisord):
         try:
             support.wait_until(Path(folder, "bus").exists, "dbus-daemon did not come up")
             os.environ["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={folder}/bus"
-            with support.Daemon(hvisord, f"--listen={folder}/control", environment=QUIET) as daemon:
+            with support.Daemon(hvisord, f"--listen={folder}/control", sanitizer=QUIET) as daemon:
                 Connection().call(start(daemon.zone))
                 deaf_by(daemon, f"{folder}/control", 10000)
                 # Here it is the bus that keeps what is not read, and at its limit drops it.

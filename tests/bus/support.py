@@ -76,9 +76,11 @@ class Daemon:
 
     zone = "guest1"
 
-    def __init__(self, hvisord, *options, environment=None, zone=ZONE, virtio=VIRTIO, prefix=()):
+    def __init__(self, hvisord, *options, environment=None, sanitizer="", zone=ZONE, virtio=VIRTIO, prefix=()):
         self._command = [*prefix, hvisord, "--simulated", "--bus=session", *options]
-        self._environment = os.environ | (environment or {})
+        # Libraries are not built with the sanitizer: what they still read of freed memory must at least be wrong.
+        wanted = [os.environ.get("ASAN_OPTIONS"), "max_free_fill_size=65536", sanitizer]
+        self._environment = os.environ | {"ASAN_OPTIONS": ":".join(filter(None, wanted))} | (environment or {})
         self._files = {f"{self.zone}.json": zone, f"{self.zone}.virtio.json": virtio, "disk.img": "\0" * 65536}
 
     def __enter__(self):
@@ -110,3 +112,24 @@ class Daemon:
         self._folder.cleanup()
         if status != 0:
             raise RuntimeError(f"hvisord ended with status {status}")
+
+
+class Monitor:
+    """`hvisorctl monitor` on the session bus for the length of a with statement."""
+
+    def __init__(self, hvisorctl):
+        self._command = [hvisorctl, "--bus=session", "monitor"]
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def events(self):
+        """End it, and tell what it has said."""
+        self._process.terminate()
+        return self._process.stdout.read()
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.stdout.close()
+        self._process.wait()
