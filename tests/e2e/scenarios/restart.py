@@ -17,14 +17,16 @@ GROWTH_KIB = 256
 def scenario(board):
     nonce = linux2.new_disk(board)
     uboot.make_disk(board, uboot.COPY + "while true; do sleep 1; done\n")
+    process = board.check("systemctl show -P MainPID hvisord")
     for cycle in range(1, CYCLES + 1):
         if cycle % LINUX_EVERY == 1:
             linux2.start(board, nonce)
-            linux2.shutdown(board)
+            name = linux2.NAME
         else:
             uboot.start(board)
-            linux2.shutdown(board, uboot.NAME)
-        memory, files = usage(board)
+            name = uboot.NAME
+        board.check(f"hvisorctl zone shutdown {name}")
+        memory, files = usage(board, process)
         board.note(f"cycle {cycle}: {memory} KiB anonymous, {files} files")
         if cycle == WARM:
             warm_memory, warm_files = memory, files
@@ -33,9 +35,8 @@ def scenario(board):
     expect(files == warm_files, f"{files - warm_files} files more are open than after cycle {WARM}")
 
 
-def usage(board):
+def usage(board, process):
     """Anonymous memory of hvisord in KiB, and its open files."""
-    text = board.check("pid=$(systemctl show -P MainPID hvisord); grep RssAnon /proc/$pid/status; "
-                       "ls /proc/$pid/fd | wc -l")
+    text = board.check(f"grep RssAnon /proc/{process}/status; ls /proc/{process}/fd | wc -l")
     memory, files = re.search(r"RssAnon:\s+(\d+) kB\n(\d+)", text).groups()
     return int(memory), int(files)

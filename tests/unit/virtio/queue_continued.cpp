@@ -116,7 +116,7 @@ TEST_CASE("a queue that is continued again and again loses no chain and gives no
         std::vector<Chain> out;
         std::size_t added = 0;
         std::size_t returned = 0;
-        for (unsigned step = 0; step < 20000; ++step) {
+        for (unsigned step = 0; step < 5000; ++step) {
             switch (random() % 8) {
             case 0:
             case 1:
