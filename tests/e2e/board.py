@@ -38,6 +38,9 @@ DISPLAY = "display"
 # Neither a width that buffers are aligned to, nor one of the usual modes.
 DISPLAY_SIZE = (794, 447)
 
+# Files of a board that can be resumed, and its disk wherever it is.
+STATE, DISK = "state", "root.img"
+
 # Lines of the kernel and the hypervisor get in between anywhere.
 NOISE = re.compile(rb"\[ *\d+\.\d{6}\] [^\n]*\n|testvisor: [^\n]*\n")
 
@@ -76,10 +79,9 @@ class Result:
 class Board:
     """One boot of the board."""
 
-    def __init__(self, artefacts: Path, folder: Path, keeps_disk: bool = False, measures: bool = True):
+    def __init__(self, artefacts: Path, folder: Path, measures: bool = True):
         self.artefacts = artefacts
         self.folder = folder
-        self._keeps_disk = keeps_disk
         self.fault = ""
         self.boot_seconds = 0.0
         # Whether figures are of this board: beside another one they are of that, too.
@@ -103,21 +105,13 @@ class Board:
 
     # -- power ---------------------------------------------------------------
 
-    def power_on(self):
-        """Start QEMU; the image's disk is never written to, but to a copy of it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _power_on(self, *options: str):
         # Line-buffered, so that the log is whole when something hangs.
         self._transcript = open(self.folder / "commands.log", "a", buffering=1, encoding="utf-8")
-        disk = None
-        if self._keeps_disk:
-            disk = self.folder / "root.img"
-            if not disk.exists():
-                subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.artefacts / "root.img", disk],
-                               check=True)
         ours, qemus = socket.socketpair()
         with qemus:
             self._qemu = subprocess.Popen(
-                qemu_command(self.artefacts, disk, qemus.fileno()), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [*qemu_command(self.artefacts, self.folder / DISK, qemus.fileno()), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(self.folder)},
                 start_new_session=True, pass_fds=[qemus.fileno()])
         self._monitor = Monitor(ours)
@@ -125,14 +119,47 @@ class Board:
         self._reader.start()
 
     def boot(self, timeout: float = 120):
-        """Power on and wait for the root zone's shell and systemd."""
+        """Power on with the image's disk, and wait for the root zone's shell and systemd."""
+        self._insert_disk(self.artefacts)
+        self._boot(timeout)
+
+    def _boot(self, timeout: float = 120):
         started = time.monotonic()
-        self.power_on()
+        self._power_on()
         self.wait_for(rb"root@board:[^\n]*# ", timeout)
         self.type(SHELL_SETUP)
         # "degraded" is the scenario's business (boot looks at failed units).
         self.run("systemctl is-system-running --wait", timeout)
         self.boot_seconds = time.monotonic() - started
+
+    def keep(self, place: Path):
+        """Keep the board as it is now in a folder, for resume(); it goes on itself."""
+        place.mkdir(parents=True)
+        self._ask_machine("call", "stop")
+        self._ask_machine("call", "migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self._ask_machine("call", "migrate", uri=f"file:{place / STATE}")
+        while (status := self._ask_machine("call", "query-migrate")["status"]) != "completed":
+            if status in ("failed", "cancelled"):
+                raise BoardFault("the machine: its state cannot be kept")
+            time.sleep(0.1)
+        copy_disk(self.folder, place)
+        self._ask_machine("call", "cont")
+
+    def resume(self, place: Path):
+        """Go on from what keep() has kept, in place of boot()."""
+        started = time.monotonic()
+        self._insert_disk(place)
+        self._power_on("-incoming", f"file:{place / STATE}")
+        while self._ask_machine("call", "query-status")["status"] == "inmigrate":
+            time.sleep(0.1)
+        self._ask_machine("call", "cont")
+        self.run("true")
+        self.boot_seconds = time.monotonic() - started
+
+    def _insert_disk(self, place: Path):
+        # What is in the image is never written to.
+        self.folder.mkdir(parents=True, exist_ok=True)
+        copy_disk(place, self.folder)
 
     def power_cycle(self):
         """Take the power away and give it back; what the disk has stays."""
@@ -142,12 +169,12 @@ class Board:
         with self._arrived:
             self._received.clear()
             self.fault = ""  # that QEMU has ended
-        self.boot()
+        self._boot()
 
     def close(self):
         """Power off: there is nothing on the board to save."""
         self._power_off()
-        (self.folder / "root.img").unlink(missing_ok=True)
+        (self.folder / DISK).unlink(missing_ok=True)
 
     def _power_off(self):
         if self._qemu and self._qemu.poll() is None:
@@ -174,7 +201,7 @@ class Board:
 
     def _ask_machine(self, method: str, *arguments, **named):
         try:
-            getattr(self._monitor, method)(*arguments, **named)
+            return getattr(self._monitor, method)(*arguments, **named)
         except (MonitorFault, OSError) as fault:
             raise BoardFault(f"the machine: {fault}") from fault
 
@@ -285,8 +312,13 @@ class Board:
             self._transcript.write(text + "\n")
 
 
-def qemu_command(artefacts: Path, disk: Path | None = None, monitor: int | None = None) -> list[str]:
-    """The command line of the board; without a disk of its own it forgets what it writes.
+def copy_disk(folder: Path, to: Path):
+    """Copy the board's disk, of which most is empty, into another folder."""
+    subprocess.run(["cp", "--sparse=always", "--reflink=auto", folder / DISK, to / DISK], check=True)
+
+
+def qemu_command(artefacts: Path, disk: Path, monitor: int) -> list[str]:
+    """The command line of the board.
 
     `monitor` is a socket that it has inherited, to which it speaks QMP.
 
@@ -308,13 +340,11 @@ def qemu_command(artefacts: Path, disk: Path | None = None, monitor: int | None 
         *load(artefacts / "Image", 0xa0400000),
         *load(artefacts / "initramfs.cpio", 0xa8000000),
         "-device", "loader,addr=0x40400000,cpu-num=0",
-        "-drive", f"if=none,id=disk,file={disk or artefacts / 'root.img'},format=raw,"
-                  f"snapshot={'off' if disk else 'on'}",
+        "-drive", f"if=none,id=disk,file={disk},format=raw",
         "-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.31",
         "-device", f"virtio-gpu-device,id={DISPLAY},bus=virtio-mmio-bus.29,"
                    f"xres={DISPLAY_SIZE[0]},yres={DISPLAY_SIZE[1]}",
         "-vnc", "none",
-        *([] if monitor is None else
-          ["-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"]),
+        "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
         *os.environ.get("QEMU_EXTRA", "").split(),
     ]

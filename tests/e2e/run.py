@@ -104,13 +104,38 @@ class Verdicts:
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
 
+class Booted:
+    """The first board that has booted, kept for those that come later: they start where it was."""
+
+    def __init__(self, place: Path):
+        self._place = place
+        self._lock = threading.Lock()
+        self._is_there = False
+
+    def power_on(self, board: Board, needs_power_on: bool):
+        """Have the board ready, sooner than by booting it where one is kept."""
+        if self._is_there and not needs_power_on:
+            board.resume(self._place)
+            return
+        board.boot()
+        with self._lock:
+            if not self._is_there:
+                board.keep(self._place)
+                self._is_there = True
+
+    def close(self):
+        """Keep it no longer."""
+        shutil.rmtree(self._place, ignore_errors=True)
+
+
 class Boot:
     """Runs the scenarios that share a boot."""
 
-    def __init__(self, files: Path, logs: Path, verdicts: Verdicts, is_alone: bool):
+    def __init__(self, files: Path, logs: Path, verdicts: Verdicts, booted: Booted, is_alone: bool):
         self._files = files
         self._logs = logs
         self._verdicts = verdicts
+        self._booted = booted
         self._is_alone = is_alone
         self._boots = 0
         self._board = None
@@ -153,7 +178,7 @@ class Boot:
     def _verdict(self, module, name, arguments):
         try:
             if self._board is None:
-                self._power_on(getattr(module, "KEEPS_DISK", False))
+                self._power_on(getattr(module, "NEEDS_POWER_ON", False))
             self._board.note(f"\n==== {name}")
             self._board.figures.clear()
             module.scenario(self._board, *arguments)
@@ -165,11 +190,11 @@ class Boot:
             return error
         return self._board.fault or None
 
-    def _power_on(self, keeps_disk):
+    def _power_on(self, needs_power_on):
         self._boots += 1
-        self._board = Board(self._files, self._logs / f"boot-{self._boots}", keeps_disk, self._is_alone)
-        self._board.boot()
-        print(f"     board booted in {self._board.boot_seconds:.1f} s", flush=True)
+        self._board = Board(self._files, self._logs / f"boot-{self._boots}", self._is_alone)
+        self._booted.power_on(self._board, needs_power_on)
+        print(f"     board ready in {self._board.boot_seconds:.1f} s", flush=True)
 
     def _power_off(self):
         if self._board:
@@ -217,8 +242,12 @@ def main():
     logs = files.parent / "logs" / "e2e"
     shutil.rmtree(logs, ignore_errors=True)
     verdicts = Verdicts()
-    run_all([(Boot(files, logs / names[0].replace(":", "-"), verdicts, len(wanted) == 1), names)
-             for names in wanted])
+    booted = Booted(logs / "booted")
+    try:
+        run_all([(Boot(files, logs / names[0].replace(":", "-"), verdicts, booted, len(wanted) == 1), names)
+                 for names in wanted])
+    finally:
+        booted.close()
     print(verdicts)
     return 1 if verdicts.failed else 0
 

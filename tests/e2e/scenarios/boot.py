@@ -3,6 +3,9 @@
 
 from linux2 import expect
 
+# That it comes up is what is tested.
+NEEDS_POWER_ON = True
+
 
 def scenario(board):
     board.check("systemctl is-active multi-user.target")
@@ -34,6 +37,13 @@ def scenario(board):
     level = board.check("systemctl service-log-level hvisord")
     expect(level == "debug", f"the log level is {level}, and debug was asked for")
     board.check("systemctl service-log-level hvisord info")
+
+    # It comes with the module, too.
+    board.check("udevadm verify /usr/lib/udev/rules.d/60-hvisor.rules")
+    board.check("systemctl stop hvisord hvisord.socket && modprobe -r hvisor && modprobe hvisor")
+    board.check("timeout 20 sh -c 'until systemctl is-active hvisord; do sleep 0.2; done'")
+    board.check("systemctl start hvisord.socket")
+    expect(board.check("stat -c '%U %G %a' /dev/hvisor") == "root root 600", "/dev/hvisor is not root's alone")
 
     # A stopped daemon comes back when somebody asks for it, on the bus or past it.
     for way in ("", "--address /run/hvisor/control"):

@@ -8,9 +8,6 @@ import linux2
 import zone_file
 from linux2 import expect
 
-# Who power-cycles a board wants its disk to stay.
-KEEPS_DISK = True
-
 FIRST, SECOND = "first", "second"
 HALF = 0x18000000
 # A guest that reads where it has nothing: mov x0, #0; ldr w1, [x0]; b .
