@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/device_object.hpp"
 
-#include <algorithm>
-#include <chrono>
 #include <tuple>
 #include <utility>
 
@@ -15,7 +13,8 @@ DeviceObject::DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Samp
       calls_(context.update_soon),
       zone_(std::move(zone)),
       state_(std::move(state)),
-      sampler_(std::move(sampler)) {
+      sampler_(std::move(sampler)),
+      statistics_(context, getObject().getObjectPath(), [this] { return sample(); }) {
     registerAdaptor();
     if (state_.disk) {
         disk_.emplace(context, calls_, getObject().getObjectPath(), zone_, state_.id, *state_.disk);
@@ -30,6 +29,9 @@ DeviceObject::DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Samp
     if (state_.input) {
         input_.emplace(context, getObject().getObjectPath(), *state_.input,
                        [this] { return sample().input; });
+    }
+    if (state_.type == "console") {
+        console_.emplace(context, getObject().getObjectPath(), [this] { return sample().ports; });
     }
     announce([this] { emitInterfacesAddedSignal(); });
 }
@@ -123,65 +125,6 @@ std::uint32_t DeviceObject::Status() {
 
 std::string DeviceObject::LastRegister() {
     return sample().last_register;
-}
-
-std::uint64_t DeviceObject::Accesses() {
-    return sample().accesses;
-}
-
-std::vector<Dictionary> DeviceObject::Queues() {
-    std::vector<Dictionary> queues;
-    for (const auto& queue : sample().queues) {
-        const auto& metrics = queue.metrics;
-        std::vector<std::uint64_t> latency;
-        latency.reserve(metrics.latency.size());
-        for (const auto& bucket : metrics.latency) {
-            latency.push_back(bucket.get());
-        }
-        queues.push_back({{"Size", sdbus::Variant(queue.size)},
-                          {"Ready", sdbus::Variant(queue.ready)},
-                          {"AvailIndex", sdbus::Variant(queue.avail_index)},
-                          {"UsedIndex", sdbus::Variant(queue.used_index)},
-                          {"Notifications", sdbus::Variant(metrics.notifications.get())},
-                          {"Requests", sdbus::Variant(metrics.requests.get())},
-                          {"Bytes", sdbus::Variant(metrics.bytes.get())},
-                          {"Errors", sdbus::Variant(metrics.errors.get())},
-                          {"Interrupts", sdbus::Variant(metrics.interrupts.get())},
-                          {"Latency", sdbus::Variant(latency)}});
-    }
-    return queues;
-}
-
-std::vector<Dictionary> DeviceObject::Ports() {
-    std::vector<Dictionary> ports;
-    for (const auto& port : sample().ports) {
-        ports.push_back({{"Name", sdbus::Variant(port.name)},
-                         {"Console", sdbus::Variant(port.is_console)},
-                         {"Terminal", sdbus::Variant(port.terminal)},
-                         {"Columns", sdbus::Variant(port.columns)},
-                         {"Rows", sdbus::Variant(port.rows)},
-                         {"Open", sdbus::Variant(port.guest_open)},
-                         {"Clients", sdbus::Variant(static_cast<std::uint32_t>(port.clients))},
-                         {"HasInput", sdbus::Variant(port.has_typist)}});
-    }
-    return ports;
-}
-
-std::uint64_t DeviceObject::UnacknowledgedUSec() {
-    const auto age = sample().unacknowledged;
-    if (!age) {
-        return 0;
-    }
-    const auto microseconds = std::chrono::microseconds(*age).count();
-    return static_cast<std::uint64_t>(std::max<decltype(microseconds)>(microseconds, 1));
-}
-
-std::uint64_t DeviceObject::InterruptsSent() {
-    return sample().interrupts_sent;
-}
-
-std::uint64_t DeviceObject::InterruptsRepeated() {
-    return sample().interrupts_repeated;
 }
 
 } // namespace hvisor::service

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "service/bus_values.hpp"
+#include "service/console_interface.hpp"
 #include "service/disk_interface.hpp"
 #include "service/gpu_interface.hpp"
 #include "service/input_interface.hpp"
 #include "service/net_interface.hpp"
 #include "service/object_context.hpp"
 #include "service/reply.hpp"
+#include "service/statistics_interface.hpp"
 #include "zone/zone_devices.hpp"
 
 #include "device_adaptor.hpp"
@@ -18,7 +20,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace hvisor::service {
 
@@ -57,12 +58,6 @@ class DeviceObject final
     std::string BackendState() override;
     std::uint32_t Status() override;
     std::string LastRegister() override;
-    std::uint64_t Accesses() override;
-    std::vector<Dictionary> Queues() override;
-    std::vector<Dictionary> Ports() override;
-    std::uint64_t UnacknowledgedUSec() override;
-    std::uint64_t InterruptsSent() override;
-    std::uint64_t InterruptsRepeated() override;
 
     /// The state for properties that are sampled when they are read.
     [[nodiscard]] zone::DeviceState sample() const;
@@ -72,10 +67,12 @@ class DeviceObject final
     const std::string zone_;
     zone::DeviceState state_;
     Sampler sampler_;
-    std::optional<DiskInterface> disk_;   ///< of a block device
-    std::optional<NetInterface> net_;     ///< of a network device
-    std::optional<GpuInterface> gpu_;     ///< of a GPU device
-    std::optional<InputInterface> input_; ///< of a keyboard or pointer
+    StatisticsInterface statistics_;
+    std::optional<ConsoleInterface> console_; ///< of a console
+    std::optional<DiskInterface> disk_;       ///< of a block device
+    std::optional<NetInterface> net_;         ///< of a network device
+    std::optional<GpuInterface> gpu_;         ///< of a GPU device
+    std::optional<InputInterface> input_;     ///< of a keyboard or pointer
 };
 
 } // namespace hvisor::service

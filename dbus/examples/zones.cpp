@@ -11,12 +11,13 @@
 //
 // To build it, with libsdbus-c++-dev and libsdbus-c++-bin:
 //
-//   for name in Manager Zone Device Job; do
+//   for name in Manager Zone Device Device.Statistics Job; do
 //       sdbus-c++-xml2cpp /usr/share/dbus-1/interfaces/org.syswonder.hvisor1.$name.xml \
-//           --proxy=$(echo $name | tr A-Z a-z)_proxy.hpp
+//           --proxy=$(echo $name | tr A-Z. a-z_)_proxy.hpp
 //   done
 //   g++ -std=c++23 -I. zones.cpp -o zones $(pkg-config --cflags --libs sdbus-c++)
 #include "device_proxy.hpp"
+#include "device_statistics_proxy.hpp"
 #include "job_proxy.hpp"
 #include "manager_proxy.hpp"
 #include "zone_proxy.hpp"
@@ -65,7 +66,9 @@ class Object : public sdbus::ProxyInterfaces<Interfaces...> {
 
 using Manager = Object<org::syswonder::hvisor1::Manager_proxy>;
 using Zone = Object<org::syswonder::hvisor1::Zone_proxy>;
-using Device = Object<org::syswonder::hvisor1::Device_proxy>;
+/// A device has an interface for each kind of thing that it can do.
+using Device =
+    Object<org::syswonder::hvisor1::Device_proxy, org::syswonder::hvisor1::Device::Statistics_proxy>;
 
 /// A job, which says how far it is.
 class Job final : public sdbus::ProxyInterfaces<org::syswonder::hvisor1::Job_proxy, sdbus::Properties_proxy> {

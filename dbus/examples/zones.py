@@ -99,7 +99,7 @@ def counters(hvisor, name):
     zone = hvisor.zone_called(name)
     for path, device in hvisor.objects("Device").items():
         if path.startswith(f"{zone}/"):
-            for queue in map(plain, device["Queues"]):
+            for queue in map(plain, hvisor.get(path, "Device.Statistics")["Queues"]):
                 print(f"{device['Id']}: Bytes {queue['Bytes']} Errors {queue['Errors']} Requests {queue['Requests']}")
 
 

@@ -70,7 +70,7 @@ counters() {
     zone=$(zone_called "$1")
     for device in $(devices "$zone"); do
         # Of each queue a dictionary, in one line with those of the others.
-        get "$device" Device Queues | grep -oE '"(Bytes|Errors|Requests)" t [0-9]+' |
+        get "$device" Device.Statistics Queues | grep -oE '"(Bytes|Errors|Requests)" t [0-9]+' |
             sed -e 's/"//g' -e 's/ t / /' | paste -d ' ' - - - | sed "s/^/$(value "$device" Device Id): /"
     done
 }

@@ -119,7 +119,7 @@ void measure(const Options& options, Figures& figures) {
                                                      "State", options.seconds));
         figures.counter.add(reads_a_second<std::uint64_t>(
             bus.address(), daemon_name, root + "/zone/zone1/device/block_2da003c00",
-            "org.syswonder.hvisor1.Device", "Accesses", options.seconds));
+            "org.syswonder.hvisor1.Device.Statistics", "Accesses", options.seconds));
         figures.list.add(median_milliseconds(100, [&] {
             std::vector<std::map<std::string, sdbus::Variant>> rows;
             manager->callMethod("ListZones")

@@ -4,7 +4,9 @@
 #include "zone_files.hpp"
 
 #include "device_block_proxy.hpp"
+#include "device_console_proxy.hpp"
 #include "device_proxy.hpp"
+#include "device_statistics_proxy.hpp"
 #include "job_proxy.hpp"
 #include "manager_proxy.hpp"
 #include "zone_proxy.hpp"
@@ -28,10 +30,10 @@ inline const sdbus::ObjectPath guest_path{"/org/syswonder/hvisor1/zone/guest1"};
 inline const sdbus::ObjectPath console_path{guest_path + "/device/console_2da003800"};
 inline const sdbus::ObjectPath disk_path{guest_path + "/device/block_2da003c00"};
 
-/// A generated proxy as an object. `Interface` is one of org::syswonder::hvisor1.
-template <class Interface>
-class Proxy final : public sdbus::ProxyInterfaces<Interface> {
-    using Base = sdbus::ProxyInterfaces<Interface>;
+/// Generated proxies as an object. The interfaces are of org::syswonder::hvisor1.
+template <class... Interfaces>
+class Proxy final : public sdbus::ProxyInterfaces<Interfaces...> {
+    using Base = sdbus::ProxyInterfaces<Interfaces...>;
 
   public:
     explicit Proxy(sdbus::IConnection& connection,
@@ -49,7 +51,9 @@ class Proxy final : public sdbus::ProxyInterfaces<Interface> {
 using Manager = Proxy<org::syswonder::hvisor1::Manager_proxy>;
 using Zone = Proxy<org::syswonder::hvisor1::Zone_proxy>;
 using Job = Proxy<org::syswonder::hvisor1::Job_proxy>;
-using Device = Proxy<org::syswonder::hvisor1::Device_proxy>;
+using Device =
+    Proxy<org::syswonder::hvisor1::Device_proxy, org::syswonder::hvisor1::Device::Statistics_proxy>;
+using Console = Proxy<org::syswonder::hvisor1::Device_proxy, org::syswonder::hvisor1::Device::Console_proxy>;
 using Disk = Proxy<org::syswonder::hvisor1::Device::Block_proxy>;
 
 /// The daemon's signals, one line each: "added PATH", "removed PATH",

@@ -79,7 +79,7 @@ def check(example, daemon, folder, client):
     else:
         # Who has the input is told when another takes it.
         def clients():
-            properties = method(CONSOLE, "org.freedesktop.DBus.Properties", "Get", "ss", (f"{NAME}.Device", "Ports"))
+            properties = method(CONSOLE, "org.freedesktop.DBus.Properties", "Get", "ss", (f"{NAME}.Device.Console", "Ports"))
             return client.call(properties)[0][1][0]["Clients"][1]
         support.wait_until(lambda: clients() == 1, f"{example} console does not attach")
         client.call(method(ZONE, f"{NAME}.Zone", "OpenConsole", "sa{sv}", ("", {"force": ("b", True)})))

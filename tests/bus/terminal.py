@@ -65,7 +65,7 @@ def columns(zone):
     """How wide the zone's console is, as the daemon says."""
     ports = subprocess.run(
         ["busctl", "--user", "get-property", "org.syswonder.hvisor1",
-         f"/org/syswonder/hvisor1/zone/{zone}/device/console_2da003800", "org.syswonder.hvisor1.Device", "Ports"],
+         f"/org/syswonder/hvisor1/zone/{zone}/device/console_2da003800", "org.syswonder.hvisor1.Device.Console", "Ports"],
         check=True, capture_output=True, text=True).stdout.split()
     return int(ports[ports.index('"Columns"') + 2])
 

@@ -57,7 +57,7 @@ TEST_CASE("one client at a time has the input", "[console]") {
     Manager manager(*connection);
     start_guest(manager, daemon.files());
     Zone zone(*connection, guest_path);
-    Device console(*connection, console_path);
+    Console console(*connection, console_path);
 
     const auto first = zone.OpenConsole("", {});
     CHECK(error_of([&] { zone.OpenConsole("", {}); }) == "ResourceBusy");
@@ -81,7 +81,7 @@ TEST_CASE("a console has ports, each with a terminal and a size", "[console]") {
         ZoneFiles::virtio_json({{R"("irq": 76,)", R"("irq": 76, "ports": [ { "name": "agent" } ],)"}}),
         all_files(daemon.files()), {});
     Zone zone(*connection, guest_path);
-    Device console(*connection, console_path);
+    Console console(*connection, console_path);
 
     const auto ports = console.Ports();
     REQUIRE(ports.size() == 2);
@@ -92,7 +92,8 @@ TEST_CASE("a console has ports, each with a terminal and a size", "[console]") {
     CHECK_FALSE(ports[1].at("Console").get<bool>());
     CHECK(ports[1].at("Terminal").get<std::string>().starts_with("/dev/pts/"));
     CHECK(ports[1].at("Columns").get<std::uint16_t>() == 80);
-    CHECK(Device(*connection, disk_path).Ports().empty());
+    CHECK(error_of([&] { Console(*connection, disk_path).Ports(); }) ==
+          "org.freedesktop.DBus.Error.UnknownProperty");
 
     const Dictionary agent = {{"port", sdbus::Variant("agent")}};
     CHECK_FALSE(has_ended(std::get<sdbus::UnixFd>(zone.OpenConsole("", agent))));
