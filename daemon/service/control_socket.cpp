@@ -26,19 +26,16 @@ constexpr unsigned accepts_in_window = 1000;
 
 } // namespace
 
-ControlSocket::ControlSocket(MainLoop& loop, ListeningSocket socket, MakeObjects make_objects,
-                             BehindCalls behind_calls)
+ControlSocket::ControlSocket(MainLoop& loop, ListeningSocket socket, MakeObjects make_objects)
     : loop_(loop),
       socket_(std::move(socket)),
       make_objects_(std::move(make_objects)),
-      behind_calls_(std::move(behind_calls)),
       group_(control_group()) {}
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::create(MainLoop& loop, ListeningSocket socket,
-                                                             MakeObjects make_objects,
-                                                             BehindCalls behind_calls) {
+                                                             MakeObjects make_objects) {
     std::unique_ptr<ControlSocket> created(
-        new ControlSocket(loop, std::move(socket), std::move(make_objects), std::move(behind_calls)));
+        new ControlSocket(loop, std::move(socket), std::move(make_objects)));
     const auto on_connection = [](sd_event_source*, int, std::uint32_t, void* self) {
         static_cast<ControlSocket*>(self)->accept();
         return 0;
@@ -109,20 +106,25 @@ ControlSocket::Rank ControlSocket::rank_of(int fd) {
     return Rank::stranger;
 }
 
-// Answers to its calls hold on to its connection; behind them all it can go.
 void ControlSocket::retire(const Peer* peer) {
     const auto found = std::ranges::find(peers_, peer, [](const auto& each) { return each.get(); });
     if (found == peers_.end()) {
         return;
     }
-    behind_calls_([gone = std::move(*found)]() mutable { gone.reset(); });
+    left_.push_back(std::move(*found));
     peers_.erase(found);
+    let_go();
+}
+
+void ControlSocket::let_go() {
+    std::erase_if(left_, [](const auto& peer) { return !peer->must_stay(); });
 }
 
 void ControlSocket::update(const std::vector<zone::ZoneState>& zones) {
     for (const auto& peer : peers_) {
         peer->update(zones);
     }
+    let_go();
 }
 
 } // namespace hvisor::service

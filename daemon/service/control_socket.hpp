@@ -24,18 +24,15 @@ class ControlSocket {
     /// Makes the objects of a program's connection; `is_root`: it is root's or of the daemon's own user.
     using MakeObjects = std::function<std::unique_ptr<Objects>(sdbus::IConnection&, bool is_root)>;
 
-    /// Runs what it gets on the main loop once all calls that are being handled have been answered.
-    using BehindCalls = std::function<void(MainLoop::Task)>;
-
-    [[nodiscard]] static Result<std::unique_ptr<ControlSocket>>
-    create(MainLoop& loop, ListeningSocket socket, MakeObjects make_objects, BehindCalls behind_calls);
+    [[nodiscard]] static Result<std::unique_ptr<ControlSocket>> create(MainLoop& loop, ListeningSocket socket,
+                                                                       MakeObjects make_objects);
     ControlSocket(const ControlSocket&) = delete;
     ControlSocket& operator=(const ControlSocket&) = delete;
     ControlSocket(ControlSocket&&) = delete;
     ControlSocket& operator=(ControlSocket&&) = delete;
     ~ControlSocket() = default;
 
-    /// Make every program's objects show these zones.
+    /// Make every program's objects show these zones, and let those go that need not stay.
     void update(const std::vector<zone::ZoneState>& zones);
 
   private:
@@ -45,18 +42,19 @@ class ControlSocket {
 
     enum class Rank { stranger, member, root };
 
-    ControlSocket(MainLoop& loop, ListeningSocket socket, MakeObjects make_objects, BehindCalls behind_calls);
+    ControlSocket(MainLoop& loop, ListeningSocket socket, MakeObjects make_objects);
     void accept();
     [[nodiscard]] Rank rank_of(int fd);
     void retire(const Peer* peer);
+    void let_go();
 
     MainLoop& loop_;
     ListeningSocket socket_;
     MakeObjects make_objects_;
-    BehindCalls behind_calls_;
     std::optional<gid_t> group_;
     RateLimit complaints_;
     std::vector<std::unique_ptr<Peer>> peers_;
+    std::vector<std::unique_ptr<Peer>> left_; ///< those that have to stay for now
     std::unique_ptr<sd_event_source, Unref> source_;
 };
 

@@ -10,7 +10,7 @@ DeviceObject::DeviceObject(sdbus::ObjectPath path, zone::DeviceState state, Samp
                            const ObjectContext& context, std::string zone)
     : AdaptorInterfaces(context.connection, std::move(path)),
       context_(context),
-      calls_(context.update_soon),
+      calls_(*context.calls),
       zone_(std::move(zone)),
       state_(std::move(state)),
       sampler_(std::move(sampler)),

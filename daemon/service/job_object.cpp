@@ -12,7 +12,7 @@ namespace hvisor::service {
 JobObject::JobObject(const ObjectContext& context, JobInfo info)
     : AdaptorInterfaces(context.connection, job_path(info.id)),
       context_(context),
-      calls_(context.update_soon),
+      calls_(*context.calls),
       info_(std::move(info)) {
     registerAdaptor();
     announce([this] { emitInterfacesAddedSignal(); });

@@ -42,7 +42,7 @@ void ManagerObject::update() {
 
 void ManagerObject::StartZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) {
     check_options(options, {"wait"});
-    authorise(context_.authority, Action::start_zone, name, Reply(std::move(result)),
+    authorise(context_.authority, Action::start_zone, name, Reply(std::move(result), context_.calls->open()),
               [&actions = context_.actions, name, waits = waits(options)](auto& reply) {
                   actions.start_configured(name, waits, std::move(reply));
               });
@@ -53,7 +53,7 @@ void ManagerObject::StartZoneFromConfig(sdbus::Result<Dictionary>&& result, std:
                                         BusFiles files, Dictionary options) {
     check_options(options, {"wait"});
     authorise(
-        context_.authority, Action::manage_zones, "", Reply(std::move(result)),
+        context_.authority, Action::manage_zones, "", Reply(std::move(result), context_.calls->open()),
         [&actions = context_.actions, zone = zone::ConfigText{std::move(config_name), std::move(config)},
          devices = zone::ConfigText{std::move(virtio_name), std::move(virtio)}, files = std::move(files),
          waits = waits(options)](auto& reply) mutable {
@@ -66,7 +66,8 @@ void ManagerObject::DefineZone(sdbus::Result<std::string>&& result, std::string 
     check_options(options, {"runtime", "replace"});
     const zone::StoreOptions how{.runtime = option<bool>(options, "runtime", "b").value_or(false),
                                  .replace = option<bool>(options, "replace", "b").value_or(false)};
-    authorise(context_.authority, Action::define_zones, name, Reply(std::move(result)),
+    authorise(context_.authority, Action::define_zones, name,
+              Reply(std::move(result), context_.calls->open()),
               [&actions = context_.actions, name, config = std::move(config), how](auto& reply) mutable {
                   actions.define(name, std::move(config), how, std::move(reply));
               });
@@ -83,19 +84,20 @@ void ManagerObject::CheckZones(sdbus::Result<Dictionary>&& result,
         texts.push_back({std::move(std::get<0>(file)), std::move(std::get<1>(file))});
     }
     context_.actions.check(std::move(texts), option<std::string>(options, "folder", "s").value_or(""),
-                           Reply(std::move(result)));
+                           Reply(std::move(result), context_.calls->open()));
 }
 
 void ManagerObject::UndefineZone(sdbus::Result<>&& result, std::string name, Dictionary options) {
     check_options(options, {});
-    authorise(context_.authority, Action::define_zones, name, Reply(std::move(result)),
+    authorise(context_.authority, Action::define_zones, name,
+              Reply(std::move(result), context_.calls->open()),
               [&actions = context_.actions, name](auto& reply) { actions.undefine(name, std::move(reply)); });
 }
 
 void ManagerObject::ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& result, std::string name,
                                     std::string config, BusFiles files, Dictionary options) {
     check_options(options, {});
-    authorise(context_.authority, Action::manage_zones, "", Reply(std::move(result)),
+    authorise(context_.authority, Action::manage_zones, "", Reply(std::move(result), context_.calls->open()),
               [&actions = context_.actions, text = zone::ConfigText{std::move(name), std::move(config)},
                files = std::move(files)](auto& reply) mutable {
                   actions.configure_virtio(std::move(text), std::move(files), std::move(reply));
@@ -105,7 +107,7 @@ void ManagerObject::ConfigureVirtio(sdbus::Result<std::vector<std::uint32_t>>&& 
 void ManagerObject::ShutdownZone(sdbus::Result<Dictionary>&& result, std::string name, Dictionary options) {
     check_options(options, {"timeout-usec", "wait"});
     authorise(
-        context_.authority, Action::stop_zone, name, Reply(std::move(result)),
+        context_.authority, Action::stop_zone, name, Reply(std::move(result), context_.calls->open()),
         [&actions = context_.actions, name, patience = power_off_patience(options),
          waits = waits(options)](auto& reply) { actions.shutdown(name, patience, waits, std::move(reply)); });
 }
@@ -131,7 +133,7 @@ std::vector<Dictionary> ManagerObject::ListZones() {
 // Reading is open to everybody.
 void ManagerObject::ListConnectors(sdbus::Result<std::vector<Dictionary>>&& result, Dictionary options) {
     check_options(options, {});
-    context_.device_actions.list_connectors(Reply(std::move(result)));
+    context_.device_actions.list_connectors(Reply(std::move(result), context_.calls->open()));
 }
 
 std::string ManagerObject::Version() {

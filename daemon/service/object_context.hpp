@@ -7,15 +7,16 @@
 #include "service/device_actions.hpp"
 #include "service/jobs.hpp"
 #include "service/key_strokes.hpp"
+#include "service/reply.hpp"
 #include "zone/zone_manager.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
 
-#include <functional>
+#include <memory>
 
 namespace hvisor::service {
 
-/// What the objects of a connection work with. All of it outlives them.
+/// What the objects of a connection work with. All that is referred to outlives them.
 struct ObjectContext {
     sdbus::IConnection& connection;
     Authority& authority; ///< of who calls on this connection
@@ -25,7 +26,7 @@ struct ObjectContext {
     Jobs& jobs;
     KeyStrokes& key_strokes;
     const hypervisor::LateHypervisor& hypervisor;
-    const std::function<void()>& update_soon; ///< brings them up to date, but not at once
+    std::shared_ptr<OpenCalls> calls; ///< of the connection
 };
 
 } // namespace hvisor::service

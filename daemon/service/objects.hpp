@@ -34,6 +34,9 @@ class Objects {
         manager_.update();
     }
 
+    /// Whether they and their connection have to stay for now; see OpenCalls.
+    [[nodiscard]] bool must_stay() const { return context_.calls->must_stay(); }
+
   private:
     const ObjectContext context_;
     ZoneTree tree_;

@@ -39,6 +39,9 @@ class Peer {
     /// left, as it is when it goes on asking.
     void update(const std::vector<zone::ZoneState>& zones);
 
+    /// Whether it has to stay although it has left: some of its calls have no answer yet.
+    [[nodiscard]] bool must_stay() const { return objects_ && objects_->must_stay(); }
+
   private:
     struct Unref {
         void operator()(sd_bus* bus) const { sd_bus_unref(bus); }

@@ -8,25 +8,7 @@
 namespace hvisor::service {
 
 void PowerOffs::await(std::string zone, Clock::time_point deadline, Then then) {
-    entries_.push_back(
-        {.number = ++last_number_, .zone = std::move(zone), .deadline = deadline, .then = std::move(then)});
-}
-
-void PowerOffs::behind(Task task) {
-    behind_.push_back({.number = last_number_, .task = std::move(task)});
-    run_behind();
-}
-
-void PowerOffs::run_behind() {
-    const std::uint64_t first = entries_.empty() ? last_number_ + 1 : entries_.front().number;
-    const auto waiting = std::ranges::stable_partition(
-        behind_, [first](const Behind& behind) { return behind.number >= first; });
-    std::vector<Behind> ready(std::make_move_iterator(waiting.begin()),
-                              std::make_move_iterator(waiting.end()));
-    behind_.erase(waiting.begin(), waiting.end());
-    for (Behind& behind : ready) {
-        behind.task();
-    }
+    entries_.push_back({.zone = std::move(zone), .deadline = deadline, .then = std::move(then)});
 }
 
 void PowerOffs::update(const std::vector<zone::ZoneState>& zones, Clock::time_point now) {
@@ -44,14 +26,12 @@ void PowerOffs::update(const std::vector<zone::ZoneState>& zones, Clock::time_po
         const auto state = state_of(entry);
         entry.then(state == zone::State::stopped || state == zone::State::defined);
     }
-    run_behind();
 }
 
 void PowerOffs::give_up() {
     for (Entry& entry : std::exchange(entries_, {})) {
         entry.then(false);
     }
-    run_behind();
 }
 
 } // namespace hvisor::service

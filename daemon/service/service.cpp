@@ -137,7 +137,7 @@ std::unique_ptr<Objects> Service::make_objects(sdbus::IConnection& connection, A
                                                    .jobs = jobs_,
                                                    .key_strokes = key_strokes_,
                                                    .hypervisor = hypervisor_,
-                                                   .update_soon = look_again_});
+                                                   .calls = std::make_shared<OpenCalls>(look_again_)});
 }
 
 Result<void> Service::publish() {
@@ -163,11 +163,9 @@ Result<void> Service::serve_socket() {
         return {};
     }
     auto socket = ControlSocket::create(
-        loop_, *std::exchange(listening_, std::nullopt),
-        [this](auto& connection, bool is_root) {
+        loop_, *std::exchange(listening_, std::nullopt), [this](auto& connection, bool is_root) {
             return make_objects(connection, is_root ? root_peers_ : other_peers_);
-        },
-        [this](MainLoop::Task task) { behind_calls(std::move(task)); });
+        });
     if (!socket) {
         return std::unexpected(std::move(socket.error()));
     }
@@ -246,23 +244,6 @@ void Service::refresh_definitions() {
             return {};
         },
         [this](const Result<void>&) { loop_.await_readable(); });
-}
-
-// Each thread answers the calls that it gets one after the other; but a shutdown may wait
-// for the zone's own in between.
-void Service::behind_calls(MainLoop::Task task) {
-    const auto nothing = []() -> Result<void> { return {}; };
-    const auto behind_control = [this, nothing](MainLoop::Task then) {
-        control_.submit<void>(nothing, [then = std::move(then)](const Result<void>&) mutable { then(); });
-    };
-    behind_control([this, nothing, behind_control, task = std::move(task)]() mutable {
-        power_offs_.behind([this, nothing, behind_control, task = std::move(task)]() mutable {
-            behind_control([this, nothing, task = std::move(task)]() mutable {
-                files_.submit<void>(nothing,
-                                    [task = std::move(task)](const Result<void>&) mutable { task(); });
-            });
-        });
-    });
 }
 
 // Type=notify-reload: the time tells systemd that this is the answer to its signal.

@@ -83,7 +83,6 @@ class Service {
     void look_for_hypervisor();
     void refresh();
     void refresh_definitions();
-    void behind_calls(MainLoop::Task task);
     void finish();
     static void warn_of_served_zones(const std::vector<zone::ZoneState>& zones);
 
@@ -106,9 +105,9 @@ class Service {
     PowerOffs power_offs_;
     Actions actions_;
     DeviceActions device_actions_;
-    KeyStrokes key_strokes_;
     std::unique_ptr<Objects> bus_objects_;
     std::unique_ptr<ControlSocket> socket_;
+    KeyStrokes key_strokes_; ///< ends before the connections that its calls have come by
     Stalls stalls_;
     std::unique_ptr<Watchdog> watchdog_;
     std::string status_;

@@ -31,7 +31,7 @@ ZoneObject::ZoneObject(const ObjectContext& context, const DeviceSampler& sample
                        zone::ZoneState state)
     : AdaptorInterfaces(context.connection, std::move(path)),
       context_(context),
-      calls_(context.update_soon),
+      calls_(*context.calls),
       sample_(sample),
       state_(std::move(state)) {
     registerAdaptor();

@@ -103,6 +103,12 @@ def keyboard(board):
     board.check(f"hvisorctl zone send-key {NAME} leftctrl KEY_A --hold 20")
     wait_heard(board, "hvisor_keyboard", [(KEY, LEFTCTRL, 1), REPORT, (KEY, A, 1), REPORT,
                                           (KEY, A, 0), REPORT, (KEY, LEFTCTRL, 0), REPORT])
+    # Who leaves hvisord's socket while its keys are down gets them released all the same.
+    process = board.check("systemctl show -P MainPID hvisord")
+    board.check(f"timeout -s KILL 4 hvisorctl --address /run/hvisor/control zone send-key {NAME} KEY_A --hold 8000; "
+                "[ $? = 137 ]")
+    wait_heard(board, "hvisor_keyboard", [(KEY, A, 0), REPORT])  # behind those that its kernel repeats
+    expect(board.check("systemctl show -P MainPID hvisord") == process, "hvisord has ended with a client")
     lit = "".join(f"\\x{byte:02x}" for byte in EVENT.pack(0, 0, LED, CAPSLOCK, 1) + EVENT.pack(0, 0, *REPORT))
     for device in ("hvisor_keyboard", "made_for_a_test"):
         run(board, f"printf '{lit}' >/tmp/{device}")

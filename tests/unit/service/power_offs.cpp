@@ -66,20 +66,4 @@ TEST_CASE("a zone that fails instead is not waited for") {
     CHECK(bench.has_gone == false);
 }
 
-TEST_CASE("what has to come behind a shutdown waits for it, and for no later one") {
-    Bench bench;
-    std::vector<std::string> order;
-    bench.power_offs.behind([&] { order.emplace_back("behind"); });
-    CHECK(order.empty());
-    bench.power_offs.await("camera", bench.now + 90s, [&](bool) { order.emplace_back("camera"); });
-    bench.update({zone_in(zone::State::stopped), zone_in(zone::State::stopping, "camera")});
-    CHECK(order == std::vector<std::string>{"behind"});
-    bench.power_offs.behind([&] { order.emplace_back("last"); });
-    bench.power_offs.give_up();
-    CHECK(order == std::vector<std::string>{"behind", "camera", "last"});
-    // With none to wait for it is done at once.
-    bench.power_offs.behind([&] { order.emplace_back("at once"); });
-    CHECK(order.back() == "at once");
-}
-
 } // namespace power_offs_test

@@ -50,4 +50,23 @@ TEST_CASE("calls may outlive their object") {
     CHECK(told == 1);
 }
 
+TEST_CASE("a connection stays for the calls of its objects, also of those that have gone") {
+    int told = 0;
+    const std::function<void()> may_go = [&] { ++told; };
+    OpenCalls connection(may_go);
+    OpenCalls::Token call;
+    {
+        OpenCalls object(connection);
+        call = object.open();
+    }
+    CHECK(connection.must_stay());
+    auto own = connection.open();
+    call.reset();
+    CHECK(connection.must_stay());
+    CHECK(told == 0);
+    own.reset();
+    CHECK_FALSE(connection.must_stay());
+    CHECK(told == 1);
+}
+
 } // namespace reply_test
