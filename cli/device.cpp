@@ -41,7 +41,7 @@ Outcome<void> list(Client& client, const std::string& name, const Output& output
                  {.title = "TYPE"},
                  {.title = "ADDRESS", .align_right = true},
                  {.title = "IRQ", .align_right = true},
-                 {.title = "DRIVER"},
+                 {.title = "DRIVER", .is_state = true},
                  {.title = "BACKEND"}});
     for (const auto& zone : *zones) {
         const auto zone_name = value_of<std::string>(zone.zone.properties, "Name");

@@ -99,6 +99,28 @@ std::string short_number(double number) {
                                   : std::format("{:.1f}{}", number, letters.front());
 }
 
+namespace {
+
+/// The colour of a state, as systemctl has them: green for good news, red for bad ones,
+/// yellow for what is on its way; "" for what is none of it.
+std::string_view color_of(std::string_view state) {
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> colors = {{
+        {"running", "\033[32m"},
+        {"works", "\033[32m"},
+        {"done", "\033[32m"},
+        {"failed", "\033[31m"},
+        {"needs reset", "\033[31m"},
+        {"cancelled", "\033[31m"},
+        {"starting", "\033[33m"},
+        {"stopping", "\033[33m"},
+        {"waiting", "\033[33m"},
+    }};
+    const auto* const found = std::ranges::find(colors, state, [](const auto& color) { return color.first; });
+    return found == colors.end() ? std::string_view() : found->second;
+}
+
+} // namespace
+
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
 void Table::add(std::vector<std::string> cells) {
@@ -121,8 +143,10 @@ std::string Table::text(const Style& style) const {
     std::string result;
     const auto add_line = [&](const std::vector<std::string>& cells) {
         std::string line;
+        std::vector<std::size_t> begins;
         for (std::size_t i = 0; i < cells.size(); ++i) {
             line += i == 0 ? "" : "  ";
+            begins.push_back(line.size());
             line += columns_[i].align_right ? std::format("{:>{}}", cells[i], widths[i])
                                             : std::format("{:<{}}", cells[i], widths[i]);
         }
@@ -130,6 +154,13 @@ std::string Table::text(const Style& style) const {
         constexpr std::string_view cut = "...";
         if (style.width > cut.size() && line.size() > style.width) {
             line.replace(style.width - cut.size(), std::string::npos, cut);
+        }
+        // Colours take no place on the terminal; from behind, so that the places before stay.
+        for (std::size_t i = style.colors ? cells.size() : 0; i-- > 0;) {
+            const auto color = columns_[i].is_state ? color_of(cells[i]) : "";
+            if (!color.empty() && line.compare(begins[i], cells[i].size(), cells[i]) == 0) {
+                line.insert(begins[i] + cells[i].size(), "\033[0m").insert(begins[i], color);
+            }
         }
         result += line + '\n';
     };

@@ -34,6 +34,7 @@ class Table {
     struct Column {
         std::string title;
         bool align_right = false;
+        bool is_state = false; ///< of a zone, job or driver: the words have colours
     };
 
     explicit Table(std::vector<Column> columns);
@@ -44,6 +45,7 @@ class Table {
     struct Style {
         bool titles = true;
         std::size_t width = 0; ///< what is longer is cut, which "..." shows; 0 for no limit
+        bool colors = false;   ///< by ECMA-48's sequences
     };
     [[nodiscard]] std::string text(const Style& style) const;
 

@@ -65,7 +65,7 @@ Outcome<void> list(Client& client, const Output& output) {
     Table table({{.title = "JOB", .align_right = true},
                  {.title = "OPERATION"},
                  {.title = "ZONE"},
-                 {.title = "STATE"},
+                 {.title = "STATE", .is_state = true},
                  {.title = "DONE", .align_right = true},
                  {.title = "ERROR"}});
     for (const auto& job : *jobs) {

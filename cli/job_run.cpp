@@ -47,7 +47,9 @@ Outcome<Dictionary> with_zone(Client& client, Dictionary results, const Dictiona
 
 std::shared_ptr<bool> add_no_wait(CLI::App& verb) {
     auto no_wait = std::make_shared<bool>(false);
-    verb.add_flag("--no-wait", *no_wait, "Do not wait for its end, print the number of the job");
+    auto* const waits = verb.add_flag("--wait", "Wait for its end, as it does if nothing is said");
+    verb.add_flag("--no-wait", *no_wait, "Do not wait for its end, print the number of the job")
+        ->excludes(waits);
     return no_wait;
 }
 

@@ -15,7 +15,7 @@
 
 namespace hvisor::cli {
 
-/// The flag --no-wait of verbs that begin a job.
+/// The flags --wait and --no-wait of verbs that begin a job; whether the second one was given.
 [[nodiscard]] std::shared_ptr<bool> add_no_wait(CLI::App& verb);
 
 /// Options of the method that begins a job, as words for Client::tell().

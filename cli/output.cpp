@@ -3,26 +3,36 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <print>
 #include <string>
+#include <string_view>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace hvisor::cli {
 namespace {
 
-/// Characters in a line of the terminal on standard output; 0 when that is none.
-std::size_t terminal_width() {
-    winsize size{};
-    return isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+/// What a variable of the environment says; "" when it is not set.
+std::string_view said(const char* variable) {
+    const char* const value = std::getenv(variable); // NOLINT(concurrency-mt-unsafe): nothing sets any
+    return value == nullptr ? "" : value;
 }
 
 } // namespace
 
+Table::Style style_of_output(bool titles) {
+    winsize size{};
+    if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) {
+        return {.titles = titles};
+    }
+    return {
+        .titles = titles, .width = size.ws_col, .colors = said("NO_COLOR").empty() && said("TERM") != "dumb"};
+}
+
 void Output::print(const Table& table) const {
-    std::print("{}", table.text({.titles = legend, .width = terminal_width()}));
+    std::print("{}", table.text(style_of_output(legend)));
 }
 
 void print_lines(std::string_view begin, const std::vector<std::string>& lines) {

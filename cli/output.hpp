@@ -18,9 +18,12 @@ struct Output {
     bool legend = true;       ///< titles above tables
     bool quiet = false;       ///< nothing but results and errors
 
-    /// On a terminal no line is longer than its width.
     void print(const Table& table) const;
 };
+
+/// How a table looks on standard output: on a terminal no wider than it is, and with
+/// colours unless NO_COLOR says something (no-color.org) or it knows of none.
+[[nodiscard]] Table::Style style_of_output(bool titles);
 
 /// Lines of what is no result, each behind `begin`, to standard error.
 void print_lines(std::string_view begin, const std::vector<std::string>& lines);

@@ -2,6 +2,7 @@
 #include "command.hpp"
 #include "format.hpp"
 #include "objects.hpp"
+#include "output.hpp"
 #include "queue_numbers.hpp"
 
 #include <CLI/CLI.hpp>
@@ -13,7 +14,6 @@
 #include <memory>
 #include <print>
 #include <string>
-#include <sys/ioctl.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -51,9 +51,9 @@ Sample sample_of(const std::vector<ZoneObjects>& zones) {
 
 Table table_of(const std::vector<ZoneObjects>& zones, const Sample& before, const Sample& now) {
     Table table({{.title = "ZONE"},
-                 {.title = "STATE"},
+                 {.title = "STATE", .is_state = true},
                  {.title = "DEVICE"},
-                 {.title = "DRIVER"},
+                 {.title = "DRIVER", .is_state = true},
                  {.title = "REQUESTS/S", .align_right = true},
                  {.title = "BYTES/S", .align_right = true},
                  {.title = "INTERRUPTS/S", .align_right = true},
@@ -84,12 +84,11 @@ Table table_of(const std::vector<ZoneObjects>& zones, const Sample& before, cons
 
 /// On a terminal each table takes the place of the one before.
 void show(const Table& table) {
-    winsize size{};
-    const bool is_terminal = isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    const bool is_terminal = isatty(STDOUT_FILENO) == 1;
     if (is_terminal) {
         std::print("\033[H\033[2J");
     }
-    std::print("{}", table.text({.titles = true, .width = is_terminal ? size.ws_col : std::size_t{0}}));
+    std::print("{}", table.text(style_of_output(true)));
     if (!is_terminal) {
         std::println();
     }

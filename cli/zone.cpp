@@ -26,8 +26,10 @@ Outcome<void> list_zones(Client& client, const Output& output) {
     if (!rows) {
         return std::unexpected(rows.error());
     }
-    Table table(
-        {{.title = "ID", .align_right = true}, {.title = "NAME"}, {.title = "STATE"}, {.title = "CPUS"}});
+    Table table({{.title = "ID", .align_right = true},
+                 {.title = "NAME"},
+                 {.title = "STATE", .is_state = true},
+                 {.title = "CPUS"}});
     for (const auto& row : *rows) {
         // Nobody knows the number of one whose file cannot be read.
         const bool has_number = row.id != 0 || row.state != "defined";

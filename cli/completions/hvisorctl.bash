@@ -8,10 +8,10 @@
 _hvisorctl_commands='
 zone list        |                       |
 zone show        | zone                  |
-zone start       | startable             | --virtio=json --no-wait
-zone shutdown    | running               | --id=number --timeout=number --no-wait
-zone kill        | running               | --no-wait
-zone restart     | running               | --timeout=number --no-wait
+zone start       | startable             | --virtio=json --wait --no-wait
+zone shutdown    | running               | --id=number --timeout=number --wait --no-wait
+zone kill        | running               | --wait --no-wait
+zone restart     | running               | --timeout=number --wait --no-wait
 zone wait        | zone                  | --state=state --timeout=number
 zone console     | running               | --device=device --port=text --replay=number --read-only --force
 zone send-key    | running key...        | --hold=number --list

@@ -112,15 +112,19 @@ __hvisorctl_command 'zone list' 'List all zones'
 __hvisorctl_command 'zone show' 'Show a zone, its devices, and what is probably wrong with them' '(__hvisorctl_zones)'
 __hvisorctl_command 'zone start' 'Start a zone' "$configured $json"
 __hvisorctl_option 'zone start' -l virtio -rka $json -d "The virtio JSON file with the zone's devices"
+__hvisorctl_option 'zone start' -l wait -d 'Wait for its end'
 __hvisorctl_option 'zone start' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone shutdown' "Shut a zone down; its system is asked first, if it has an agent or a keyboard" $running
 __hvisorctl_option 'zone shutdown' -l timeout -x -d 'How long its system has to power itself off'
 __hvisorctl_option 'zone shutdown' -l id -x -d 'Number of the zone'
+__hvisorctl_option 'zone shutdown' -l wait -d 'Wait for its end'
 __hvisorctl_option 'zone shutdown' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone kill' "Take a zone's CPUs away from it, at once" $running
+__hvisorctl_option 'zone kill' -l wait -d 'Wait for its end'
 __hvisorctl_option 'zone kill' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone restart' 'Shut a zone down and start it again' $running
 __hvisorctl_option 'zone restart' -l timeout -x -d 'How long its system has to power itself off'
+__hvisorctl_option 'zone restart' -l wait -d 'Wait for its end'
 __hvisorctl_option 'zone restart' -l no-wait -d 'Print the number of the job and do not wait'
 __hvisorctl_command 'zone wait' 'Wait until a zone has ended, or is in another state' '(__hvisorctl_zones)'
 __hvisorctl_option 'zone wait' -l state -xa $states -d 'A state to wait for'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A console on a terminal: raw mode while it is open, the terminal as it was
-after it, however it ends.
+after it, however it ends. Tables on a terminal.
 
     terminal.py HVISORD HVISORCTL
 """
@@ -70,6 +70,35 @@ def columns(zone):
     return int(ports[ports.index('"Columns"') + 2])
 
 
+def shown(command, width, **environment):
+    """What a command prints to a terminal of that many columns."""
+    main, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (25, width))
+    subprocess.run(command, check=True, stdout=terminal, env=os.environ | {"TERM": "xterm"} | environment)
+    os.close(terminal)
+    text = b""
+    try:
+        while part := os.read(main, 4096):
+            text += part
+    except OSError:  # no other end any more
+        pass
+    os.close(main)
+    return text.decode()
+
+
+def tables(command):
+    """States have colours where a person looks who wants them, and lines end at the edge."""
+    green = "\033[32mrunning\033[0m"
+    assert green in shown(command, 80), shown(command, 80)
+    assert green in shown(command, 80, NO_COLOR="")
+    for environment in {"NO_COLOR": "1"}, {"TERM": "dumb"}:
+        assert "running" in shown(command, 80, **environment) and "\033" not in shown(command, 80, **environment)
+    # "ID  NAME        STATE": what is cut has no colour, and the line is not longer for it.
+    cut = shown(command, 20)
+    assert "\033" not in cut and "..." in cut and max(map(len, cut.splitlines())) == 20, cut
+    assert "\033" not in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def main(hvisord, hvisorctl):
     endings = {
         "the escape": lambda session: session.send(b"ls\r\x1d\x1d\x1d"),
@@ -82,6 +111,7 @@ def main(hvisord, hvisorctl):
 
     with support.Daemon(hvisord) as daemon:
         ctl("zone", "start", daemon.zone)
+        tables([hvisorctl, "--bus=session", "zone", "list"])
         for name, end in endings.items():
             session = Session(hvisorctl, daemon.zone)
             session.wait_for(b"^]")

@@ -144,6 +144,7 @@ TEST_CASE("hvisorctl lists jobs, waits for them and ends as they do", "[jobs]") 
     CHECK(started.status == 0);
     CHECK(started.output == "job 1\n");
     CHECK(daemon.ctl({"job", "wait", "1"}).status == 0);
+    CHECK(daemon.ctl({"zone", "start", "guest1", "--no-wait", "--wait"}).status == 2);
     CHECK(daemon.ctl({"zone", "start", "guest1", "--no-wait"}).output == "job 2\n");
     const auto failed = daemon.ctl({"job", "wait", "2"});
     CHECK(failed.status == 7);
