@@ -16,12 +16,13 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor import Monitor, MonitorFault
+from monitor import Monitor, MonitorFault, resize_window
 
 # What must never appear on the serial port, whichever scenario runs.
 FAULTS = re.compile(
@@ -33,8 +34,9 @@ FAULTS = re.compile(
     rb"|BUG: (?!workqueue lockup)[^\n]*"
     rb"|WARNING: CPU: [^\n]*)")
 
-# What the root zone has to show pictures on, as QEMU calls it.
-DISPLAY = "display"
+# What the root zone has to show pictures on, as QEMU calls it. It has connectors for two
+# displays, and one is plugged in from the start.
+DISPLAY, HEADS = "display", 2
 # Neither a width that buffers are aligned to, nor one of the usual modes.
 DISPLAY_SIZE = (794, 447)
 
@@ -96,6 +98,8 @@ class Board:
         self._qemu = None
         self._reader = None
         self._monitor = None
+        # The path of a socket is short.
+        self._windows = tempfile.TemporaryDirectory(prefix="hvisord-board-")
 
     def __enter__(self):
         return self
@@ -108,10 +112,12 @@ class Board:
     def _power_on(self, *options: str):
         # Line-buffered, so that the log is whole when something hangs.
         self._transcript = open(self.folder / "commands.log", "a", buffering=1, encoding="utf-8")
+        windows = [word for head in range(HEADS)
+                   for word in ("-vnc", f"unix:{self._window(head)},id=head-{head},display={DISPLAY},head={head}")]
         ours, qemus = socket.socketpair()
         with qemus:
             self._qemu = subprocess.Popen(
-                [*qemu_command(self.artefacts, self.folder / DISK, qemus.fileno()), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [*qemu_command(self.artefacts, self.folder / DISK, qemus.fileno()), *windows, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(self.folder)},
                 start_new_session=True, pass_fds=[qemus.fileno()])
         self._monitor = Monitor(ours)
@@ -135,24 +141,24 @@ class Board:
     def keep(self, place: Path):
         """Keep the board as it is now in a folder, for resume(); it goes on itself."""
         place.mkdir(parents=True)
-        self._ask_machine("call", "stop")
-        self._ask_machine("call", "migrate-set-parameters", **{"max-bandwidth": 1 << 40})
-        self._ask_machine("call", "migrate", uri=f"file:{place / STATE}")
-        while (status := self._ask_machine("call", "query-migrate")["status"]) != "completed":
+        self._ask_machine("stop")
+        self._ask_machine("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self._ask_machine("migrate", uri=f"file:{place / STATE}")
+        while (status := self._ask_machine("query-migrate")["status"]) != "completed":
             if status in ("failed", "cancelled"):
                 raise BoardFault("the machine: its state cannot be kept")
             time.sleep(0.1)
         copy_disk(self.folder, place)
-        self._ask_machine("call", "cont")
+        self._ask_machine("cont")
 
     def resume(self, place: Path):
         """Go on from what keep() has kept, in place of boot()."""
         started = time.monotonic()
         self._insert_disk(place)
         self._power_on("-incoming", f"file:{place / STATE}")
-        while self._ask_machine("call", "query-status")["status"] == "inmigrate":
+        while self._ask_machine("query-status")["status"] == "inmigrate":
             time.sleep(0.1)
-        self._ask_machine("call", "cont")
+        self._ask_machine("cont")
         self.run("true")
         self.boot_seconds = time.monotonic() - started
 
@@ -175,6 +181,7 @@ class Board:
         """Power off: there is nothing on the board to save."""
         self._power_off()
         (self.folder / DISK).unlink(missing_ok=True)
+        self._windows.cleanup()
 
     def _power_off(self):
         if self._qemu and self._qemu.poll() is None:
@@ -187,21 +194,27 @@ class Board:
             self._transcript.close()
             self._transcript = None
 
-    def photograph(self, file: Path):
-        """Write what the machine's display shows, as PNG."""
-        self._ask_machine("call", "screendump", device=DISPLAY, filename=str(file), format="png")
+    def photograph(self, file: Path, head: int = 0):
+        """Write what a display of the machine shows, as PNG."""
+        self._ask_machine("screendump", device=DISPLAY, head=head, filename=str(file), format="png")
 
-    def plug_display(self, width: int, height: int):
+    def plug_display(self, width: int, height: int, head: int = 0):
         """Plug another display into the machine, which prefers this size."""
-        self._ask_machine("resize_display", width, height)
-
-    def unplug_display(self):
-        """Leave the machine without a display."""
-        self._ask_machine("resize_display", 0, 0)
-
-    def _ask_machine(self, method: str, *arguments, **named):
         try:
-            return getattr(self._monitor, method)(*arguments, **named)
+            resize_window(self._window(head), width, height)
+        except (MonitorFault, OSError) as fault:
+            raise BoardFault(f"the machine: {fault}") from fault
+
+    def unplug_display(self, head: int = 0):
+        """Leave a connector of the machine without a display."""
+        self.plug_display(0, 0, head)
+
+    def _window(self, head: int) -> Path:
+        return Path(self._windows.name, f"display-{head}")
+
+    def _ask_machine(self, command: str, **arguments):
+        try:
+            return self._monitor.call(command, **arguments)
         except (MonitorFault, OSError) as fault:
             raise BoardFault(f"the machine: {fault}") from fault
 
@@ -342,9 +355,8 @@ def qemu_command(artefacts: Path, disk: Path, monitor: int) -> list[str]:
         "-device", "loader,addr=0x40400000,cpu-num=0",
         "-drive", f"if=none,id=disk,file={disk},format=raw",
         "-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.31",
-        "-device", f"virtio-gpu-device,id={DISPLAY},bus=virtio-mmio-bus.29,"
+        "-device", f"virtio-gpu-device,id={DISPLAY},bus=virtio-mmio-bus.29,max_outputs={HEADS},"
                    f"xres={DISPLAY_SIZE[0]},yres={DISPLAY_SIZE[1]}",
-        "-vnc", "none",
         "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
         *os.environ.get("QEMU_EXTRA", "").split(),
     ]

@@ -35,7 +35,7 @@ def scenario(board):
     zone_file.configure(board, NAME, 1, [2], RAM, linux2.DISK, devices=(TOOLS, GPU))
     linux2.new_disk(board, OTHER_DISK)
     zone_file.configure(board, OTHER, 2, [3], OTHER_RAM, OTHER_DISK, interrupts=(72, 73),
-                        devices=({**GPU, "addr": "0xa003200", "irq": 71},))
+                        devices=({**TOOLS, "irq": 70}, {**GPU, "irq": 71}))
     without_card(board)
     board.check("modprobe virtio-gpu && timeout 20 sh -c 'until [ -e /dev/dri/card0 ]; do sleep 0.2; done'")
     console = photograph(board, "console")
@@ -53,6 +53,7 @@ def scenario(board):
     second_zone(board)
     draw(board, "parts")
     compare(board, "parts", inverted(whole))
+    second_display(board, inverted(whole))
     other_display(board)
 
     # The root zone's own console comes back, and goes once more.
@@ -82,12 +83,25 @@ def second_zone(board):
            f"a second zone takes the display, or fails so: {refused.output}")
 
 
-def start(board):
-    """Start the zone, and the driver of its display."""
-    nonce = linux2.new_disk(board)
-    linux2.start(board, nonce, NAME)
+def second_display(board, first):
+    """With another display on the same card each zone has one, and neither disturbs the other."""
+    board.plug_display(*OTHER_SIZE, head=1)
+    start(board, OTHER, OTHER_DISK)
+    begin_to_draw(board, OTHER_SIZE, OTHER)
+    draw(board, "whole", OTHER)
+    compare(board, "second", expected(OTHER_SIZE), OTHER, head=1)
+    compare(board, "beside", first)
+    board.check(f"hvisorctl zone shutdown {OTHER}")
+    board.unplug_display(head=1)
+    compare(board, "alone", first)
+
+
+def start(board, zone=NAME, disk=linux2.DISK):
+    """Start a zone, and the driver of its display."""
+    nonce = linux2.new_disk(board, disk)
+    linux2.start(board, nonce, zone)
     linux2.run(board, "mount -o ro /dev/vdb /tools && mkfifo /tmp/draw && "
-               "for module in $(cat /tools/modules/display); do insmod /tools/modules/$module || exit; done", 60, NAME)
+               "for module in $(cat /tools/modules/display); do insmod /tools/modules/$module || exit; done", 60, zone)
 
 
 def begin_to_draw(board, size, zone=NAME):
@@ -153,27 +167,27 @@ def inverted(picture):
     return png.Picture(width, height, [bytes(row) for row in rows])
 
 
-def photograph(board, name):
-    """What the machine's display shows; the file is kept beside the logs."""
+def photograph(board, name, head=0):
+    """What a display of the machine shows; the file is kept beside the logs."""
     file = board.folder / f"display-{name}.png"
-    board.photograph(file)
+    board.photograph(file, head)
     return png.read(file.read_bytes())
 
 
-def wait_until(board, name, is_right, complaint):
+def wait_until(board, name, is_right, complaint, head=0):
     """Photograph the display until it is right."""
     deadline = time.monotonic() + SECONDS
-    while not is_right(picture := photograph(board, name)):
+    while not is_right(picture := photograph(board, name, head)):
         expect(time.monotonic() < deadline, complaint(picture) if callable(complaint) else complaint)
         time.sleep(0.3)
 
 
-def compare(board, name, wanted):
+def compare(board, name, wanted, zone=NAME, head=0):
     """The display shows this, and the zone's screenshot is the same."""
     (board.folder / f"display-{name}-wanted.png").write_bytes(png.write(wanted))
     wait_until(board, name, lambda picture: picture == wanted,
-               lambda picture: f"the display does not show {name}: {difference(picture, wanted)}")
-    board.check(f"hvisorctl screenshot {NAME} /run/{name}.png --force")
+               lambda picture: f"the display does not show {name}: {difference(picture, wanted)}", head)
+    board.check(f"hvisorctl screenshot {zone} /run/{name}.png --force")
     taken = base64.b64decode(board.check(f"base64 -w 0 /run/{name}.png"))
     (board.folder / f"display-{name}-zone.png").write_bytes(taken)
     picture = png.read(taken)
