@@ -57,6 +57,11 @@ def set_up(interface: str, address: str) -> str:
     return f"ip address add {address}/24 dev {interface} && ip link set {interface} up"
 
 
+def read_disk(disk: str, mib: int) -> str:
+    """The command that reads the first MiB of a disk of the zone; busybox's head does so byte by byte."""
+    return f"dd if={disk} bs=1M count={mib} 2>/dev/null"
+
+
 def run(board: Board, command: str, seconds: int = 60) -> str:
     """Run a command in the zone; what it prints."""
     return linux2.run(board, command, seconds, NAME)

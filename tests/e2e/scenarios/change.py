@@ -27,7 +27,7 @@ def scenario(board):
 
 def read(board, mib):
     """Checksum of the beginning of the disk, from behind the zone's cache."""
-    return devices.run(board, f"echo 3 >/proc/sys/vm/drop_caches; head -c {mib << 20} {CACHED} | md5sum")
+    return devices.run(board, f"echo 3 >/proc/sys/vm/drop_caches; {devices.read_disk(CACHED, mib)} | md5sum")
 
 
 def swap(board):

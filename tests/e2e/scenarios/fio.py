@@ -25,7 +25,7 @@ def scenario(board):
         for kind, number in after.items():
             expect(number > before[disk][kind], f"fio sent no {kind} to {disk}")
         # What the zone reads is in the file, whatever way it went.
-        seen = devices.run(board, f"echo 3 >/proc/sys/vm/drop_caches; head -c {(TRIM_AT + MIB) << 20} {disk} | md5sum")
+        seen = devices.run(board, f"echo 3 >/proc/sys/vm/drop_caches; {devices.read_disk(disk, TRIM_AT + MIB)} | md5sum")
         kept = board.check(f"head -c {(TRIM_AT + MIB) << 20} {image} | md5sum")
         expect(seen == kept, f"{image} has not got what the zone reads from {disk}")
         board.check(f"dd if={image} bs=1M skip={TRIM_AT} count={MIB} status=none | cmp -n {MIB << 20} - /dev/zero")

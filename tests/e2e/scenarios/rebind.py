@@ -48,7 +48,7 @@ class Disk:
 
     def before(self):
         """Write something new."""
-        self.sum = devices.run(self.board, f"head -c {MIB << 20} /dev/urandom >/tmp/blob && "
+        self.sum = devices.run(self.board, f"dd if=/dev/urandom of=/tmp/blob bs=1M count={MIB} 2>/dev/null && "
                                f"dd if=/tmp/blob of={CACHED} bs=64k conv=fsync 2>/dev/null && md5sum </tmp/blob")
 
     def meanwhile(self):
@@ -57,7 +57,7 @@ class Disk:
 
     def after(self):
         """Read it back, then write again."""
-        read = devices.run(self.board, f"echo 3 >/proc/sys/vm/drop_caches; head -c {MIB << 20} {CACHED} | md5sum")
+        read = devices.run(self.board, f"echo 3 >/proc/sys/vm/drop_caches; {devices.read_disk(CACHED, MIB)} | md5sum")
         expect(read == self.sum, "the disk that came back has other contents")
         self.before()
 
