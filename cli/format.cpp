@@ -104,7 +104,7 @@ namespace {
 /// The colour of a state, as systemctl has them: green for good news, red for bad ones,
 /// yellow for what is on its way; "" for what is none of it.
 std::string_view color_of(std::string_view state) {
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> colors = {{
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> colors = {{
         {"running", "\033[32m"},
         {"works", "\033[32m"},
         {"done", "\033[32m"},
