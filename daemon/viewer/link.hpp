@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/packet.hpp"
 #include "base/unique_fd.hpp"
 #include "viewer/messages.hpp"
 
@@ -42,14 +43,9 @@ class Received {
     UniqueFd file_;
 };
 
-enum class Sent {
-    yes,
-    full, ///< the other side does not read: try again when the socket is writable
-    gone, ///< there is no other side
-};
-
-struct Nothing {}; ///< has come yet
-struct Gone {};    ///< the other side has, or it sent what is no message
+using hvisor::Gone;
+using hvisor::Nothing;
+using hvisor::Sent;
 
 /// One end of a SOCK_SEQPACKET socket that carries messages. Never blocks.
 class Link {

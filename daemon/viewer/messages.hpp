@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/fixed_text.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 #include <type_traits>
 
 // What hvisord and hvisor-vnc say to each other over SOCK_SEQPACKET sockets, one
@@ -35,23 +36,10 @@ enum class Kind : std::uint32_t {
     resize,
 };
 
-/// Text that ends with a zero, or with the array.
 template <std::size_t size>
-using Text = std::array<char, size>;
-
-template <std::size_t size>
-[[nodiscard]] std::string_view view_of(const Text<size>& text) {
-    const std::string_view all(text.data(), text.size());
-    return all.substr(0, all.find('\0'));
-}
-
-/// What does not fit is cut off.
-template <class T>
-[[nodiscard]] T text_of(std::string_view from) {
-    T text{};
-    from.substr(0, text.size()).copy(text.data(), text.size());
-    return text;
-}
+using Text = FixedText<size>;
+using hvisor::text_of;
+using hvisor::view_of;
 
 /// VNC's own authentication uses no more of a password.
 inline constexpr std::size_t max_password = 8;

@@ -10,8 +10,12 @@ import pathlib
 import re
 import sys
 
-# A program beside the daemon stands on the first rooms alone, and nobody on it.
-PROGRAMS = {"vnc": ["base", "viewer"]}
+# A program beside the daemon stands on the first rooms alone, and nobody on it; "helper"
+# is what these programs have in common.
+PROGRAMS = {
+    "helper": ["base"],
+    "vnc": ["base", "viewer", "helper"],
+}
 ORDER = ["base", "viewer", "guest", "virtio", "devices", "hypervisor", "zone", "service"]
 # The types of devices are below the hypervisor only for the reader: neither needs the other.
 FORBIDDEN = {("hypervisor", "devices")}

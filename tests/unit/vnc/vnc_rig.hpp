@@ -2,6 +2,7 @@
 #pragma once
 
 #include "devices/gpu/backend_headless.hpp"
+#include "kit/helper_process.hpp"
 #include "kit/wait.hpp"
 #include "unit/zone/temporary_directory.hpp"
 
@@ -48,43 +49,8 @@ struct Pattern final : devices::gpu::Picture {
 };
 
 /// hvisor-vnc as it runs without a service manager.
-class Helper {
-  public:
-    explicit Helper(std::string path) : path_(std::move(path)) { start(); }
-    Helper(const Helper&) = delete;
-    Helper& operator=(const Helper&) = delete;
-    Helper(Helper&&) = delete;
-    Helper& operator=(Helper&&) = delete;
-    ~Helper() { kill(); }
-
-    void start() {
-        std::string program = std::getenv("HVISOR_VNC");
-        std::string option = "--listen=" + path_;
-        std::array<char*, 3> arguments{program.data(), option.data(), nullptr};
-        // A group of its own: what it forks goes with it.
-        posix_spawnattr_t attributes{};
-        ::posix_spawnattr_init(&attributes);
-        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-        ::posix_spawnattr_setpgroup(&attributes, 0);
-        if (::posix_spawn(&pid_, program.c_str(), nullptr, &attributes, arguments.data(), environ) != 0) {
-            throw std::runtime_error("cannot start " + program);
-        }
-        ::posix_spawnattr_destroy(&attributes);
-        if (!kit::eventually([this] { return std::filesystem::exists(path_); }, std::chrono::seconds(20))) {
-            throw std::runtime_error("it does not listen");
-        }
-    }
-    void kill() {
-        if (pid_ > 0) {
-            ::kill(-pid_, SIGKILL);
-            ::waitpid(std::exchange(pid_, -1), nullptr, 0);
-            std::filesystem::remove(path_);
-        }
-    }
-
-  private:
-    std::string path_;
-    pid_t pid_ = -1;
+struct Helper : kit::HelperProcess {
+    explicit Helper(std::string path) : HelperProcess("HVISOR_VNC", std::move(path)) {}
 };
 
 struct VncRig {
