@@ -88,6 +88,13 @@ class DeviceFuzz {
     virtual void hurry() {}
     [[nodiscard]] virtual bool pokes_often() const { return false; }
 
+    /// The device may take offence from now on, or may write where nobody has asked it to.
+    void blame() {
+        blameless_ = false;
+        // What a bad chain points at may be anything from now on.
+        is_data_clean_ = false;
+    }
+
     [[nodiscard]] Input& input() { return input_; }
     [[nodiscard]] Rig& rig() { return rig_; }
     [[nodiscard]] virtio::FeatureSet negotiated() const { return features_; }
@@ -430,12 +437,6 @@ class DeviceFuzz {
                                                    input_.template take<std::uint16_t>());
         }
         rig_.driver.kick(0);
-    }
-
-    void blame() {
-        blameless_ = false;
-        // What a bad chain points at may be anything from now on.
-        is_data_clean_ = false;
     }
 
     Input& input_;

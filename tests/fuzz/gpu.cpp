@@ -3,6 +3,7 @@
 #include "devices/gpu/backend_headless.hpp"
 #include "devices/gpu/config.hpp"
 #include "devices/gpu/device.hpp"
+#include "kit/fake_renderer.hpp"
 
 #include <algorithm>
 #include <span>
@@ -22,7 +23,7 @@ constexpr auto edid_byte = std::byte{'e'};
 constexpr std::size_t edid_size = 64;
 
 constexpr Size screen_size{.width = 32, .height = 24};
-constexpr GpuLimits limits{.resources = 6, .memory = std::uint64_t{64} << 10};
+constexpr GpuLimits limits{.resources = 6, .memory = std::uint64_t{64} << 10, .contexts = 3};
 constexpr std::uint32_t screens = 2;
 
 /// A headless one whose frames may wait until they are let go.
@@ -78,18 +79,21 @@ using Screens = std::vector<FuzzScreen*>;
 
 class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
   public:
-    GpuFuzz(fuzz::Input& input, const std::shared_ptr<Screens>& made)
+    GpuFuzz(fuzz::Input& input, const std::shared_ptr<Screens>& made, kit::FakeRenderer& renderer)
         : DeviceFuzz(input,
-                     [&made](virtio::DeviceContext context) {
+                     [&made, &renderer](virtio::DeviceContext context) {
                          std::vector<std::unique_ptr<Screen>> all;
                          for (std::uint32_t i = 0; i < screens; ++i) {
                              auto screen = std::make_unique<FuzzScreen>(context.owner);
                              made->push_back(screen.get());
                              all.push_back(std::move(screen));
                          }
-                         return GpuDevice(std::move(context), std::move(all), limits);
+                         auto opened = Renderer::open(context.owner, renderer.settings());
+                         return GpuDevice(std::move(context), std::move(all), limits,
+                                          std::move(opened.value()));
                      }),
-          screens_(made) {}
+          screens_(made),
+          renderer_(renderer) {}
 
   private:
     template <class T>
@@ -156,7 +160,20 @@ class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
                                              Command::resource_create_blob,
                                              Command::resource_create_blob,
                                              Command::set_scanout_blob,
-                                             Command::set_scanout_blob};
+                                             Command::set_scanout_blob,
+                                             Command::get_capset,
+                                             Command::ctx_create,
+                                             Command::ctx_create,
+                                             Command::ctx_destroy,
+                                             Command::ctx_attach_resource,
+                                             Command::ctx_detach_resource,
+                                             Command::resource_create_3d,
+                                             Command::resource_create_3d,
+                                             Command::transfer_to_host_3d,
+                                             Command::transfer_to_host_3d,
+                                             Command::transfer_from_host_3d,
+                                             Command::submit_3d,
+                                             Command::submit_3d};
         return commands.at(input().below(commands.size()));
     }
 
@@ -169,8 +186,50 @@ class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
         // Of an answer these bytes are the driver's own.
         header.flags = input().below(4);
         header.fence_id = input().below(0x40);
-        header.ctx_id = input().below(0x40);
+        header.ctx_id = input().below(4) == 0 ? input().below(0x40) : input().below(4);
         return header;
+    }
+
+    void append_3d(std::vector<std::byte>& to, Command command) {
+        const auto picture = size();
+        if (command == Command::ctx_create) {
+            append(to, CtxCreate{.nlen = number(70), .context_init = 0, .debug_name = {'f'}});
+        } else if (command == Command::resource_create_3d) {
+            const bool is_plain = input().below(2) == 0;
+            append(to, ResourceCreate3d{.resource_id = id(),
+                                        .target = is_plain ? 2 : number(9),
+                                        .format = is_plain ? format() : number(512),
+                                        .bind = 2,
+                                        .width = picture.width,
+                                        .height = is_plain ? picture.height : number(3),
+                                        .depth = is_plain ? 1 : number(4),
+                                        .array_size = is_plain ? 1 : number(8),
+                                        .last_level = is_plain ? 0 : number(8),
+                                        .nr_samples = is_plain ? 0 : number(5),
+                                        .flags = 0,
+                                        .padding = 0});
+        } else if (command == Command::submit_3d) {
+            const auto words = 2 * input().below(3);
+            append(to, Submit3d{.size = input().rarely() ? odd_number() : 4 * words, .padding = 0});
+            for (std::uint32_t i = 0; i < words; ++i) {
+                append(to, i % 2 == 0 ? id() : 0x01010101 * input().below(0x40));
+            }
+        } else if (command == Command::get_capset) {
+            append(to, GetCapset{.capset_id = number(4), .capset_version = number(3)});
+        } else {
+            const auto part = rect(picture);
+            append(to, TransferHost3d{.box = {.x = part.x,
+                                              .y = part.y,
+                                              .z = number(2),
+                                              .width = part.width,
+                                              .height = part.height,
+                                              .depth = 1 + number(2)},
+                                      .offset = number(200),
+                                      .resource_id = id(),
+                                      .level = number(2),
+                                      .stride = input().below(2) == 0 ? 0 : number(400),
+                                      .layer_stride = input().below(4) == 0 ? number(9000) : 0});
+        }
     }
 
     void append_body(std::vector<std::byte>& to, Command command) {
@@ -234,6 +293,14 @@ class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
                                     .hot_y = number(64),
                                     .padding2 = 0});
             break;
+        case Command::ctx_create:
+        case Command::resource_create_3d:
+        case Command::submit_3d:
+        case Command::get_capset:
+        case Command::transfer_to_host_3d:
+        case Command::transfer_from_host_3d:
+            append_3d(to, command);
+            break;
         default: // an id, or nothing that is looked at
             append(to, std::array<std::uint32_t, 2>{id(), 0});
             break;
@@ -244,6 +311,9 @@ class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
         auto command = any_command();
         if ((queue == cursor_queue) != input().rarely()) {
             command = input().below(2) == 0 ? Command::update_cursor : Command::move_cursor;
+        }
+        if (command == Command::transfer_from_host_3d) {
+            blame(); // what it writes is the guest's own, where other answers may be
         }
         std::vector<std::byte> bytes;
         append(bytes, make_header(command));
@@ -263,7 +333,8 @@ class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
             return request; // as Linux
         }
         // What begins as another command may be read as this one.
-        const bool is_open = command == Command::get_display_info || command == Command::get_edid;
+        const bool is_open = command == Command::get_display_info || command == Command::get_edid ||
+                             command == Command::get_capset;
         const auto room = input().rarely() ? input().below(24) + 1 : is_open ? 24 + input().below(1100) : 24;
         request.parts.push_back({.writable = room});
         return request;
@@ -275,9 +346,18 @@ class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
     }
 
     void host_step() override {
-        switch (input().below(4)) {
+        switch (input().below(6)) {
         case 0:
             on_screen([](FuzzScreen& screen) { screen.hold(true); });
+            break;
+        case 4:
+            renderer_.is_holding = true;
+            break;
+        case 5:
+            if (input().rarely()) {
+                blame(); // who draws needs a reset then
+                renderer_.die();
+            }
             break;
         case 1:
             hurry();
@@ -298,8 +378,9 @@ class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
         fuzz::expect(rig().device.memory_used() <= limits.memory, "a driver gets no more memory than it may");
     }
 
-    /// Frames that are held are let go.
+    /// Frames and fences that are held are let go.
     void hurry() override {
+        renderer_.is_holding = false;
         for (auto* screen : *screens_) {
             rig().reactor->call([screen] { screen->hold(false); });
         }
@@ -346,12 +427,15 @@ class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
     }
 
     std::shared_ptr<Screens> screens_;
+    kit::FakeRenderer& renderer_;
 };
 
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::Input input(data, size);
-    GpuFuzz(input, std::make_shared<Screens>()).run();
+    kit::FakeRenderer renderer;
+    renderer.serve();
+    GpuFuzz(input, std::make_shared<Screens>(), renderer).run();
     return 0;
 }

@@ -15,8 +15,9 @@ import sys
 PROGRAMS = {
     "helper": ["base"],
     "vnc": ["base", "viewer", "helper"],
+    "virgl": ["base", "render", "helper"],
 }
-ORDER = ["base", "viewer", "guest", "virtio", "devices", "hypervisor", "zone", "service"]
+ORDER = ["base", "viewer", "render", "guest", "virtio", "devices", "hypervisor", "zone", "service"]
 # The types of devices are below the hypervisor only for the reader: neither needs the other.
 FORBIDDEN = {("hypervisor", "devices")}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/gpu/backend_headless.hpp"
 
-#include "base/errno_text.hpp"
-#include "base/mapping.hpp"
-#include "base/unique_fd.hpp"
+#include "devices/gpu/memory_file.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <fcntl.h>
 #include <format>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <utility>
 
 namespace hvisor::devices::gpu {
@@ -26,44 +20,24 @@ Clock::duration period_of(std::uint32_t refresh_millihertz) {
                : Clock::duration(std::chrono::nanoseconds(std::chrono::seconds(1000)) / refresh_millihertz);
 }
 
-/// Pixels in a file of memory, so that they can be lent to another process. It
-/// never becomes shorter, which would be a SIGBUS for who has it mapped.
+/// Pixels in a file of memory, so that they can be lent to another process.
 struct Store {
-    UniqueFd file;
-    Mapping mapping;
+    MemoryFile memory;
     Canvas canvas;
 
-    /// For another process, which can only read it.
     [[nodiscard]] RemotePicture lend() const {
-        return {.file = UniqueFd(
-                    ::open(std::format("/proc/self/fd/{}", file.get()).c_str(), O_RDONLY | O_CLOEXEC)),
-                .size = canvas.size,
-                .stride = canvas.stride};
+        return {.file = memory.lend(), .size = canvas.size, .stride = canvas.stride};
     }
 
     static Result<Store> make(Size size) {
         const auto stride = bytes_per_pixel * size.width;
-        const auto bytes = stride * size.height;
-        Store store{.file = UniqueFd(::memfd_create("hvisor-screen", MFD_CLOEXEC | MFD_ALLOW_SEALING)),
-                    .mapping = {},
-                    .canvas = {}};
-        // To whom it is lent for reading, it cannot be opened for writing (proc_pid_fd(5)).
-        if (store.file) {
-            static_cast<void>(::fchmod(store.file.get(), S_IRUSR));
+        auto memory = MemoryFile::make("hvisor-screen", stride * size.height);
+        if (!memory) {
+            return std::unexpected(std::move(memory).error().with_context(
+                std::format("a screen of {} x {} pixels", size.width, size.height)));
         }
-        // All of it is drawn in a moment; here a lack of memory is still an error.
-        errno = store.file ? ::posix_fallocate(store.file.get(), 0, static_cast<off_t>(bytes)) : errno;
-        if (errno != 0 ||
-            ::fcntl(store.file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-            return fail(ErrorCode::failed, "cannot get memory for a screen of {} x {} pixels: {}", size.width,
-                        size.height, errno_text());
-        }
-        auto mapping = Mapping::map_shared(store.file.get(), 0, bytes, "a screen's memory");
-        if (!mapping) {
-            return std::unexpected(std::move(mapping).error());
-        }
-        store.mapping = std::move(*mapping);
-        store.canvas = {.data = store.mapping.data(), .stride = stride, .size = size};
+        Store store{.memory = std::move(*memory), .canvas = {}};
+        store.canvas = {.data = store.memory.mapping.data(), .stride = stride, .size = size};
         return store;
     }
 };

@@ -38,19 +38,34 @@ Outcome<Backing> Backing::from_guest(virtio::Reader& entries, std::uint32_t coun
     return backing;
 }
 
-void Backing::read(std::uint64_t offset, std::span<std::byte> to) const {
-    if (!range_inside(offset, to.size(), 0, size_) || to.empty()) {
+template <class Step>
+void Backing::walk(std::uint64_t offset, std::size_t length, Step step) const {
+    if (!range_inside(offset, length, 0, size_) || length == 0) {
         return;
     }
     auto piece = std::ranges::upper_bound(pieces_, offset, {}, &Piece::begin) - 1;
     auto within = static_cast<std::size_t>(offset - piece->begin);
-    while (!to.empty()) {
-        const auto count = std::min(to.size(), piece->bytes.size() - within);
-        piece->bytes.read(within, to.first(count));
-        to = to.subspan(count);
+    for (std::size_t done = 0; done < length;) {
+        const auto count = std::min(length - done, piece->bytes.size() - within);
+        step(piece->bytes, within, done, count);
+        done += count;
         within = 0;
         ++piece;
     }
+}
+
+void Backing::read(std::uint64_t offset, std::span<std::byte> to) const {
+    walk(offset, to.size(),
+         [to](const guest::GuestSpan& bytes, std::size_t within, std::size_t done, std::size_t count) {
+             bytes.read(within, to.subspan(done, count));
+         });
+}
+
+void Backing::write(std::uint64_t offset, std::span<const std::byte> from) const {
+    walk(offset, from.size(),
+         [from](const guest::GuestSpan& bytes, std::size_t within, std::size_t done, std::size_t count) {
+             bytes.write(within, from.subspan(done, count));
+         });
 }
 
 } // namespace hvisor::devices::gpu

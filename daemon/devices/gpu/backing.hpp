@@ -27,6 +27,8 @@ class Backing {
 
     /// Copy the bytes from `offset` on, all of which are there.
     void read(std::uint64_t offset, std::span<std::byte> to) const;
+    /// Copy into guest memory, likewise.
+    void write(std::uint64_t offset, std::span<const std::byte> from) const;
 
   private:
     struct Piece {
@@ -35,6 +37,11 @@ class Backing {
     };
 
     explicit Backing(MemoryBudget& budget) : share_(budget) {}
+
+    /// Calls `step(bytes of a piece, begin in it, begin in the range, length)` for each
+    /// part of a range; not at all when all of it is not there.
+    template <class Step>
+    void walk(std::uint64_t offset, std::size_t length, Step step) const;
 
     std::vector<Piece> pieces_;
     std::uint64_t size_ = 0;

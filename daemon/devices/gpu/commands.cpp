@@ -16,6 +16,15 @@ bool is_negotiated(Command command, virtio::FeatureSet negotiated) {
     case Command::resource_create_blob:
     case Command::set_scanout_blob:
         return negotiated.has(f_resource_blob);
+    case Command::ctx_create:
+    case Command::ctx_destroy:
+    case Command::ctx_attach_resource:
+    case Command::ctx_detach_resource:
+    case Command::resource_create_3d:
+    case Command::transfer_to_host_3d:
+    case Command::transfer_from_host_3d:
+    case Command::submit_3d:
+        return negotiated.has(f_virgl);
     default:
         return true;
     }
@@ -53,6 +62,22 @@ std::string command_name(std::uint32_t type) {
         return "RESOURCE_CREATE_BLOB";
     case Command::set_scanout_blob:
         return "SET_SCANOUT_BLOB";
+    case Command::ctx_create:
+        return "CTX_CREATE";
+    case Command::ctx_destroy:
+        return "CTX_DESTROY";
+    case Command::ctx_attach_resource:
+        return "CTX_ATTACH_RESOURCE";
+    case Command::ctx_detach_resource:
+        return "CTX_DETACH_RESOURCE";
+    case Command::resource_create_3d:
+        return "RESOURCE_CREATE_3D";
+    case Command::transfer_to_host_3d:
+        return "TRANSFER_TO_HOST_3D";
+    case Command::transfer_from_host_3d:
+        return "TRANSFER_FROM_HOST_3D";
+    case Command::submit_3d:
+        return "SUBMIT_3D";
     case Command::update_cursor:
         return "UPDATE_CURSOR";
     case Command::move_cursor:
@@ -61,9 +86,9 @@ std::string command_name(std::uint32_t type) {
     return std::format("command {:#x}", type);
 }
 
-Outcome<Answer> Commands::run_control(std::uint32_t type, virtio::Reader body,
+Outcome<Answer> Commands::run_control(const Header& header, virtio::Reader body,
                                       virtio::FeatureSet negotiated) {
-    const auto command = static_cast<Command>(type);
+    const auto command = static_cast<Command>(header.type);
     if (!is_negotiated(command, negotiated)) {
         return refuse(Response::err_unspec, "its feature was not negotiated");
     }
@@ -71,7 +96,7 @@ Outcome<Answer> Commands::run_control(std::uint32_t type, virtio::Reader body,
     case Command::get_display_info:
         return display_info();
     case Command::resource_create_2d:
-        return create_2d(body);
+        return create_2d(body, negotiated.has(f_virgl));
     case Command::resource_unref:
         return unref(body);
     case Command::set_scanout:
@@ -79,15 +104,15 @@ Outcome<Answer> Commands::run_control(std::uint32_t type, virtio::Reader body,
     case Command::resource_flush:
         return flush(body);
     case Command::transfer_to_host_2d:
-        return transfer_to_host(body);
+        return transfer_to_host(header, body);
     case Command::resource_attach_backing:
         return attach_backing(body);
     case Command::resource_detach_backing:
         return detach_backing(body);
     case Command::get_capset_info:
+        return capset_info(body);
     case Command::get_capset:
-        // virtio 1.2, 5.7.4: num_capsets is 0, so that every index is beyond its end.
-        return refuse(Response::err_invalid_parameter, "the device has no capability sets");
+        return capset(body);
     case Command::get_edid:
         return edid(body);
     case Command::resource_assign_uuid:
@@ -99,8 +124,32 @@ Outcome<Answer> Commands::run_control(std::uint32_t type, virtio::Reader body,
     case Command::update_cursor:
     case Command::move_cursor:
         return refuse(Response::err_unspec, "it belongs in the cursor queue");
+    default:
+        return run_3d(header, body);
     }
-    return refuse(Response::err_unspec, "there is no such command, or it is one of three dimensions");
+}
+
+Outcome<Answer> Commands::run_3d(const Header& header, virtio::Reader body) {
+    switch (static_cast<Command>(header.type)) {
+    case Command::ctx_create:
+        return create_context(header, body);
+    case Command::ctx_destroy:
+        return destroy_context(header);
+    case Command::ctx_attach_resource:
+        return attach_to_context(header, body);
+    case Command::ctx_detach_resource:
+        return detach_from_context(header, body);
+    case Command::resource_create_3d:
+        return create_3d(body);
+    case Command::transfer_to_host_3d:
+        return transfer_3d(header, body, false);
+    case Command::transfer_from_host_3d:
+        return transfer_3d(header, body, true);
+    case Command::submit_3d:
+        return submit(header, body);
+    default:
+        return refuse(Response::err_unspec, "there is no such command");
+    }
 }
 
 Outcome<Answer> Commands::run_cursor(std::uint32_t type, virtio::Reader body) {
@@ -121,6 +170,7 @@ void Commands::forget_all() {
         scanout->move_cursor({});
     }
     world_.resources.clear();
+    world_.contexts.clear();
 }
 
 } // namespace hvisor::devices::gpu

@@ -13,9 +13,27 @@ namespace {
 /// ask for a blob in guest memory has by itself.
 constexpr std::uint32_t blob_flags = 7;
 
+/// What the renderer makes of it: a texture of two dimensions that can be drawn to,
+/// whose first row is the upper one (VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP).
+render::Shape flat_shape(const ResourceCreate2d& command) {
+    constexpr std::uint32_t texture_2d = 2;
+    constexpr std::uint32_t bind_render_target = 2;
+    constexpr std::uint32_t y_0_top = 1;
+    return {.target = texture_2d,
+            .format = command.format,
+            .bind = bind_render_target,
+            .width = command.width,
+            .height = command.height,
+            .depth = 1,
+            .array_size = 1,
+            .last_level = 0,
+            .samples = 0,
+            .flags = y_0_top};
+}
+
 } // namespace
 
-Outcome<Answer> Commands::create_2d(virtio::Reader body) {
+Outcome<Answer> Commands::create_2d(virtio::Reader body, bool is_3d) {
     const auto command = take<ResourceCreate2d>(body);
     if (!command) {
         return std::unexpected(command.error());
@@ -27,6 +45,10 @@ Outcome<Answer> Commands::create_2d(virtio::Reader body) {
     const auto format = format_from_guest(command->format);
     if (!format) {
         return refuse(Response::err_invalid_parameter, "there is no such format");
+    }
+    if (is_3d) {
+        // Linux's driver attaches it to contexts, too: it is a texture like others.
+        return create_drawn(command->resource_id, flat_shape(*command));
     }
     auto made = Resource::make_image(*id, *format, {.width = command->width, .height = command->height},
                                      world_.resources.budget());
@@ -76,7 +98,7 @@ Outcome<Answer> Commands::unref(virtio::Reader body) {
     }
     hide_all_of(**resource);
     world_.resources.remove((*resource)->id());
-    return Answer{};
+    return (*resource)->is_drawn() ? destroy_drawn(**resource) : Answer{};
 }
 
 void Commands::hide_all_of(const Resource& resource) {
@@ -103,6 +125,9 @@ Outcome<Answer> Commands::attach_backing(virtio::Reader body) {
     if (!backing) {
         return std::unexpected(backing.error());
     }
+    if ((*resource)->is_drawn()) {
+        return attach_drawn(**resource, std::move(*backing));
+    }
     return (*resource)->attach(std::move(*backing)).transform([] { return Answer{}; });
 }
 
@@ -119,10 +144,11 @@ Outcome<Answer> Commands::detach_backing(virtio::Reader body) {
     if ((*resource)->is_blob()) {
         hide_all_of(**resource);
     }
-    return (*resource)->detach().transform([] { return Answer{}; });
+    return (*resource)->detach().transform(
+        [&] { return (*resource)->is_drawn() ? detach_drawn(**resource) : Answer{}; });
 }
 
-Outcome<Answer> Commands::transfer_to_host(virtio::Reader body) const {
+Outcome<Answer> Commands::transfer_to_host(const Header& header, virtio::Reader body) const {
     const auto command = take<TransferToHost2d>(body);
     if (!command) {
         return std::unexpected(command.error());
@@ -140,6 +166,24 @@ Outcome<Answer> Commands::transfer_to_host(virtio::Reader body) const {
     const auto part = rect_inside(command->r, image->size);
     if (!part) {
         return refuse(Response::err_invalid_parameter, "the rectangle is not in the resource");
+    }
+    if ((*resource)->is_drawn()) {
+        // No context is meant, whatever the header says.
+        auto of_none = header;
+        of_none.ctx_id = 0;
+        return transfer_drawn(of_none, *resource,
+                              {.box = {.x = part->x,
+                                       .y = part->y,
+                                       .z = 0,
+                                       .width = part->width,
+                                       .height = part->height,
+                                       .depth = 1},
+                               .offset = command->offset,
+                               .resource_id = command->resource_id,
+                               .level = 0,
+                               .stride = 0,
+                               .layer_stride = 0},
+                              false);
     }
     const auto bytes = (*resource)->transfer(*part, command->offset);
     if (!bytes) {

@@ -82,11 +82,16 @@ Outcome<Answer> Commands::set_scanout(virtio::Reader body) {
     }
     const auto& image = (*resource)->image();
     if (!image) {
-        return refuse(Response::err_invalid_parameter, "a blob has no format and no size");
+        return refuse(Response::err_invalid_parameter, "it is no picture that a screen can show");
     }
     const auto part = rect_inside(command->r, image->size);
     if (!part || part->empty()) {
         return refuse(Response::err_invalid_parameter, "the rectangle is not in the resource");
+    }
+    if ((*resource)->is_drawn()) {
+        if (const auto made = make_picture(**resource); !made) {
+            return std::unexpected(made.error());
+        }
     }
     return show(at(*id), View(*resource, *image, *part));
 }
@@ -151,13 +156,28 @@ Outcome<Answer> Commands::flush(virtio::Reader body) {
     if (const auto& image = (*resource)->image(); image && !rect_inside(command->r, image->size)) {
         return refuse(Response::err_invalid_parameter, "the rectangle is not in the resource");
     }
+    if (!(*resource)->is_drawn()) {
+        return show_part(**resource, command->r);
+    }
+    Rect outdated;
+    for (const auto& scanout : world_.scanouts) {
+        if (scanout->shows(**resource)) {
+            outdated = outdated.unite(scanout->outdated(command->r));
+        }
+    }
+    return outdated.empty()
+               ? Answer{}
+               : read_picture(*resource, outdated, ShowPart{.resource = *resource, .part = command->r});
+}
+
+Outcome<Answer> Commands::show_part(const Resource& resource, const GuestRect& part) {
     Answer answer;
     for (std::uint32_t i = 0; i < world_.scanouts.size(); ++i) {
         auto& scanout = *world_.scanouts[i];
-        if (!scanout.shows(**resource)) {
+        if (!scanout.shows(resource)) {
             continue;
         }
-        if (const auto frame = scanout.flush(command->r)) {
+        if (const auto frame = scanout.flush(part)) {
             answer.frames.push_back(
                 {.scanout = *ScanoutId::from_guest(i, world_.scanouts.size()), .frame = *frame});
         }
@@ -174,25 +194,42 @@ Outcome<Answer> Commands::update_cursor(virtio::Reader body) {
     if (!id) {
         return std::unexpected(id.error());
     }
-    std::optional<Cursor> cursor;
-    if (command->resource_id != 0) {
-        const auto resource = world_.resources.find(command->resource_id);
-        if (!resource) {
-            return std::unexpected(resource.error());
-        }
-        if (command->hot_x >= Cursor::side || command->hot_y >= Cursor::side) {
-            return refuse(Response::err_invalid_parameter, "the hot spot is not in the cursor");
-        }
-        auto image = read_cursor(*resource);
-        if (!image) {
-            return std::unexpected(image.error());
-        }
-        cursor = *image;
-        cursor->hot_x = command->hot_x;
-        cursor->hot_y = command->hot_y;
+    if (command->resource_id == 0) {
+        at(*id).move_cursor(position_of(*command));
+        at(*id).set_cursor(std::nullopt);
+        return Answer{};
     }
-    at(*id).move_cursor(position_of(*command));
-    at(*id).set_cursor(cursor);
+    const auto resource = world_.resources.find(command->resource_id);
+    if (!resource) {
+        return std::unexpected(resource.error());
+    }
+    if (command->hot_x >= Cursor::side || command->hot_y >= Cursor::side) {
+        return refuse(Response::err_invalid_parameter, "the hot spot is not in the cursor");
+    }
+    if (!(*resource)->is_drawn()) {
+        return put_cursor(*resource, *command);
+    }
+    // What is too large is refused before the renderer is asked for it.
+    const auto& image = (*resource)->image();
+    if (!image || image->size != Size{.width = Cursor::side, .height = Cursor::side}) {
+        return refuse(Response::err_invalid_parameter, "a cursor has 64 x 64 pixels");
+    }
+    return make_picture(**resource).transform([&] {
+        return read_picture(*resource, Rect::of(image->size),
+                            ShowCursor{.resource = *resource, .command = *command});
+    });
+}
+
+Outcome<Answer> Commands::put_cursor(const std::shared_ptr<Resource>& resource, const UpdateCursor& command) {
+    const auto id = find_scanout(command.scanout_id);
+    auto cursor = read_cursor(resource);
+    if (!id || !cursor) {
+        return std::unexpected(!id ? id.error() : cursor.error());
+    }
+    cursor->hot_x = command.hot_x;
+    cursor->hot_y = command.hot_y;
+    at(*id).move_cursor(position_of(command));
+    at(*id).set_cursor(*cursor);
     return Answer{};
 }
 

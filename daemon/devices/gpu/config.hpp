@@ -52,6 +52,14 @@ enum class Command : std::uint32_t {
     resource_assign_uuid = 0x010b,
     resource_create_blob = 0x010c,
     set_scanout_blob = 0x010d,
+    ctx_create = 0x0200,
+    ctx_destroy = 0x0201,
+    ctx_attach_resource = 0x0202,
+    ctx_detach_resource = 0x0203,
+    resource_create_3d = 0x0204,
+    transfer_to_host_3d = 0x0205,
+    transfer_from_host_3d = 0x0206,
+    submit_3d = 0x0207,
     update_cursor = 0x0300,
     move_cursor = 0x0301,
 };
@@ -191,6 +199,68 @@ struct SetScanoutBlob {
     std::array<std::uint32_t, 4> offsets;
 };
 static_assert(sizeof(SetScanoutBlob) == 72);
+
+/// Capability sets: by their place, what they are called and how large they are.
+struct GetCapsetInfo {
+    std::uint32_t capset_index;
+    std::uint32_t padding;
+};
+struct CapsetInfo {
+    std::uint32_t capset_id;
+    std::uint32_t capset_max_version;
+    std::uint32_t capset_max_size;
+    std::uint32_t padding;
+};
+/// By their name; the bytes are the answer.
+struct GetCapset {
+    std::uint32_t capset_id;
+    std::uint32_t capset_version;
+};
+
+/// The header names the context.
+struct CtxCreate {
+    std::uint32_t nlen;
+    std::uint32_t context_init; ///< with VIRTIO_GPU_F_CONTEXT_INIT
+    std::array<char, 64> debug_name;
+};
+static_assert(sizeof(CtxCreate) == 72);
+struct ResourceCreate3d {
+    std::uint32_t resource_id;
+    std::uint32_t target;
+    std::uint32_t format;
+    std::uint32_t bind;
+    std::uint32_t width;
+    std::uint32_t height;
+    std::uint32_t depth;
+    std::uint32_t array_size;
+    std::uint32_t last_level;
+    std::uint32_t nr_samples;
+    std::uint32_t flags;
+    std::uint32_t padding;
+};
+static_assert(sizeof(ResourceCreate3d) == 48);
+struct GuestBox {
+    std::uint32_t x;
+    std::uint32_t y;
+    std::uint32_t z;
+    std::uint32_t width;
+    std::uint32_t height;
+    std::uint32_t depth;
+};
+/// Of transfer_to_host_3d and transfer_from_host_3d.
+struct TransferHost3d {
+    GuestBox box;
+    std::uint64_t offset; ///< into the backing, of the box's first byte
+    std::uint32_t resource_id;
+    std::uint32_t level;
+    std::uint32_t stride;       ///< 0: as the level has it
+    std::uint32_t layer_stride; ///< the same
+};
+static_assert(sizeof(TransferHost3d) == 48);
+struct Submit3d {
+    std::uint32_t size; ///< so many bytes of commands follow
+    std::uint32_t padding;
+};
 
 /// Of update_cursor, and of move_cursor, which looks at the position only.
 struct UpdateCursor {

@@ -10,19 +10,25 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <format>
 #include <utility>
 
 namespace hvisor::devices::gpu {
 namespace {
 
-virtio::DeviceModel make_model(std::size_t scanouts) {
+std::uint32_t count_capsets(const Renderer* renderer) {
+    return renderer != nullptr ? static_cast<std::uint32_t>(renderer->capsets().size()) : 0;
+}
+
+virtio::DeviceModel make_model(std::size_t scanouts, const Renderer* renderer) {
     const Config config{.events_read = 0,
                         .events_clear = 0,
                         .num_scanouts = static_cast<std::uint32_t>(scanouts),
-                        .num_capsets = 0};
+                        .num_capsets = count_capsets(renderer)};
     const auto bytes = std::as_bytes(std::span(&config, 1));
     return {.device_id = device_id,
-            .features = {f_edid, f_resource_uuid, f_resource_blob},
+            .features = virtio::FeatureSet{f_edid, f_resource_uuid, f_resource_blob} |
+                        (renderer != nullptr ? virtio::FeatureSet{f_virgl} : virtio::FeatureSet{}),
             .queue_sizes = {control_queue_size, cursor_queue_size},
             .config = {bytes.begin(), bytes.end()},
             .writable_config = {
@@ -50,13 +56,18 @@ std::string name_of(const Scanouts& scanouts) {
 } // namespace
 
 struct GpuDevice::Impl {
-    Impl(GpuDevice& its_device, std::vector<std::unique_ptr<Screen>> screens, const GpuLimits& limits)
+    Impl(GpuDevice& its_device, std::vector<std::unique_ptr<Screen>> screens, const GpuLimits& limits,
+         std::unique_ptr<Renderer> its_renderer)
         : device(its_device),
+          renderer(std::move(its_renderer)),
           resources(limits.resources, limits.memory),
+          contexts(limits.contexts),
           scanouts(make_scanouts(std::move(screens), resources.budget())),
           commands({.memory = *device.context().memory,
                     .resources = resources,
                     .scanouts = scanouts,
+                    .contexts = contexts,
+                    .renderer = renderer.get(),
                     .screen_failed = [this](const Error& error) { device.warn("{}", error.message); }}) {}
 
     void listen() {
@@ -76,12 +87,43 @@ struct GpuDevice::Impl {
             };
             one.screen().listen({.shown = std::move(shown), .changed = std::move(changed)});
         }
+        if (renderer) {
+            renderer->listen(
+                {.done = [this](Ticket ticket, int error) { device.turn([&] { finish(ticket, error); }); },
+                 .lost =
+                     [this](const std::string& why) {
+                         // To a driver of two dimensions it is nothing.
+                         if (device.negotiated(f_virgl)) {
+                             device.turn([&] { device.require_reset(why); });
+                         }
+                     }});
+        }
+    }
+    /// The renderer has carried out an order, or not: go on with the command that waits for it.
+    void finish(Ticket ticket, int error) {
+        const auto go_on = [&](std::size_t queue) {
+            return [this, queue, error](std::uint32_t command, const RenderStep& step) {
+                auto outcome = commands.finish(step, error);
+                if (!outcome) {
+                    device.note_refusal(queue, command, outcome.error());
+                    return Answer{.type = outcome.error().response};
+                }
+                device.count_bytes(queue, outcome->bytes);
+                return std::move(*outcome);
+            };
+        };
+        // One that no command waits for any more is of a queue that was stopped since.
+        if (replies.resolve(ticket, go_on(control_queue)) ||
+            cursor_replies.resolve(ticket, go_on(cursor_queue))) {
+            settle();
+        }
     }
     /// Answer all whose frames are to be seen.
     void settle() {
         replies.settle([this](const FrameWait& wait) {
             return scanouts.at(wait.scanout.index())->is_shown(wait.frame);
         });
+        cursor_replies.settle([](const FrameWait&) { return true; });
     }
     void tell_change() {
         events |= event_display;
@@ -105,19 +147,22 @@ struct GpuDevice::Impl {
     }
 
     GpuDevice& device;
-    ResourceTable resources; ///< outlives the scanouts
+    std::unique_ptr<Renderer> renderer; ///< null: two dimensions
+    ResourceTable resources;            ///< outlives the scanouts
+    ContextTable contexts;
     Scanouts scanouts;
     Commands commands;
-    FenceQueue replies;       ///< of the control queue
-    std::uint32_t events = 0; ///< events_read
-    bool is_closed = false;   ///< the screens are
+    FenceQueue replies;        ///< of the control queue
+    FenceQueue cursor_replies; ///< of the other one
+    std::uint32_t events = 0;  ///< events_read
+    bool is_closed = false;    ///< the screens are
     std::string name;
 };
 
 GpuDevice::GpuDevice(virtio::DeviceContext context, std::vector<std::unique_ptr<Screen>> screens,
-                     const GpuLimits& limits)
-    : Device(std::move(context), make_model(screens.size())),
-      impl_(std::make_unique<Impl>(*this, std::move(screens), limits)) {
+                     const GpuLimits& limits, std::unique_ptr<Renderer> renderer)
+    : Device(std::move(context), make_model(screens.size(), renderer.get())),
+      impl_(std::make_unique<Impl>(*this, std::move(screens), limits, std::move(renderer))) {
     owner().call([this] {
         impl_->listen();
         impl_->name = name_of(impl_->scanouts);
@@ -135,10 +180,16 @@ void GpuDevice::do_resume() {
     // The screens are this process's.
     const auto count = static_cast<std::uint32_t>(impl_->scanouts.size());
     put_config(offsetof(Config, num_scanouts), std::as_bytes(std::span(&count, 1)));
+    const auto capsets = count_capsets(impl_->renderer.get());
+    put_config(offsetof(Config, num_capsets), std::as_bytes(std::span(&capsets, 1)));
     require_reset("another process has kept the driver's pictures, and they are gone with it");
 }
 
 void GpuDevice::do_kick(std::size_t queue) {
+    if (negotiated(f_virgl) && impl_->renderer->is_lost()) {
+        require_reset("hvisor-gpu-render is not there, or cannot be started again");
+        return;
+    }
     serve(queue);
     for (const auto& scanout : impl_->scanouts) {
         scanout->catch_up();
@@ -153,11 +204,10 @@ void GpuDevice::do_request(std::size_t queue, virtio::Chain chain) {
     const auto header = reader.read<Header>();
     const auto request = header.value_or(Header{});
     auto outcome = !header ? Outcome<Answer>(refuse(Response::err_invalid_parameter, "it has no header"))
-                   : queue == control_queue ? impl_->commands.run_control(request.type, reader, negotiated())
+                   : queue == control_queue ? impl_->commands.run_control(request, reader, negotiated())
                                             : impl_->commands.run_cursor(request.type, reader);
     if (!outcome) {
-        count_error(queue);
-        warn("{} refused: {}", command_name(request.type), outcome.error().why);
+        note_refusal(queue, request.type, outcome.error());
         outcome = Answer{.type = outcome.error().response};
     } else if (queue == control_queue && room < sizeof(Header)) {
         count_error(queue);
@@ -165,22 +215,29 @@ void GpuDevice::do_request(std::size_t queue, virtio::Chain chain) {
     }
     count_bytes(queue, outcome->bytes);
     Reply reply(std::move(chain), request, std::move(*outcome));
-    if (queue == cursor_queue) {
+    if (queue == cursor_queue && !reply.render()) {
         reply.send();
         return;
     }
-    impl_->replies.add(std::move(reply));
+    auto& replies = queue == cursor_queue ? impl_->cursor_replies : impl_->replies;
+    replies.add(std::move(reply));
     impl_->settle();
 }
 
+void GpuDevice::note_refusal(std::size_t queue, std::uint32_t command, const Refusal& refusal) {
+    count_error(queue);
+    warn("{} refused: {}", command_name(command), refusal.why);
+}
+
 void GpuDevice::do_stop_queue(std::size_t queue) {
-    if (queue == control_queue) {
-        impl_->replies.clear();
-    }
+    (queue == cursor_queue ? impl_->cursor_replies : impl_->replies).clear();
 }
 
 void GpuDevice::do_reset() {
     impl_->commands.forget_all();
+    if (impl_->renderer) {
+        impl_->renderer->renew();
+    }
     impl_->clear_events(event_display);
 }
 
@@ -195,6 +252,9 @@ void GpuDevice::do_config_written(std::size_t offset, std::span<const std::byte>
 
 void GpuDevice::do_quiesce() {
     impl_->commands.forget_all();
+    if (impl_->renderer) {
+        impl_->renderer->close();
+    }
 }
 
 void GpuDevice::disconnect() {
@@ -203,6 +263,9 @@ void GpuDevice::disconnect() {
 
 void GpuDevice::do_close() {
     impl_->close_screens();
+    if (impl_->renderer) {
+        impl_->renderer->close();
+    }
 }
 
 std::vector<ScanoutState> GpuDevice::scanouts() {
@@ -236,6 +299,10 @@ Result<void> GpuDevice::resize(std::size_t scanout, Size size) {
 
 std::uint64_t GpuDevice::memory_used() const {
     return impl_->resources.budget().used();
+}
+
+std::string GpuDevice::renderer_name() const {
+    return impl_->renderer ? std::format("virgl ({})", impl_->renderer->name()) : std::string();
 }
 
 std::string GpuDevice::backend_name() const {

@@ -3,6 +3,8 @@
 
 #include "base/error.hpp"
 #include "devices/gpu/canvas.hpp"
+#include "devices/gpu/outcome.hpp"
+#include "devices/gpu/renderer.hpp"
 #include "devices/gpu/screen.hpp"
 #include "virtio/device.hpp"
 
@@ -21,6 +23,8 @@ struct GpuLimits {
     std::size_t resources = 4096;
     /// Bytes of pixels, and of what describes guest memory behind them.
     std::uint64_t memory = std::uint64_t{256} << 20;
+    /// Of three dimensions: Linux's driver makes one for each program that draws.
+    std::size_t contexts = 256;
 };
 
 /// One scanout at one moment.
@@ -42,14 +46,15 @@ struct Screenshot {
     std::vector<std::byte> pixels;
 };
 
-/// A virtio GPU device (virtio 1.2, 5.7) that draws in two dimensions, one
-/// screen a scanout. Its owner is a thread of its own: copying a picture takes
-/// longer than a guest CPU may wait for a register.
+/// A virtio GPU device (virtio 1.2, 5.7), one screen a scanout. It draws in two
+/// dimensions by itself, and in three by a renderer. Its owner is a thread of its own: copying a picture
+/// takes longer than a guest CPU may wait for a register.
 class GpuDevice final : public virtio::Device {
   public:
-    /// 1 … max_scanouts screens, which were made for the context's owner.
+    /// 1 … max_scanouts screens, and the renderer if there is one, which were made for
+    /// the context's owner.
     GpuDevice(virtio::DeviceContext context, std::vector<std::unique_ptr<Screen>> screens,
-              const GpuLimits& limits = {});
+              const GpuLimits& limits = {}, std::unique_ptr<Renderer> renderer = nullptr);
     GpuDevice(const GpuDevice&) = delete;
     GpuDevice& operator=(const GpuDevice&) = delete;
     GpuDevice(GpuDevice&&) = delete;
@@ -65,6 +70,8 @@ class GpuDevice final : public virtio::Device {
     [[nodiscard]] Result<void> resize(std::size_t scanout, Size size);
     /// Bytes that the driver makes the daemon keep, at most GpuLimits::memory.
     [[nodiscard]] std::uint64_t memory_used() const;
+    /// What draws in three dimensions: "virgl (LLVMPIPE (LLVM 19.1.7, 256 bits))"; "" when nothing does.
+    [[nodiscard]] std::string renderer_name() const;
 
     /// Gives the screens back: a zone that has stopped is kept for its consoles,
     /// and another one may want to have its display.
@@ -84,6 +91,8 @@ class GpuDevice final : public virtio::Device {
     void do_config_written(std::size_t offset, std::span<const std::byte> bytes) override;
     void do_quiesce() override;
     void do_close() override;
+
+    void note_refusal(std::size_t queue, std::uint32_t command, const Refusal& refusal);
 
     struct Impl;
     std::unique_ptr<Impl> impl_;

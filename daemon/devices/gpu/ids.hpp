@@ -28,6 +28,22 @@ class ResourceId {
     std::uint32_t value_;
 };
 
+/// The driver's name for a context of three dimensions: any number but 0, which
+/// means "none".
+class ContextId {
+  public:
+    /// Nothing for 0.
+    [[nodiscard]] static std::optional<ContextId> from_guest(std::uint32_t value) {
+        return value == 0 ? std::nullopt : std::optional(ContextId(value));
+    }
+    [[nodiscard]] std::uint32_t value() const { return value_; }
+    [[nodiscard]] auto operator<=>(const ContextId&) const = default;
+
+  private:
+    explicit ContextId(std::uint32_t value) : value_(value) {}
+    std::uint32_t value_;
+};
+
 /// One of the scanouts that the device has: an index that was checked.
 class ScanoutId {
   public:

@@ -7,7 +7,11 @@
 namespace hvisor::devices::gpu {
 
 Reply::Reply(virtio::Chain chain, const Header& request, Answer answer)
-    : chain_(std::move(chain)), body_(std::move(answer.body)), frames_(std::move(answer.frames)) {
+    : chain_(std::move(chain)),
+      command_(request.type),
+      body_(std::move(answer.body)),
+      frames_(std::move(answer.frames)),
+      render_(std::move(answer.render)) {
     header_.type = std::to_underlying(answer.type);
     if ((request.flags & flag_fence) != 0) {
         // virtio 1.2, 5.7.6.7: the flag, the fence and the context of the request.
@@ -16,6 +20,13 @@ Reply::Reply(virtio::Chain chain, const Header& request, Answer answer)
         header_.fence_id = request.fence_id;
         header_.ctx_id = request.ctx_id;
     }
+}
+
+void Reply::resolve(Answer answer) {
+    header_.type = std::to_underlying(answer.type);
+    body_ = std::move(answer.body);
+    frames_ = std::move(answer.frames);
+    render_.reset();
 }
 
 void Reply::send() {

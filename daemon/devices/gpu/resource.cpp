@@ -2,6 +2,7 @@
 #include "devices/gpu/resource.hpp"
 
 #include "base/checked.hpp"
+#include "devices/gpu/formats.hpp"
 
 #include <cstring>
 #include <sys/random.h>
@@ -15,6 +16,11 @@ constexpr std::uint64_t page = 4096;
 
 constexpr std::uint64_t whole_pages(std::uint64_t bytes) {
     return (bytes + page - 1) / page * page;
+}
+
+/// A screen can show it: of Gallium's targets a texture of two dimensions, or a rectangle.
+constexpr bool is_flat(const render::Shape& shape) {
+    return (shape.target == 2 || shape.target == 5) && shape.samples <= 1 && shape.depth == 1;
 }
 
 } // namespace
@@ -58,6 +64,26 @@ std::shared_ptr<Resource> Resource::make_blob(ResourceId id, std::uint64_t size,
     return made;
 }
 
+Outcome<std::shared_ptr<Resource>> Resource::make_drawn(ResourceId id, const render::Shape& shape,
+                                                        MemoryBudget& budget) {
+    auto drawn = Drawn::make(shape, budget);
+    if (!drawn) {
+        return std::unexpected(drawn.error());
+    }
+    std::shared_ptr<Resource> made(new Resource(id, 0, budget));
+    made->drawn_ = std::move(*drawn);
+    const Size size{.width = shape.width, .height = shape.height};
+    const auto format = format_from_guest(shape.format);
+    if (format && is_possible(size) && is_flat(shape)) {
+        made->image_ = Framebuffer{.format = *format,
+                                   .size = size,
+                                   .stride = static_cast<std::uint32_t>(bytes_per_pixel) * size.width,
+                                   .offset = 0};
+        made->size_ = made->image_->end();
+    }
+    return made;
+}
+
 Outcome<void> Resource::attach(Backing backing) {
     if (is_blob() && backing.size() < size_) {
         return refuse(Response::err_invalid_parameter, "its entries are shorter than the blob");
@@ -71,6 +97,9 @@ Outcome<void> Resource::detach() {
         return refuse(Response::err_unspec, "the resource has no backing");
     }
     backing_.reset();
+    if (drawn_) {
+        drawn_->drop_shadow();
+    }
     return {};
 }
 
@@ -100,8 +129,9 @@ Outcome<std::uint64_t> Resource::transfer(const Rect& part, std::uint64_t offset
 
 void Resource::read(std::uint64_t offset, std::span<std::byte> to) const {
     if (image_) {
-        if (range_inside(offset, to.size(), 0, pixels_.size())) {
-            std::memcpy(to.data(), pixels_.data() + offset, to.size());
+        const auto from = pixels();
+        if (range_inside(offset, to.size(), 0, from.size())) {
+            std::memcpy(to.data(), from.data() + offset, to.size());
         }
     } else if (backing_) {
         backing_->read(offset, to);

@@ -5,6 +5,7 @@
 #include "devices/gpu/backing.hpp"
 #include "devices/gpu/canvas.hpp"
 #include "devices/gpu/config.hpp"
+#include "devices/gpu/drawn.hpp"
 #include "devices/gpu/ids.hpp"
 #include "devices/gpu/memory_budget.hpp"
 #include "devices/gpu/outcome.hpp"
@@ -42,7 +43,8 @@ using Uuid = std::array<std::uint8_t, 16>;
 
 /// What a driver calls a resource (virtio 1.2, 5.7.6.1): either an image of two
 /// dimensions, whose pixels the daemon keeps and the driver brings up to date
-/// by transfers, or a blob, which is guest memory and nothing else.
+/// by transfers, or a blob, which is guest memory and nothing else, or one that the
+/// renderer keeps, which is an image, too, when a screen can show it.
 class Resource {
   public:
     [[nodiscard]] static Outcome<std::shared_ptr<Resource>> make_image(ResourceId id, Format format,
@@ -50,9 +52,14 @@ class Resource {
     /// `backing` has `size` bytes at least.
     [[nodiscard]] static std::shared_ptr<Resource> make_blob(ResourceId id, std::uint64_t size,
                                                              Backing backing, MemoryBudget& budget);
+    [[nodiscard]] static Outcome<std::shared_ptr<Resource>>
+    make_drawn(ResourceId id, const render::Shape& shape, MemoryBudget& budget);
 
     [[nodiscard]] ResourceId id() const { return id_; }
-    [[nodiscard]] bool is_blob() const { return !image_; }
+    [[nodiscard]] bool is_blob() const { return !image_ && !drawn_; }
+    /// Of what the renderer keeps, the daemon's part.
+    [[nodiscard]] std::optional<Drawn>& drawn() { return drawn_; }
+    [[nodiscard]] bool is_drawn() const { return drawn_.has_value(); }
     /// Of an image, which is all of it.
     [[nodiscard]] const std::optional<Framebuffer>& image() const { return image_; }
     [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -65,10 +72,16 @@ class Resource {
     /// as in the image, the first one at `offset`. How many bytes were copied.
     [[nodiscard]] Outcome<std::uint64_t> transfer(const Rect& part, std::uint64_t offset);
 
-    /// Whether its bytes are there: a blob's go with its backing.
-    [[nodiscard]] bool is_readable() const { return image_ || backing_; }
+    /// What is behind it, if anything.
+    [[nodiscard]] const std::optional<Backing>& backing() const { return backing_; }
+
+    /// Whether its bytes are there: a blob's go with its backing, and those of what the
+    /// renderer keeps come with its picture.
+    [[nodiscard]] bool is_readable() const { return drawn_ ? drawn_->has_picture() : image_ || backing_; }
     /// The bytes of an image; nothing of a blob, whose bytes may change at any time.
-    [[nodiscard]] std::span<const std::byte> pixels() const { return {pixels_.data(), pixels_.size()}; }
+    [[nodiscard]] std::span<const std::byte> pixels() const {
+        return drawn_ ? drawn_->picture() : std::span<const std::byte>(pixels_.data(), pixels_.size());
+    }
     /// Copy bytes that are there.
     void read(std::uint64_t offset, std::span<std::byte> to) const;
 
@@ -83,6 +96,7 @@ class Resource {
     std::uint64_t size_;
     std::optional<Framebuffer> image_;
     Mapping pixels_;
+    std::optional<Drawn> drawn_;
     std::optional<Backing> backing_;
     std::optional<Uuid> uuid_;
     MemoryBudget::Share share_;

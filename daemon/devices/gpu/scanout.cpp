@@ -13,8 +13,14 @@ Scanout::Scanout(std::unique_ptr<Screen> screen, MemoryBudget& budget)
 }
 
 Scanout::Shown Scanout::show(const View& view) {
-    if (view_ == view) {
+    if ((next_ ? next_ : view_) == view) {
         return {}; // Linux sets it with each update
+    }
+    next_.reset();
+    if (view_ && view_->size() == view.size() && view.is_drawn()) {
+        // A page flip, too: what is not read yet must not be painted by a frame that waits.
+        next_ = view;
+        return {};
     }
     if (view_ && view_->size() == view.size()) {
         // A page flip. The flush that comes with it draws all that differs, so
@@ -50,14 +56,28 @@ void Scanout::hide() {
     }
     screen_->turn_off();
     view_.reset();
+    next_.reset();
     stale_ = {};
     share_.release();
     note();
 }
 
+Rect Scanout::outdated(const GuestRect& changed) const {
+    const auto& latest = next_ ? next_ : view_;
+    if (!latest) {
+        return {};
+    }
+    const auto part = next_ ? Rect::of(latest->size()) : latest->find(changed).unite(stale_);
+    return part.empty() ? Rect{} : latest->in_framebuffer(part);
+}
+
 std::optional<std::uint64_t> Scanout::flush(const GuestRect& changed) {
     if (!view_) {
         return std::nullopt;
+    }
+    if (next_) {
+        view_ = std::exchange(next_, std::nullopt);
+        stale_ = Rect::of(view_->size());
     }
     const auto part = view_->find(changed).unite(stale_);
     if (part.empty()) {
@@ -70,7 +90,7 @@ std::optional<std::uint64_t> Scanout::flush(const GuestRect& changed) {
 }
 
 void Scanout::catch_up() {
-    if (view_ && !stale_.empty()) {
+    if (view_ && !view_->is_drawn() && !stale_.empty()) {
         static_cast<void>(screen_->present(std::exchange(stale_, {})));
         note_frames();
     }

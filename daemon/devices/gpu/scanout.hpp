@@ -30,7 +30,10 @@ class Scanout final : private Picture {
 
     [[nodiscard]] Screen& screen() { return *screen_; }
     [[nodiscard]] ScreenFacts facts() const { return screen_->facts(); }
-    [[nodiscard]] bool shows(const Resource& resource) const { return view_ && view_->is_of(resource); }
+    [[nodiscard]] bool shows(const Resource& resource) const {
+        const auto& latest = next_ ? next_ : view_;
+        return latest && latest->is_of(resource);
+    }
 
     /// Show it instead of what is there; an error of the screen's, or nothing.
     /// When it cannot be shown the scanout is off.
@@ -41,6 +44,9 @@ class Scanout final : private Picture {
     [[nodiscard]] Shown show(const View& view);
     void hide();
 
+    /// What of the framebuffer a flush of this part is going to show: the renderer has to
+    /// bring it up to date first. Empty when that is nothing.
+    [[nodiscard]] Rect outdated(const GuestRect& changed) const;
     /// The driver says that this part of what it shows has changed. The frame
     /// with it, or nothing when it is not to be seen.
     [[nodiscard]] std::optional<std::uint64_t> flush(const GuestRect& changed);
@@ -67,6 +73,7 @@ class Scanout final : private Picture {
 
     std::unique_ptr<Screen> screen_;
     std::optional<View> view_; ///< what the screen shows
+    std::optional<View> next_; ///< what the driver wants to be seen, once the renderer has it read
     Rect stale_;               ///< of another view that the screen does not show yet
     std::optional<Cursor> cursor_;
     CursorPosition position_;

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/gpu/vnc_server.hpp"
 
-#include "base/errno_text.hpp"
-#include "base/unix_address.hpp"
+#include "devices/gpu/helper_socket.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <format>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -24,19 +22,6 @@ constexpr std::chrono::seconds longest_delay{30};
 /// A hvisor-vnc that stays so long is not one that ends as soon as it begins.
 constexpr std::chrono::seconds calm_time{10};
 
-Result<UniqueFd> connect_to(const std::filesystem::path& path) {
-    const auto address = unix_address(path);
-    if (!address) {
-        return std::unexpected(address.error());
-    }
-    UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket ||
-        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
-        return fail(ErrorCode::io_error, "{}: {}", path.native(), errno_text());
-    }
-    return socket;
-}
-
 /// What hvisor-vnc passes for a viewer is no more than a socket of this kind.
 bool is_viewer_socket(int fd) {
     int domain = 0;
@@ -44,13 +29,6 @@ bool is_viewer_socket(int fd) {
     socklen_t length = sizeof domain;
     return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX &&
            ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
-}
-
-/// Text from another process goes into the log as one plain line.
-std::string plain(std::string_view text) {
-    std::string line(text);
-    std::ranges::replace_if(line, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
-    return line;
 }
 
 /// The folder of sockets, which nobody has made before the first screen.
@@ -102,7 +80,7 @@ void VncServer::start(Size dark) {
 }
 
 void VncServer::connect() {
-    auto socket = connect_to(settings_.helper);
+    auto socket = connect_helper(settings_.helper);
     if (!socket) {
         retry(std::format("{}; is hvisor-vnc installed, and hvisor-vnc.socket active?",
                           socket.error().message));
@@ -166,7 +144,8 @@ std::optional<std::string> VncServer::take(viewer::Received& message) {
         return std::nullopt;
     }
     const auto trouble = message.as<viewer::Trouble>();
-    return trouble ? plain(viewer::view_of(trouble->text)) : "hvisor-vnc says what is no message of its own";
+    return trouble ? plain_line(viewer::view_of(trouble->text))
+                   : "hvisor-vnc says what is no message of its own";
 }
 
 void VncServer::admit(UniqueFd socket) {

@@ -183,6 +183,7 @@ struct RigOptions {
     GpuLimits limits{};
     virtio::FeatureSet features{virtio::FeatureBit::version_1, f_edid, f_resource_uuid, f_resource_blob};
     std::shared_ptr<std::vector<HeldScreen*>> held = std::make_shared<std::vector<HeldScreen*>>();
+    RendererSettings renderer{}; ///< with `connect`: a device of three dimensions
 };
 
 /// A driver with both queues.
@@ -211,10 +212,15 @@ struct GpuRig : kit::DeviceRig<GpuDevice> {
     explicit GpuRig(RigOptions its_options = {})
         : DeviceRig([&](virtio::DeviceContext context) {
               auto screens = make_screens(context.owner, its_options);
-              return GpuDevice(std::move(context), std::move(screens), its_options.limits);
+              auto renderer = make_renderer(context.owner, its_options.renderer);
+              return GpuDevice(std::move(context), std::move(screens), its_options.limits,
+                               std::move(renderer));
           }),
           options(std::move(its_options)) {
         start_driver();
+    }
+    static std::unique_ptr<Renderer> make_renderer(Reactor& owner, const RendererSettings& settings) {
+        return settings.connect ? std::move(Renderer::open(owner, settings).value()) : nullptr;
     }
     static std::vector<std::unique_ptr<Screen>> make_screens(Reactor& owner, const RigOptions& options) {
         std::vector<std::unique_ptr<Screen>> screens;
