@@ -22,7 +22,8 @@ def main(analyze, folder):
             if source.suffixes[-1:] == [".in"] or source.suffix in (".socket", ".target"):
                 # Programs that are there in place of those that are not installed.
                 text = source.read_text(encoding="utf-8")
-                for program in ("@libexecdir@/hvisor/hvisord", "@libexecdir@/hvisor/hvisor-vnc", "@bindir@/hvisorctl"):
+                for program in ("@libexecdir@/hvisor/hvisord", "@libexecdir@/hvisor/hvisor-vnc", "@libexecdir@/hvisor/hvisor-gpu-render",
+                                "@bindir@/hvisorctl"):
                     text = text.replace(program, "/bin/true")
                 name = source.name.removesuffix(".in")
                 Path(work, name).write_text(text, encoding="utf-8")
