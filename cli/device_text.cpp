@@ -100,6 +100,9 @@ void print_device(const Object& object) {
     if (device.contains("EventsDropped")) {
         print_field("Input", input_line(device));
     }
+    if (const auto renderer = value_of<std::string>(device, "Renderer"); !renderer.empty()) {
+        print_field("3D", renderer);
+    }
     for (const Display& display : displays_of(object)) {
         print_field(std::format("Display {}", display.number), display_line(display));
     }

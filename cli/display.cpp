@@ -50,7 +50,8 @@ JsonObject json_row(const std::string& zone, const std::string& device, const Di
             {"Frames", sdbus::Variant(display.frames)},
             {"FramesPerSecond", sdbus::Variant(display.frames_per_second)},
             {"Vnc", sdbus::Variant(display.remote)},
-            {"Viewers", sdbus::Variant(display.viewers)}};
+            {"Viewers", sdbus::Variant(display.viewers)},
+            {"Renderer", sdbus::Variant(display.renderer)}};
 }
 
 Outcome<void> list(Client& client, const std::string& name, const Output& output) {

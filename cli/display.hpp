@@ -15,7 +15,7 @@ class App;
 
 namespace hvisor::cli {
 
-/// Displays, Viewers and Frames of org.syswonder.hvisor1.Device.Gpu.
+/// Displays, Viewers, Frames and Renderer of org.syswonder.hvisor1.Device.Gpu.
 using DisplayShapes =
     std::vector<sdbus::Struct<std::string, bool, bool, std::uint32_t, std::uint32_t, std::uint32_t>>;
 using DisplayViewers = std::vector<sdbus::Struct<std::string, std::uint32_t>>;
@@ -34,6 +34,7 @@ struct Display {
     std::uint32_t frames_per_second = 0;
     std::string remote; ///< where VNC viewers find it; "" where it cannot be seen so
     std::uint32_t viewers = 0;
+    std::string renderer; ///< what draws in three dimensions; "" when nothing does
 };
 
 /// Those of a device, in their order; none when it is no GPU device.

@@ -14,6 +14,7 @@ namespace hvisor::cli {
 std::vector<Display> displays_of(const Object& device) {
     const auto counts = value_of<DisplayCounts>(device.properties, "Frames");
     const auto viewers = value_of<DisplayViewers>(device.properties, "Viewers");
+    const auto renderer = value_of<std::string>(device.properties, "Renderer");
     std::vector<Display> displays;
     for (const auto& shape : value_of<DisplayShapes>(device.properties, "Displays")) {
         Display display;
@@ -26,6 +27,7 @@ std::vector<Display> displays_of(const Object& device) {
         if (displays.size() < viewers.size()) {
             std::tie(display.remote, display.viewers) = viewers[displays.size()];
         }
+        display.renderer = renderer;
         displays.push_back(std::move(display));
     }
     return displays;

@@ -108,6 +108,10 @@ std::uint64_t GpuInterface::MemoryLimit() {
     return state_.memory_limit;
 }
 
+std::string GpuInterface::Renderer() {
+    return state_.renderer;
+}
+
 zone::GpuState GpuInterface::sample() const {
     return sampler_().value_or(state_);
 }

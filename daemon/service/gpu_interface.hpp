@@ -50,6 +50,7 @@ class GpuInterface final : public sdbus::AdaptorInterfaces<org::syswonder::hviso
     std::vector<Viewing> Viewers() override;
     std::uint64_t MemoryUsed() override;
     std::uint64_t MemoryLimit() override;
+    std::string Renderer() override;
 
     [[nodiscard]] zone::GpuState sample() const;
 

@@ -107,6 +107,7 @@ Result<void> DeviceSlot::make_gpu(const GpuSettings& settings, virtio::DeviceCon
         }
         screens.push_back(std::move(*screen));
     }
+    auto renderer = config.is_3d ? open_renderer(*owner_, context) : nullptr;
     auto gpu = std::make_unique<devices::gpu::GpuDevice>(
         virtio::DeviceContext{.zone = context.zone,
                               .zone_name = std::move(context.zone_name),
@@ -115,7 +116,8 @@ Result<void> DeviceSlot::make_gpu(const GpuSettings& settings, virtio::DeviceCon
                               .memory = std::move(context.memory),
                               .port = context.port,
                               .owner = *owner_},
-        std::move(screens), devices::gpu::GpuLimits{.resources = config.resources, .memory = config.memory});
+        std::move(screens), devices::gpu::GpuLimits{.resources = config.resources, .memory = config.memory},
+        std::move(renderer));
     gpu_ = gpu.get();
     gpu_memory_ = config.memory;
     device_ = std::move(gpu);
@@ -215,7 +217,10 @@ std::vector<PortState> DeviceSlot::port_states() const {
 }
 
 GpuState DeviceSlot::gpu_state() const {
-    GpuState state{.displays = {}, .memory_used = gpu_->memory_used(), .memory_limit = gpu_memory_};
+    GpuState state{.displays = {},
+                   .memory_used = gpu_->memory_used(),
+                   .memory_limit = gpu_memory_,
+                   .renderer = gpu_->renderer_name()};
     for (auto& scanout : gpu_->scanouts()) {
         state.displays.push_back({.connector = std::move(scanout.connector),
                                   .is_connected = scanout.is_connected,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/open_screen.hpp"
 
+#include "base/log.hpp"
 #include "base/runtime_directory.hpp"
 #include "devices/gpu/backend_drm.hpp"
 #include "devices/gpu/backend_headless.hpp"
@@ -75,6 +76,20 @@ Result<std::unique_ptr<Screen>> open_screen(Reactor& owner, const GpuSettings& g
                                                  .connector = display.connector,
                                                  .size = {.width = display.width, .height = display.height},
                                                  .about = {.zone = context.zone_name, .device = context.id}});
+}
+
+std::unique_ptr<devices::gpu::Renderer> open_renderer(Reactor& owner, const virtio::DeviceContext& context) {
+    auto renderer = devices::gpu::Renderer::open(
+        owner, {.connect = [socket = runtime_directory() /
+                                     "gpu-render"] { return devices::gpu::connect_renderer(socket); },
+                .name = context.zone_name});
+    if (!renderer) {
+        log::write_later(
+            log::Level::warning, {.zone = context.zone_name, .device = context.id},
+            std::format("no 3D for the zone, which draws in two dimensions: {}", renderer.error().message));
+        return nullptr;
+    }
+    return std::move(*renderer);
 }
 
 } // namespace hvisor::zone

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/reactor.hpp"
+#include "devices/gpu/renderer.hpp"
 #include "devices/gpu/screen.hpp"
 #include "virtio/device.hpp"
 #include "zone/zone_devices.hpp"
@@ -18,5 +19,10 @@ namespace hvisor::zone {
 [[nodiscard]] Result<std::unique_ptr<devices::gpu::Screen>>
 open_screen(Reactor& owner, const GpuSettings& gpu, std::size_t number, const virtio::DeviceContext& context,
             const std::shared_ptr<ZoneInputs>& inputs);
+
+/// hvisor-gpu-render for a zone's GPU device; null, and a warning, when it is not there:
+/// then the device draws in two dimensions. Waits for it.
+[[nodiscard]] std::unique_ptr<devices::gpu::Renderer> open_renderer(Reactor& owner,
+                                                                    const virtio::DeviceContext& context);
 
 } // namespace hvisor::zone

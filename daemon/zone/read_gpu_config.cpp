@@ -240,6 +240,13 @@ GpuConfig read_gpu_config(const ConfigReader& device) {
     if (const auto resources = device.find("resources")) {
         gpu.resources = read_between<std::uint32_t>(*resources, 1, most_resources);
     }
+    if (const auto renderer = device.find("renderer")) {
+        const auto word = renderer->string(R"("virgl")");
+        gpu.is_3d = word == "virgl";
+        if (word && !gpu.is_3d) {
+            renderer->problem(std::format(R"("{}" is nothing that draws; expected "virgl")", *word));
+        }
+    }
     return gpu;
 }
 

@@ -83,6 +83,7 @@ struct GpuConfig {
     std::vector<DisplayConfig> displays;
     std::uint64_t memory = std::uint64_t{256} << 20; ///< bytes that the driver can have
     std::uint32_t resources = 4096;                  ///< the same, of pictures
+    bool is_3d = false;                              ///< a renderer draws for it in three dimensions
 };
 
 enum class InputModel {

@@ -153,6 +153,9 @@ void add_gpu(JsonMembers& members, const GpuConfig& gpu) {
     if (gpu.resources != GpuConfig{}.resources) {
         members.add_number("resources", gpu.resources);
     }
+    if (gpu.is_3d) {
+        members.add("renderer", json_string("virgl"));
+    }
 }
 
 void add_input(JsonMembers& members, const InputConfig& input) {

@@ -144,6 +144,7 @@ struct GpuState {
     std::vector<DisplayState> displays;
     std::uint64_t memory_used = 0;  ///< bytes that the driver makes the daemon keep
     std::uint64_t memory_limit = 0; ///< and how many it can
+    std::string renderer;           ///< what draws in three dimensions; "" when nothing does
 };
 
 /// A keyboard or pointer at one moment.

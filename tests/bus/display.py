@@ -54,9 +54,10 @@ def main(hvisord, hvisorctl):
         rows = json.loads(ctl("-o", "json", "display", "list").stdout)
         assert rows[1] == {"Zone": "guest1", "Device": "gpu-a003400", "Display": 1, "Connector": "", "Connected": True,
                            "On": False, "Width": 640, "Height": 480, "Refresh": 60000, "Frames": 0,
-                           "FramesPerSecond": 0, "Vnc": "", "Viewers": 0}, rows
+                           "FramesPerSecond": 0, "Vnc": "", "Viewers": 0, "Renderer": ""}, rows
         assert prop("Displays") == 'a(sbbuuu) 2 "" true false 1280 800 60000 "" true false 640 480 60000', prop("Displays")
         assert prop("Frames") == "a(tu) 2 0 0 0 0"
+        assert prop("Renderer") == 's ""'
         assert prop("MemoryUsed") == "t 0" and prop("MemoryLimit") == f"t {256 << 20}"
         shown = ctl("device", "show", "guest1", "gpu-a003400").stdout
         assert "Display 1:     headless, 640 by 480, off, 0 frames" in shown, shown

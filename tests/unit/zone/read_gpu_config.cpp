@@ -58,6 +58,7 @@ TEST_CASE("upstream's GPU device shows what the first display prefers") {
     CHECK(device.gpu.displays[0].height == 0);
     CHECK(device.gpu.memory == 256ULL << 20);
     CHECK(device.gpu.resources == 4096);
+    CHECK_FALSE(device.gpu.is_3d);
 }
 
 TEST_CASE("upstream requires a width and a height, and looks at neither") {
@@ -161,6 +162,7 @@ TEST_CASE("what is wrong with a GPU device is said in one sentence") {
         {R"("memory": 1048575)", "/memory: 1048575 is too small; expected at least 1048576"},
         {R"("memory": "0x1000000001")", "/memory: 0x1000000001 is too large; expected at most 68719476736"},
         {R"("resources": 0)", "/resources: 0 is too small; expected at least 1"},
+        {R"("renderer": "venus")", R"(/renderer: "venus" is nothing that draws; expected "virgl")"},
     };
     for (const Wrong& wrong : cases) {
         const std::string said = refusal(one_file(wrong.keys));

@@ -46,7 +46,7 @@ TEST_CASE("writing a zone and reading it again changes nothing") {
         text, R"("devices": [)",
         R"("devices": [ { "type": "rng", "addr": "0xa003000", "len": "0x200", "irq": 76, "rate_limit": { "bytes_per_second": 4 } },
                       { "type": "vsock", "addr": "0xa003400", "len": "0x200", "irq": 76, "cid": 4294967294 },
-                      { "type": "gpu", "addr": "0xa003600", "len": "0x200", "irq": 76, "card": "card1", "memory": "0x200000",
+                      { "type": "gpu", "addr": "0xa003600", "len": "0x200", "irq": 76, "card": "card1", "renderer": "virgl", "memory": "0x200000",
                         "resources": 9, "displays": [ { "connector": "DP-1" }, { "width": 1920, "height": 1080 } ] },
                       { "type": "input", "addr": "0xa002e00", "len": "0x200", "irq": 76, "model": "tablet" },
                       { "type": "input", "addr": "0xa002c00", "len": "0x200", "irq": 76, "model": "evdev", "path": "/dev/input/event7",
@@ -74,6 +74,7 @@ TEST_CASE("writing a zone and reading it again changes nothing") {
     CHECK(gpu.card == "/dev/dri/card1");
     CHECK(gpu.memory == 0x200000);
     CHECK(gpu.resources == 9);
+    CHECK(gpu.is_3d);
     REQUIRE(gpu.displays.size() == 2);
     CHECK(gpu.displays[0].connector == "DP-1");
     CHECK(gpu.displays[1].height == 1080);
