@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <type_traits>
 
 // Atomic access to plain memory: pages shared with a hypervisor or a guest, and
@@ -36,6 +37,22 @@ template <Atomic T>
 T fetch_and(T& value, std::type_identity_t<T> bits) {
     return __atomic_fetch_and(&value, bits, __ATOMIC_SEQ_CST);
 }
+template <Atomic T>
+T fetch_add(T& value, std::type_identity_t<T> more) {
+    return __atomic_fetch_add(&value, more, __ATOMIC_SEQ_CST);
+}
+template <Atomic T>
+T exchange(T& value, std::type_identity_t<T> next) {
+    return __atomic_exchange_n(&value, next, __ATOMIC_SEQ_CST);
+}
+
+/// What this thread stored before is in memory before what it stores behind, for
+/// whoever looks after this process was killed in between. That is the order of
+/// the program once the compiler keeps it: a CPU ends a thread between two
+/// instructions, and everything up to there has happened.
+inline void keep_order() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
 
 /// Have the cache line of `what` come to this CPU, to be written soon: a hint. A
 /// line that another CPU has used takes as long to come as hundreds of
@@ -59,6 +76,12 @@ class Watched {
 
     [[nodiscard]] T get() const { return load_relaxed(value_); }
     void set(T value) { store_relaxed(value_, value); }
+    /// The store that makes valid what was stored before: see keep_order().
+    void commit(T value) {
+        keep_order();
+        set(value);
+        keep_order();
+    }
     /// Only for the one thread that writes.
     void add(T value) { set(static_cast<T>(get() + value)); }
 
