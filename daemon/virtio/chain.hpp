@@ -117,6 +117,9 @@ class [[nodiscard]] Chain {
 
     /// The driver's name for it: head of a split, buffer id of a packed ring.
     [[nodiscard]] std::uint16_t id() const { return ticket_.element.id; }
+    /// Its number among all that the queue has ever taken, which it has again when it is
+    /// popped once more: by it a request that was half done is known.
+    [[nodiscard]] std::uint64_t order() const { return ticket_.element.order; }
 
   private:
     Queue* queue_; ///< null once it is back

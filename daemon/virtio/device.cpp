@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <future>
+#include <new>
 #include <utility>
 
 namespace hvisor::virtio {
@@ -29,22 +30,22 @@ Device::Device(DeviceContext context, DeviceModel model)
     : context_(std::move(context)),
       model_(std::move(model)),
       limit_(log::Fields{.zone = context_.zone_name, .device = context_.id}),
-      interrupt_(context_.port, context_.zone, context_.interrupt),
-      states_(model_.queue_sizes.size()),
+      memory_(context_.state ? context_.state : StateMemory::of_process()),
+      record_(*std::launder(reinterpret_cast<DeviceRecord*>(memory_->bytes().data()))),
+      interrupt_(context_.port, context_.zone, context_.interrupt, record_.interrupt),
       kick_waker_(context_.owner, [this] { turn([this] { take_kicks(); }); }),
       repair_timer_(context_.owner, [this] { repair_interrupt(); }) {
     model_.features = model_.features | model_.transport;
-    for (const auto byte : model_.config) {
-        config_.emplace_back(std::to_integer<std::uint8_t>(byte));
-    }
+    begin_record();
 }
 
 Device::~Device() = default;
 
 void Device::read_config(std::size_t offset, std::span<std::byte> to) const {
     std::ranges::fill(to, std::byte{0});
-    for (std::size_t i = 0; i < to.size() && offset < config_.size() && i < config_.size() - offset; ++i) {
-        to[i] = std::byte{config_[offset + i].get()};
+    const auto from = config();
+    for (std::size_t i = 0; i < to.size() && offset < from.size() && i < from.size() - offset; ++i) {
+        to[i] = std::byte{from[offset + i].get()};
     }
 }
 
@@ -56,7 +57,7 @@ bool Device::write_config(std::size_t offset, std::span<const std::byte> from) {
         return false;
     }
     for (std::size_t i = 0; i < from.size(); ++i) {
-        config_.at(offset + i).set(std::to_integer<std::uint8_t>(from[i]));
+        record_.config.at(offset + i).set(std::to_integer<std::uint8_t>(from[i]));
     }
     do_config_selected();
     std::array<std::byte, 8> bytes{}; // the widest access
@@ -73,19 +74,19 @@ bool Device::write_config(std::size_t offset, std::span<const std::byte> from) {
 
 void Device::update_config(std::size_t offset, std::span<const std::byte> bytes) {
     put_config(offset, bytes);
-    if (running_) {
+    if (is_running()) {
         raise(interrupt_config_change);
     }
 }
 
 void Device::put_config(std::size_t offset, std::span<const std::byte> bytes) {
     // Odd while the change goes on: see config_generation().
-    config_generation_.fetch_add(1);
+    fetch_add(record_.config_generation, 1);
     std::atomic_thread_fence(std::memory_order_release);
     for (std::size_t i = 0; i < bytes.size(); ++i) {
-        config_.at(offset + i).set(std::to_integer<std::uint8_t>(bytes[i]));
+        record_.config.at(offset + i).set(std::to_integer<std::uint8_t>(bytes[i]));
     }
-    config_generation_.fetch_add(1);
+    fetch_add(record_.config_generation, 1);
 }
 
 std::uint32_t Device::config_generation() {
@@ -93,8 +94,8 @@ std::uint32_t Device::config_generation() {
     // A driver takes its bytes for whole when two looks at the generation agree
     // (virtio 1.2, 2.5.1). Two looks within one change must not, however long
     // the thread that changes is kept from going on: each of them counts too.
-    const auto now = config_generation_.load();
-    return now % 2 == 0 ? now : config_generation_.fetch_add(2);
+    const auto now = load_acquire(record_.config_generation);
+    return now % 2 == 0 ? now : fetch_add(record_.config_generation, 2);
 }
 
 void Device::activate(FeatureSet features, const QueueLayouts& layouts) {
@@ -105,8 +106,8 @@ void Device::activate(FeatureSet features, const QueueLayouts& layouts) {
 void Device::start_queue(std::size_t queue, const QueueLayout& layout) {
     context_.owner.post([this, queue, layout] {
         turn([&] {
-            if (running_ && !quiesced_) {
-                queues_.at(queue).emplace(layout, *context_.memory, negotiated_, states_.at(queue));
+            if (is_running() && !quiesced_) {
+                queues_.at(queue).emplace(layout, *context_.memory, negotiated_, state(queue));
                 do_kick(queue);
             }
         });
@@ -115,18 +116,14 @@ void Device::start_queue(std::size_t queue, const QueueLayout& layout) {
 
 bool Device::reset(std::function<void()> done) {
     if (!active_) {
-        needs_reset_.store(false, std::memory_order_release);
+        store_release(record_.needs_reset, 0);
         return true;
     }
     active_ = false;
     context_.owner.post([this, done = std::move(done)] {
         turn([&] {
             begin_stop(all_queues, [this, done] {
-                running_ = false;
-                repair_timer_.cancel();
-                fenced([this] { do_reset(); });
-                interrupt_.clear();
-                needs_reset_.store(false, std::memory_order_release);
+                forget_driver();
                 done();
             });
         });
@@ -144,7 +141,7 @@ bool Device::stop_queue(std::size_t queue, std::function<void()> done) {
 }
 
 void Device::kick(std::size_t queue) {
-    states_.at(queue).metrics.notifications.add(1);
+    state(queue).metrics.notifications.add(1);
     serve_again(queue);
 }
 
@@ -155,7 +152,7 @@ void Device::serve_again(std::size_t index) {
 
 void Device::require_reset(std::string_view reason) {
     limit_.warning(log::Event::device_needs_reset, "needs a reset: {}", reason);
-    if (!needs_reset_.exchange(true)) {
+    if (exchange(record_.needs_reset, 1) == 0) {
         context_.owner.post([this] { report_fault(); });
     }
 }
@@ -163,7 +160,7 @@ void Device::require_reset(std::string_view reason) {
 void Device::report_fault() {
     // virtio 1.2, 2.1.2: only a driver that said DRIVER_OK is told. It may
     // have reset the device since.
-    if (!running_ || !needs_reset()) {
+    if (!is_running() || !needs_reset()) {
         return;
     }
     raise(interrupt_config_change);
@@ -203,7 +200,7 @@ void Device::start_queues(FeatureSet features, const QueueLayouts& layouts) {
     }
     negotiated_ = features;
     set_up_queues(layouts, Queue::Start::fresh);
-    running_ = true;
+    record_.is_running.commit(1);
     do_activate();
     // What was made available before DRIVER_OK has no kick of its own.
     kick_all();
@@ -215,7 +212,7 @@ void Device::set_up_queues(const QueueLayouts& layouts, Queue::Start start) {
         if (layout && (model_.lent_queues & bit(i)) != 0) {
             lent_.at(i) = *layout;
         } else if (layout) {
-            queues_.at(i).emplace(*layout, *context_.memory, negotiated_, states_.at(i), start);
+            queues_.at(i).emplace(*layout, *context_.memory, negotiated_, state(i), start);
         }
     }
 }
@@ -256,6 +253,7 @@ void Device::finish_stops() {
         for (std::size_t i = 0; i < queue_count(); ++i) {
             if ((stop.queues & bit(i)) != 0) {
                 queues_.at(i).reset();
+                state(i).is_running.commit(0);
             }
         }
         stopping_ = 0;
@@ -286,7 +284,7 @@ void Device::take_kicks() {
 
 bool Device::runs(std::size_t index) const {
     const bool is_there = queues_.at(index) || lent_.at(index);
-    return is_there && running_ && !needs_reset() && (stopping_ & bit(index)) == 0;
+    return is_there && is_running() && !needs_reset() && (stopping_ & bit(index)) == 0;
 }
 
 Queue* Device::queue(std::size_t index) {
@@ -336,7 +334,7 @@ void Device::serve(std::size_t index) {
 void Device::signal(std::size_t index, Queue::Clock::time_point now) {
     auto* running = queue(index);
     if (running != nullptr && running->publish(now) && running->take_interrupt_request()) {
-        states_.at(index).metrics.interrupts.add(1);
+        state(index).metrics.interrupts.add(1);
         raise(interrupt_used_buffer);
     }
 }
@@ -348,12 +346,12 @@ const QueueLayout* Device::lent(std::size_t index) const {
 
 void Device::take_back(std::size_t index, std::uint16_t next_avail) {
     lent_.at(index).reset();
-    states_.at(index).indices.next_avail.set(next_avail);
+    state(index).indices.set_next_avail(next_avail);
 }
 
 void Device::signal_lent(std::size_t index) {
     if (lent(index) != nullptr && runs(index)) {
-        states_.at(index).metrics.interrupts.add(1);
+        state(index).metrics.interrupts.add(1);
         raise(interrupt_used_buffer);
     }
 }

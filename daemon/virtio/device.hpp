@@ -4,7 +4,9 @@
 #include "base/atomic.hpp"
 #include "base/rate_limit.hpp"
 #include "base/reactor.hpp"
+#include "base/state_memory.hpp"
 #include "guest/guest_memory.hpp"
+#include "virtio/device_record.hpp"
 #include "virtio/features.hpp"
 #include "virtio/interrupt.hpp"
 #include "virtio/queue.hpp"
@@ -18,6 +20,7 @@
 #include <format>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,9 +30,6 @@
 #include <vector>
 
 namespace hvisor::virtio {
-
-/// Queues one device can have.
-inline constexpr std::size_t max_queues = 16;
 
 using QueueLayouts = std::array<std::optional<QueueLayout>, max_queues>;
 
@@ -42,6 +42,8 @@ struct DeviceContext {
     std::shared_ptr<const guest::GuestMemory> memory;
     GuestPort& port;
     Reactor& owner; ///< the thread that owns the device's queues
+    /// Where it keeps what it remembers of its driver; none: in memory of this process.
+    std::shared_ptr<const StateMemory> state{};
 };
 
 /// What a device type is to a driver.
@@ -60,25 +62,14 @@ struct DeviceModel {
     FeatureSet transport = transport_features;
     /// Bit n: queue n is lent to somebody else, who alone touches its ring.
     std::uint32_t lent_queues = 0;
+    std::size_t state_size = 0; ///< of the type's structure, see Device::type_state()
 };
 
-/// What every device remembers of its driver, besides its queues: plain data.
-struct DeviceState {
-    std::uint64_t features = 0; ///< negotiated
-    std::uint32_t config_generation = 0;
-    bool is_running = false;
-    bool needs_reset = false;
-    Interrupt::State interrupt;
-};
-static_assert(std::is_trivially_copyable_v<DeviceState> && std::is_trivially_copyable_v<QueueState>);
-
-/// A device between two turns, with everything that it takes to go on in
-/// another process with the same guest memory: each part is plain data.
-struct SavedDevice {
-    DeviceState common;
-    std::vector<QueueState> queues;
-    std::vector<std::byte> config; ///< the configuration space
-    std::vector<std::byte> type;   ///< Device::type_state()
+/// Where a device begins, by the memory for its record.
+enum class Past {
+    none,    ///< all zeros: nobody has used it before
+    known,   ///< another object of its kind has; it goes on there
+    unknown, ///< it is of another kind, or another version
 };
 
 /// The part that all devices share, and the rules of who may call what:
@@ -138,18 +129,18 @@ class Device {
     /// The driver made buffers available.
     void kick(std::size_t queue);
 
-    /// What it takes to go on; any thread. Nothing is stopped by it.
-    [[nodiscard]] SavedDevice save();
-    /// Go on with a driver that another device object served until it was
-    /// saved, its queues where they were: requests that were out are begun once
-    /// more, in the order they came. A device whose queues are lent needs a
-    /// reset. Instead of activate(), on TrapLoop.
-    void resume(SavedDevice saved, const QueueLayouts& layouts);
+    [[nodiscard]] Past past() const { return past_; }
+    /// Go on with a driver that another device object has served, which ended in
+    /// the middle of anything: requests that were out are begun once more, in
+    /// the order they came. A device whose queues are lent needs a reset. In the
+    /// place of activate(), once, before the first access; `layouts` are those of
+    /// queues that are ready.
+    void resume(const QueueLayouts& layouts);
 
     /// The driver did something that cannot be worked with: DEVICE_NEEDS_RESET
     /// and a configuration change interrupt (virtio 1.2, 2.1.2).
     void require_reset(std::string_view reason);
-    [[nodiscard]] bool needs_reset() const { return needs_reset_.load(std::memory_order_acquire); }
+    [[nodiscard]] bool needs_reset() const { return load_acquire(record_.needs_reset) != 0; }
 
     /// Stop for good and wait until no request is in flight. Not on the owner.
     void quiesce();
@@ -162,7 +153,10 @@ class Device {
 
     [[nodiscard]] Interrupt& interrupt() { return interrupt_; }
     [[nodiscard]] const Interrupt& interrupt() const { return interrupt_; }
-    [[nodiscard]] const QueueState& queue_state(std::size_t queue) const { return states_.at(queue); }
+    [[nodiscard]] const QueueState& queue_state(std::size_t queue) const { return record_.queues.at(queue); }
+    /// For the transport, which keeps its registers there.
+    [[nodiscard]] DeviceRecord& record() { return record_; }
+    [[nodiscard]] const DeviceRecord& record() const { return record_; }
     /// A message that the guest can cause.
     template <class... Args>
     void warn(std::format_string<Args...> format, Args&&... args) {
@@ -187,9 +181,15 @@ class Device {
     /// The same when another device object has served the driver before;
     /// type_state() is as it was there.
     virtual void do_resume() {}
-    /// All that a type remembers of its driver, as the bytes of one trivially
-    /// copyable structure.
-    [[nodiscard]] virtual std::span<std::byte> type_state() { return {}; }
+    /// All that a type remembers of its driver: one structure, of
+    /// DeviceModel::state_size bytes, that stays valid whenever this process is
+    /// killed. For the constructor.
+    template <class State>
+    [[nodiscard]] State& type_state() {
+        static_assert(std::is_trivially_copyable_v<State> && alignof(State) <= type_alignment);
+        auto* memory = type_memory(sizeof(State));
+        return past_ == Past::known ? *std::launder(reinterpret_cast<State*>(memory)) : *new (memory) State;
+    }
     /// The driver made buffers available in a queue that runs.
     virtual void do_kick(std::size_t queue) = 0;
     /// One chain of serve(), which is not for lent queues. It goes back to the driver when it is destroyed,
@@ -222,6 +222,12 @@ class Device {
     }
     /// Hand every available chain to do_request(), with one interrupt a batch.
     void serve(std::size_t index);
+    /// The file behind type_state(), and where in it a part of that is.
+    struct Place {
+        int file = -1;
+        std::int64_t offset = 0;
+    };
+    [[nodiscard]] Place place_of(const void* part) const;
     /// The running queue, or null: not set up, reset, failed or quiesced.
     [[nodiscard]] Queue* queue(std::size_t index);
     /// The next chain of a queue; faults become require_reset().
@@ -239,8 +245,8 @@ class Device {
     void update_config(std::size_t offset, std::span<const std::byte> bytes);
     /// The same for what the driver has asked for itself: no interrupt says so.
     void put_config(std::size_t offset, std::span<const std::byte> bytes);
-    void count_bytes(std::size_t queue, std::uint64_t bytes) { states_.at(queue).metrics.bytes.add(bytes); }
-    void count_error(std::size_t queue) { states_.at(queue).metrics.errors.add(1); }
+    void count_bytes(std::size_t queue, std::uint64_t bytes) { state(queue).metrics.bytes.add(bytes); }
+    void count_error(std::size_t queue) { state(queue).metrics.errors.add(1); }
     [[nodiscard]] bool negotiated(FeatureBit bit) const { return negotiated_.has(bit); }
     [[nodiscard]] FeatureSet negotiated() const { return negotiated_; }
     /// do_kick() once more, after the owner's other work.
@@ -248,6 +254,8 @@ class Device {
     [[nodiscard]] Reactor& owner() { return context_.owner; }
 
   private:
+    static constexpr std::size_t type_alignment = 64;
+
     /// Queues that are stopping, and what to do when all of them have.
     struct Stop {
         std::uint32_t queues; ///< bit n: queue n
@@ -257,10 +265,21 @@ class Device {
     void start_queues(FeatureSet features, const QueueLayouts& layouts);
     void set_up_queues(const QueueLayouts& layouts, Queue::Start start);
     void kick_all();
-    void go_on(const SavedDevice& saved, const QueueLayouts& layouts);
+    void go_on(const QueueLayouts& layouts);
+    void forget_driver();
+    void begin_record();
+    [[nodiscard]] std::byte* type_memory(std::size_t size) const;
+    [[nodiscard]] QueueState& state(std::size_t queue) { return record_.queues.at(queue); }
+    [[nodiscard]] std::span<Watched<std::uint8_t>> config() {
+        return std::span(record_.config).first(model_.config.size());
+    }
+    [[nodiscard]] std::span<const Watched<std::uint8_t>> config() const {
+        return std::span(record_.config).first(model_.config.size());
+    }
     void begin_stop(std::uint32_t queues, std::function<void()> done);
     void finish_stops();
     [[nodiscard]] bool has_stopped(std::uint32_t queues) const;
+    [[nodiscard]] bool is_running() const { return record_.is_running.get() != 0; }
     [[nodiscard]] bool runs(std::size_t index) const;
     void end_turn();
     void take_kicks();
@@ -280,23 +299,21 @@ class Device {
     DeviceContext context_;
     DeviceModel model_;
     RateLimit limit_;
+    const std::shared_ptr<const StateMemory> memory_;
+    DeviceRecord& record_; ///< in it
+    Past past_ = Past::none;
     Interrupt interrupt_;
-    std::vector<QueueState> states_;
 
     // TrapLoop's
     bool active_ = false;
 
     // Shared
-    std::atomic<bool> needs_reset_{false};
     std::atomic<std::uint32_t> kicks_{0}; ///< bit n: queue n
-    std::vector<Watched<std::uint8_t>> config_;
-    std::atomic<std::uint32_t> config_generation_{0};
 
     // The owner's
     FeatureSet negotiated_;
     std::array<std::optional<Queue>, max_queues> queues_;
     QueueLayouts lent_; ///< instead of a queue, while somebody else has it
-    bool running_ = false;
     bool quiesced_ = false;
     std::uint32_t stopping_ = 0; ///< bit n: queue n gives nothing out
     std::vector<Stop> stops_;

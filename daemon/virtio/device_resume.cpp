@@ -3,64 +3,103 @@
 #include "virtio/device.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace hvisor::virtio {
+namespace {
 
-SavedDevice Device::save() {
-    SavedDevice saved;
-    context_.owner.call([&] {
-        saved.common = {.features = negotiated_.bits(),
-                        .config_generation = config_generation_.load(),
-                        .is_running = running_,
-                        .needs_reset = needs_reset(),
-                        .interrupt = interrupt_.state()};
-        saved.queues = states_;
-        saved.config.resize(config_.size());
-        read_config(0, saved.config);
-        const auto type = type_state();
-        saved.type.assign(type.begin(), type.end());
-    });
-    return saved;
+constexpr std::size_t align_up(std::size_t size, std::size_t alignment) {
+    return (size + alignment - 1) / alignment * alignment;
 }
 
-void Device::resume(SavedDevice saved, const QueueLayouts& layouts) {
-    active_ = saved.common.is_running;
-    context_.owner.post([this, saved = std::move(saved), layouts] { turn([&] { go_on(saved, layouts); }); });
+} // namespace
+
+std::byte* Device::type_memory(std::size_t size) const {
+    const auto begin = align_up(sizeof(DeviceRecord), type_alignment);
+    if (size != model_.state_size || size > StateMemory::size - begin) {
+        throw std::logic_error("a device has another state than its model says");
+    }
+    return memory_->bytes().data() + begin;
 }
 
-void Device::go_on(const SavedDevice& saved, const QueueLayouts& layouts) {
+Device::Place Device::place_of(const void* part) const {
+    return {.file = memory_->fd(), .offset = static_cast<const std::byte*>(part) - memory_->bytes().data()};
+}
+
+void Device::begin_record() {
+    if (model_.config.size() > max_config || model_.queue_sizes.size() > max_queues) {
+        throw std::logic_error("a device's model is larger than its record");
+    }
+    const RecordHeader mine{.magic = DeviceRecord::magic,
+                            .layout = DeviceRecord::layout,
+                            .device_id = model_.device_id,
+                            .queue_count = static_cast<std::uint32_t>(model_.queue_sizes.size()),
+                            .config_size = static_cast<std::uint32_t>(model_.config.size()),
+                            .type_size = static_cast<std::uint32_t>(model_.state_size)};
+    if (record_.header == mine) {
+        past_ = Past::known;
+        return;
+    }
+    past_ = record_.header == RecordHeader{} ? Past::none : Past::unknown;
+    if (past_ == Past::unknown) {
+        std::ranges::fill(memory_->bytes(), std::byte{0});
+    }
+    for (std::size_t i = 0; i < model_.config.size(); ++i) {
+        record_.config.at(i).set(std::to_integer<std::uint8_t>(model_.config[i]));
+    }
+    keep_order();
+    record_.header = mine;
+}
+
+void Device::forget_driver() {
+    record_.is_running.commit(0);
+    repair_timer_.cancel();
+    fenced([this] { do_reset(); });
+    interrupt_.clear();
+    store_release(record_.needs_reset, 0);
+}
+
+void Device::resume(const QueueLayouts& layouts) {
+    active_ = (record_.registers.status.get() & status::driver_ok) != 0;
+    context_.owner.post([this, layouts] { turn([&] { go_on(layouts); }); });
+}
+
+void Device::go_on(const QueueLayouts& layouts) {
     if (quiesced_) {
         return;
     }
-    negotiated_ = FeatureSet::from_bits(saved.common.features);
-    config_generation_.store(saved.common.config_generation);
-    interrupt_.restore(saved.common.interrupt);
-    needs_reset_.store(saved.common.needs_reset, std::memory_order_release);
-    for (std::size_t i = 0; i < std::min(states_.size(), saved.queues.size()); ++i) {
-        states_[i] = saved.queues[i];
+    auto news = interrupt_used_buffer;
+    interrupt_.resume(Interrupt::Clock::now());
+    if (load_acquire(record_.config_generation) % 2 != 0) {
+        fetch_add(record_.config_generation, 1);
+        news |= interrupt_config_change;
     }
-    for (std::size_t i = 0; i < std::min(config_.size(), saved.config.size()); ++i) {
-        config_[i].set(std::to_integer<std::uint8_t>(saved.config[i]));
-    }
-    running_ = saved.common.is_running;
-    const auto type = type_state();
-    const bool is_known = type.size() == saved.type.size();
-    if (is_known) {
-        std::ranges::copy(saved.type, type.begin());
-    }
-    if (!running_) {
+    // None, or one that was about to reset the device.
+    if ((record_.registers.status.get() & status::driver_ok) == 0) {
+        const bool needed_reset = needs_reset();
+        forget_driver();
+        store_release(record_.needs_reset, needed_reset ? 1 : 0);
         return;
     }
+    negotiated_ = FeatureSet::from_bits(record_.registers.driver_features);
+    const bool was_running = is_running();
+    record_.is_running.commit(1);
     // Whoever had a lent queue has not said how far it came.
-    if (!is_known || model_.lent_queues != 0) {
+    if (past_ == Past::unknown || model_.lent_queues != 0) {
         require_reset("another process has served the driver before, and left nothing to go on with");
         return;
     }
+    for (std::size_t i = 0; i < queue_count(); ++i) {
+        if (layouts.at(i) && !Queue::can_continue(state(i), *layouts.at(i))) {
+            require_reset(std::format("queue {}: what another process has left of it makes no sense", i));
+            return;
+        }
+    }
     set_up_queues(layouts, Queue::Start::continued);
-    do_resume();
+    was_running ? do_resume() : do_activate();
     // An interrupt may have been on its way; one too many does no harm.
-    raise(interrupt_used_buffer);
+    raise(news);
     kick_all();
 }
 

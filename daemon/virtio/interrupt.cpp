@@ -35,6 +35,12 @@ void Interrupt::clear() {
     state_.repeats.set(0);
 }
 
+void Interrupt::resume(Clock::time_point now) {
+    const auto latest = to_ns(now);
+    state_.raised_ns.set(std::clamp<std::int64_t>(state_.raised_ns.get(), 0, latest));
+    state_.injected_ns.set(std::clamp<std::int64_t>(state_.injected_ns.get(), 0, latest));
+}
+
 std::optional<Interrupt::Clock::time_point> Interrupt::repair(Clock::time_point now, bool driver_is_behind) {
     const auto repeats = state_.repeats.get();
     if (status() == 0) {

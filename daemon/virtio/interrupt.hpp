@@ -39,8 +39,9 @@ class Interrupt {
     static constexpr std::chrono::milliseconds first_repeat{1};
     static constexpr std::uint32_t longest_repeat_shift = 6; ///< 64 ms
 
-    Interrupt(GuestPort& port, std::uint32_t zone, std::uint32_t number)
-        : port_(port), zone_(zone), number_(number) {}
+    /// `state` outlives it, and may be what another process has left.
+    Interrupt(GuestPort& port, std::uint32_t zone, std::uint32_t number, State& state)
+        : port_(port), zone_(zone), number_(number), state_(state) {}
 
     /// Set bits of InterruptStatus and inject.
     void raise(std::uint32_t bits, Clock::time_point now);
@@ -50,6 +51,8 @@ class Interrupt {
 
     /// Forget everything that is pending (device reset).
     void clear();
+    /// Go on with a state that another process has left.
+    void resume(Clock::time_point now);
 
     /// Inject again when it is time. `driver_is_behind`: a queue has an entry
     /// that the driver wanted to hear of and has not seen. Returns when to look
@@ -60,8 +63,6 @@ class Interrupt {
     [[nodiscard]] std::optional<Clock::duration> unacknowledged(Clock::time_point now) const;
 
     [[nodiscard]] const State& state() const { return state_; }
-    /// What was pending where another process stopped.
-    void restore(const State& state) { state_ = state; }
 
     [[nodiscard]] std::uint64_t sent() const { return state_.sent.get(); }
     [[nodiscard]] std::uint64_t repeated() const { return state_.repeated.get(); }
@@ -72,7 +73,7 @@ class Interrupt {
     GuestPort& port_;
     std::uint32_t zone_;
     std::uint32_t number_;
-    State state_;
+    State& state_;
 };
 
 } // namespace hvisor::virtio

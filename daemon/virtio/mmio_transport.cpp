@@ -63,7 +63,7 @@ std::optional<std::uint64_t> MmioTransport::access(const RegisterAccess& access)
     if (!access.is_write) {
         return read(which);
     }
-    if (stopping_.load(std::memory_order_acquire) && !is_of_running_queues(which)) {
+    if (is_stopping() && !is_of_running_queues(which)) {
         return 0;
     }
     return write(which, access);
@@ -220,7 +220,7 @@ std::optional<std::uint64_t> MmioTransport::write_queue_ready(std::uint32_t valu
         make_queue_ready(*queue);
         return 0;
     }
-    return stop_selected_queue(access, [queue] { queue->ready.set(0); });
+    return stop_selected_queue(access, DriverWait::queue_disabled);
 }
 
 std::optional<std::uint64_t> MmioTransport::write_queue_reset(std::uint32_t value,
@@ -230,37 +230,7 @@ std::optional<std::uint64_t> MmioTransport::write_queue_reset(std::uint32_t valu
         return 0;
     }
     queue->resetting.set(1);
-    // virtio 1.2, 2.6.1.1: QueueReset and QueueReady are 0 at its end, and the
-    // queue is as after a device reset.
-    return stop_selected_queue(access, [queue] { queue->clear(); });
-}
-
-MmioTransport::Answer MmioTransport::stop_selected_queue(const RegisterAccess& access,
-                                                         std::function<void()> finish) {
-    const auto index = registers_.queue_sel;
-    layouts_.at(index).reset();
-    return when_stopped(access, std::move(finish), [this, index](std::function<void()> done) {
-        return device_.stop_queue(index, std::move(done));
-    });
-}
-
-MmioTransport::Answer MmioTransport::when_stopped(const RegisterAccess& access, std::function<void()> finish,
-                                                  const std::function<bool(std::function<void()>)>& stop) {
-    stopping_.store(true, std::memory_order_relaxed);
-    const auto stopped = [this, finish = std::move(finish)] {
-        finish();
-        stopping_.store(false, std::memory_order_release);
-    };
-    if (stop([this, stopped, cpu = access.cpu, answer = access.needs_answer] {
-            stopped();
-            if (answer) {
-                device_.context().port.answer(cpu, 0);
-            }
-        })) {
-        stopped();
-        return 0;
-    }
-    return std::nullopt;
+    return stop_selected_queue(access, DriverWait::queue_reset);
 }
 
 bool MmioTransport::negotiated(FeatureBit bit) const {
@@ -303,17 +273,6 @@ std::expected<QueueLayout, std::string_view> MmioTransport::layout_of(std::size_
                                *device_.context().memory);
 }
 
-void MmioTransport::resume(const RegisterFile& registers, SavedDevice saved) {
-    registers_ = registers;
-    for (std::size_t i = 0; i < device_.queue_count(); ++i) {
-        layouts_.at(i).reset();
-        if (auto layout = registers_.queues.at(i).ready.get() != 0 ? layout_of(i) : std::unexpected("")) {
-            layouts_.at(i) = *layout;
-        }
-    }
-    device_.resume(std::move(saved), layouts_);
-}
-
 bool MmioTransport::accept_features() {
     const auto features = FeatureSet::from_bits(registers_.driver_features);
     // virtio 1.2, 2.2.2: refuse what was not offered; 6.1: this transport needs VERSION_1.
@@ -345,18 +304,6 @@ std::optional<std::uint64_t> MmioTransport::write_status(std::uint32_t value, co
         device_.activate(FeatureSet::from_bits(registers_.driver_features), layouts_);
     }
     return 0;
-}
-
-std::optional<std::uint64_t> MmioTransport::reset(const RegisterAccess& access) {
-    // The driver sees the old status until the device has let go of the queues
-    // (virtio 1.2, 2.4.1).
-    registers_.clear_but_status();
-    for (auto& layout : layouts_) {
-        layout.reset();
-    }
-    return when_stopped(
-        access, [this] { registers_.status.set(0); },
-        [this](std::function<void()> done) { return device_.reset(std::move(done)); });
 }
 
 std::uint32_t MmioTransport::status() const {

@@ -5,7 +5,6 @@
 #include "virtio/registers.hpp"
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -32,7 +31,8 @@ struct RegisterAccess {
 /// at QueueReady, from when on its registers are frozen.
 class MmioTransport {
   public:
-    explicit MmioTransport(Device& device) : device_(device) {}
+    /// With the registers of the device's record.
+    explicit MmioTransport(Device& device) : device_(device), registers_(device.record().registers) {}
 
     /// The value of a read, zero-extended from the access size, or 0 for a
     /// write. Nothing: the answer comes by GuestPort::answer(), because the
@@ -40,10 +40,10 @@ class MmioTransport {
     /// drivers of Linux do not poll for the end of a reset.
     [[nodiscard]] std::optional<std::uint64_t> access(const RegisterAccess& access);
 
-    /// What the driver has written; on TrapLoop, or while nobody accesses the device.
-    [[nodiscard]] const RegisterFile& registers() const { return registers_; }
-    /// Go on with a driver that another object served until these were saved.
-    void resume(const RegisterFile& registers, SavedDevice saved);
+    /// Go on with a driver that another object has served, if one has: see
+    /// Device::resume(). What that one still owed an answer is done, and the
+    /// answer is the caller's to give: 0.
+    void resume();
 
     // For people who look at the device; any thread.
     [[nodiscard]] std::uint32_t status() const;
@@ -67,11 +67,16 @@ class MmioTransport {
     [[nodiscard]] bool accept_features();
     [[nodiscard]] bool negotiated(FeatureBit bit) const;
     [[nodiscard]] Answer reset(const RegisterAccess& access);
-    [[nodiscard]] Answer stop_selected_queue(const RegisterAccess& access, std::function<void()> finish);
-    /// Answer once the device has let go, which `stop` asks it to, and
-    /// `finish` has put that into the registers.
-    [[nodiscard]] Answer when_stopped(const RegisterAccess& access, std::function<void()> finish,
+    [[nodiscard]] Answer stop_selected_queue(const RegisterAccess& access, DriverWait wait);
+    /// Answer once the device has let go, which `stop` asks it to.
+    [[nodiscard]] Answer when_stopped(const RegisterAccess& access,
                                       const std::function<bool(std::function<void()>)>& stop);
+    void begin_wait(DriverWait wait, std::uint32_t queue);
+    /// Put the end of what the driver waits for into the registers.
+    void end_wait();
+    /// The device lets go of queues. Until then writes that set something up
+    /// are ignored: the driver has been told nothing yet.
+    [[nodiscard]] bool is_stopping() const { return load_acquire(device_.record().wait) != 0; }
     void make_queue_ready(QueueRegisters& queue);
     /// Where the registers of this queue say that it is, or what is wrong with that.
     [[nodiscard]] std::expected<QueueLayout, std::string_view> layout_of(std::size_t queue) const;
@@ -80,11 +85,8 @@ class MmioTransport {
     [[nodiscard]] QueueRegisters* selected();
 
     Device& device_;
-    RegisterFile registers_;
+    RegisterFile& registers_;
     std::array<std::optional<QueueLayout>, max_queues> layouts_; ///< of the queues that are ready
-    /// The device lets go of queues. Until then writes that set something up
-    /// are ignored: the driver has been told nothing yet.
-    std::atomic<bool> stopping_{false};
 
     Watched<std::uint32_t> last_offset_{UINT32_MAX};
     Watched<std::uint64_t> accesses_;

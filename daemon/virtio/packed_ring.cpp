@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "virtio/packed_ring.hpp"
 
-#include <algorithm>
-
 namespace hvisor::virtio {
 namespace {
 
@@ -40,8 +38,7 @@ PackedRing::PackedRing(const QueueLayout& layout, const guest::GuestMemory& memo
       event_idx_(features.has(FeatureBit::ring_event_idx)),
       indirect_(features.has(FeatureBit::ring_indirect_desc)),
       indices_(&indices),
-      held_(held),
-      taken_(std::ranges::max(held, {}, &HeldDescriptor::order).order) {
+      held_(held) {
     for (const auto& descriptor : held_) {
         slots_out_ += descriptor.order != 0 ? descriptor.slots : 0U;
     }
@@ -82,12 +79,12 @@ PackedRing::Descriptor PackedRing::load_descriptor(std::uint16_t entry, std::uin
 }
 
 bool PackedRing::has_available() const {
-    const auto next = unpack(indices_->next_avail.get());
+    const auto next = unpack(indices_->next_avail());
     return is_available(load_flags(next.entry), next.wrap);
 }
 
 std::expected<std::optional<RingElement>, QueueFault> PackedRing::pop(ChainBuffers& buffers) {
-    const auto begin = unpack(indices_->next_avail.get());
+    const auto begin = unpack(indices_->next_avail());
     auto flags = load_flags(begin.entry);
     if (!is_available(flags, begin.wrap)) {
         return std::nullopt;
@@ -115,9 +112,13 @@ std::expected<std::optional<RingElement>, QueueFault> PackedRing::pop(ChainBuffe
                 return std::unexpected(QueueFault::in_flight);
             }
             slots_out_ += slots;
-            indices_->next_avail.set(pack(position));
             // virtio 1.2, 2.8.6: the last descriptor has the buffer id.
-            return RingElement{.id = descriptor.id, .slots = slots, .held = hold(descriptor.id)};
+            const RingElement element{.id = descriptor.id,
+                                      .slots = slots,
+                                      .held = hold(descriptor.id),
+                                      .order = indices_->taken() + 1};
+            indices_->take(pack(position));
+            return element;
         }
         flags = load_flags(position.entry);
     }
@@ -132,14 +133,14 @@ std::expected<void, QueueFault> PackedRing::collect(const Descriptor& descriptor
 }
 
 std::uint16_t PackedRing::hold(std::uint16_t id) {
-    ++taken_;
+    const auto order = indices_->taken() + 1;
     std::uint16_t next = 0;
     for (std::size_t i = chain_.size(); i-- > 0;) {
         // There is one: no more are held than the queue has entries.
         while (held_[next_free_].order != 0) {
             next_free_ = static_cast<std::uint16_t>((next_free_ + 1) % held_.size());
         }
-        held_[next_free_] = {.order = taken_,
+        held_[next_free_] = {.order = order,
                              .address = chain_[i].address,
                              .length = chain_[i].length,
                              .flags = chain_[i].flags,
@@ -161,7 +162,8 @@ void PackedRing::let_go(const RingElement& element) {
 }
 
 std::expected<RingElement, QueueFault> PackedRing::take_again(std::uint16_t held, ChainBuffers& buffers) {
-    const RingElement element{.id = held_[held].id, .slots = held_[held].slots, .held = held};
+    const RingElement element{
+        .id = held_[held].id, .slots = held_[held].slots, .held = held, .order = held_[held].order};
     ChainCollector collector(*memory_, buffers);
     auto number = held;
     for (std::uint16_t i = 0; i < element.slots; ++i) {
@@ -192,38 +194,58 @@ std::expected<void, QueueFault> PackedRing::collect_indirect(const Descriptor& d
 }
 
 void PackedRing::undo_pop(const RingElement& element) {
-    auto position = unpack(indices_->next_avail.get());
+    auto position = unpack(indices_->next_avail());
     if (position.entry < element.slots) {
         position.entry = static_cast<std::uint16_t>(position.entry + layout_.size());
         position.wrap = !position.wrap;
     }
     position.entry = static_cast<std::uint16_t>(position.entry - element.slots);
+    indices_->undo_take(pack(position));
     let_go(element);
-    indices_->next_avail.set(pack(position));
 }
 
 void PackedRing::add_used(const RingElement& element, std::uint32_t written) {
-    const auto here = unpack(indices_->next_used.get());
+    const auto here = unpack(indices_->next_used());
     const auto& table = layout_.descriptors();
     table.store_relaxed<std::uint32_t>(at(here.entry, at_length), written);
     table.store_relaxed<std::uint16_t>(at(here.entry, at_id), element.id);
     // virtio 1.2, 2.8.1: both bits are the device's wrap counter; 2.8.7: WRITE when data was written.
     const auto flags = static_cast<std::uint16_t>((here.wrap ? desc_avail | desc_used : 0) |
                                                   (written != 0 ? desc_write : 0));
-    if (withheld_) {
+    if (indices_->withheld()) {
         table.store_release<std::uint16_t>(at(here.entry, at_flags), flags);
     } else {
-        withheld_ = {.entry = here.entry, .flags = flags};
+        indices_->withhold({.position = pack(here), .flags = flags});
     }
+    indices_->settle(element.order, pack(advanced(here, element.slots)));
     let_go(element);
-    indices_->next_used.set(pack(advanced(here, element.slots)));
 }
 
 void PackedRing::publish() {
-    if (withheld_) {
-        layout_.descriptors().store_release<std::uint16_t>(at(withheld_->entry, at_flags), withheld_->flags);
-        withheld_.reset();
+    if (const auto first = indices_->withheld()) {
+        layout_.descriptors().store_release<std::uint16_t>(at(unpack(first->position).entry, at_flags),
+                                                           first->flags);
+        indices_->end_withholding();
     }
+}
+
+void PackedRing::go_on() {
+    const auto next = unpack(indices_->next_used());
+    if (const auto first = indices_->withheld()) {
+        const auto position = unpack(first->position);
+        const bool was_written = first->position != indices_->next_used();
+        // Once it is published, the driver may have made the entry available again.
+        if (!was_written || !is_available(load_flags(position.entry), position.wrap)) {
+            indices_->end_withholding();
+        }
+    }
+    // An entry that was written as used and did not count is not: its chain is still out.
+    const auto flags = load_flags(next.entry);
+    if (((flags & desc_avail) != 0) == next.wrap && ((flags & desc_used) != 0) == next.wrap) {
+        layout_.descriptors().store_relaxed<std::uint16_t>(at(next.entry, at_flags),
+                                                           next.wrap ? desc_avail : desc_used);
+    }
+    publish();
 }
 
 void PackedRing::disable_notifications() {
@@ -233,7 +255,7 @@ void PackedRing::disable_notifications() {
 bool PackedRing::enable_notifications() {
     // With EVENT_IDX for the very next descriptor, which is as good as any.
     layout_.device().store_relaxed<std::uint32_t>(
-        0, event_idx_ ? event(indices_->next_avail.get(), event_descriptor) : event(0, event_enable));
+        0, event_idx_ ? event(indices_->next_avail(), event_descriptor) : event(0, event_enable));
     // virtio 1.2, 2.8.21.3: check once more, or a chain waits for ever.
     full_fence();
     return has_available();
@@ -254,12 +276,12 @@ std::uint16_t PackedRing::entries_between(Position from, Position to) const {
 }
 
 bool PackedRing::take_interrupt_request() {
-    const auto used = indices_->next_used.get();
-    const auto before = indices_->signalled.get();
+    const auto used = indices_->next_used();
+    const auto before = indices_->signalled();
     if (used == before) {
         return false;
     }
-    indices_->signalled.set(used);
+    indices_->set_signalled(used);
     // The driver stores its wish, then looks at the ring; we the other way round.
     full_fence();
     const auto wish = driver_wish();
@@ -277,7 +299,7 @@ bool PackedRing::driver_is_behind() const {
         return false;
     }
     const auto behind =
-        entries_between(unpack(static_cast<std::uint16_t>(wish)), unpack(indices_->next_used.get()));
+        entries_between(unpack(static_cast<std::uint16_t>(wish)), unpack(indices_->next_used()));
     return behind != 0 && behind <= layout_.size();
 }
 

@@ -22,7 +22,7 @@ class PackedRing {
     /// Where a fresh ring begins: entry 0, both wrap counters 1 (virtio 1.2, 2.8.1).
     static constexpr std::uint16_t first_index = 0x8000;
 
-    /// `held` is as long as the queue.
+    /// `held` is as long as the queue, and has nothing that was half done.
     PackedRing(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
                QueueIndices& indices, std::span<HeldDescriptor> held);
 
@@ -39,6 +39,8 @@ class PackedRing {
     /// Write a used entry that the driver does not see before publish().
     void add_used(const RingElement& element, std::uint32_t written);
     void publish();
+    /// Whoever had the ring before may have ended in the middle of add_used() or publish().
+    void go_on();
 
     void disable_notifications();
     [[nodiscard]] bool enable_notifications();
@@ -81,15 +83,7 @@ class PackedRing {
     bool event_idx_;
     bool indirect_;
     QueueIndices* indices_;
-    /// The first entry since publish(): its flags are written last, and with
-    /// them the driver, which looks at the entries in order, sees all.
-    struct Withheld {
-        std::uint16_t entry;
-        std::uint16_t flags;
-    };
-    std::optional<Withheld> withheld_;
     std::span<HeldDescriptor> held_;
-    std::uint64_t taken_;                    ///< order of the latest chain
     std::uint32_t slots_out_ = 0;            ///< entries of chains that are in flight
     std::uint16_t next_free_ = 0;            ///< where to look for one in held_
     std::vector<Descriptor> chain_;          ///< that is being taken

@@ -11,13 +11,25 @@ namespace {
 
 using Ring = std::variant<SplitRing, PackedRing>;
 
+/// Chains that were about to be taken never were; one that had gone back has.
+void forget_half_done(const QueueIndices& indices, std::span<HeldDescriptor> held) {
+    for (auto& descriptor : held) {
+        if (descriptor.order > indices.taken() || descriptor.order == indices.settled()) {
+            descriptor.order = 0;
+        }
+    }
+}
+
 Ring make_ring(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
                QueueState& state, Queue::Start start) {
     const auto held = std::span(state.held).first(layout.size());
-    if (start == Queue::Start::fresh) {
-        state.indices.set_all(layout.is_packed() ? PackedRing::first_index : SplitRing::first_index);
+    if (start == Queue::Start::fresh || state.is_running.get() == 0) {
+        state.is_running.commit(0);
+        state.indices.begin(layout.is_packed() ? PackedRing::first_index : SplitRing::first_index);
         std::ranges::fill(held, HeldDescriptor{});
+        state.is_running.commit(1);
     }
+    forget_half_done(state.indices, held);
     if (layout.is_packed()) {
         return PackedRing(layout, memory, features, state.indices, held);
     }
@@ -39,6 +51,21 @@ std::vector<std::uint16_t> chains_out(const QueueState& state, const QueueLayout
 
 } // namespace
 
+bool Queue::can_continue(const QueueState& state, const QueueLayout& layout) {
+    if (!layout.is_packed() || state.is_running.get() == 0) {
+        return true; // positions run freely, and no chain is kept but by its head
+    }
+    const auto is_entry = [&](std::uint16_t position) {
+        return (position & ~PackedRing::first_index) < layout.size();
+    };
+    const auto withheld = state.indices.withheld();
+    return is_entry(state.indices.next_avail()) && is_entry(state.indices.next_used()) &&
+           is_entry(state.indices.signalled()) && (!withheld || is_entry(withheld->position)) &&
+           std::ranges::all_of(std::span(state.held).first(layout.size()), [&](const HeldDescriptor& held) {
+               return held.order == 0 || (held.slots <= layout.size() && held.next < layout.size());
+           });
+}
+
 Queue::Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
              QueueState& state, Start start)
     : ring_(make_ring(layout, memory, features, state, start)),
@@ -46,7 +73,11 @@ Queue::Queue(const QueueLayout& layout, const guest::GuestMemory& memory, Featur
       in_order_(features.has(FeatureBit::in_order)),
       again_(chains_out(state, layout)),
       asked_(Clock::now()),
-      ordered_(in_order_ ? layout.size() : 0) {}
+      ordered_(in_order_ ? layout.size() : 0) {
+    if (start == Start::continued) {
+        std::visit([](auto& ring) { ring.go_on(); }, ring_);
+    }
+}
 
 bool Queue::has_available() const {
     return !again_.empty() || std::visit([](const auto& ring) { return ring.has_available(); }, ring_);

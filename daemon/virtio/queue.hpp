@@ -22,6 +22,7 @@ namespace hvisor::virtio {
 
 /// What a device remembers of one queue while no driver runs it, too: plain data.
 struct QueueState {
+    Watched<std::uint8_t> is_running; ///< all else is of the queue that runs, or ran last
     QueueIndices indices;
     QueueMetrics metrics;
     std::array<HeldDescriptor, longest_queue> held; ///< of the chains that are out
@@ -37,9 +38,12 @@ class Queue {
 
     enum class Start {
         fresh,     ///< at the ring's beginning
-        continued, ///< where `state` says; chains that were out are popped once more, before all others
+        continued, ///< where `state` says, which may have been left in the middle of any step; chains
+                   ///< that were out are popped once more, before all others. Fresh unless it is running
     };
-    /// `state` and `memory` outlive the queue.
+    /// Whether a state that another process has left can be one of such a queue at all.
+    [[nodiscard]] static bool can_continue(const QueueState& state, const QueueLayout& layout);
+    /// `state`, which is running from then on, and `memory` outlive the queue.
     Queue(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features, QueueState& state,
           Start start = Start::fresh);
     Queue(const Queue&) = delete;

@@ -4,11 +4,15 @@
 #include "guest/guest_memory.hpp"
 #include "virtio/features.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <string_view>
 
 namespace hvisor::virtio {
+
+/// Queues one device can have.
+inline constexpr std::size_t max_queues = 16;
 
 /// Where a driver says a queue is; as it wrote it, nothing checked.
 struct QueueAddresses {

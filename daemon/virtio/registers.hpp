@@ -2,7 +2,6 @@
 #pragma once
 
 #include "base/atomic.hpp"
-#include "virtio/device.hpp"
 #include "virtio/queue_layout.hpp"
 
 #include <array>

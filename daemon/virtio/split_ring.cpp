@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "virtio/split_ring.hpp"
 
-#include <algorithm>
 #include <span>
 
 namespace hvisor::virtio {
@@ -31,9 +30,8 @@ SplitRing::SplitRing(const QueueLayout& layout, const guest::GuestMemory& memory
       event_idx_(features.has(FeatureBit::ring_event_idx)),
       indirect_(features.has(FeatureBit::ring_indirect_desc)),
       indices_(&indices),
-      seen_avail_(indices.next_avail.get()),
-      held_(held),
-      taken_(std::ranges::max(held, {}, &HeldDescriptor::order).order) {}
+      seen_avail_(indices.next_avail()),
+      held_(held) {}
 
 std::uint16_t SplitRing::avail_index() const {
     // Acquire: the entries and descriptors behind the index are read after it.
@@ -49,11 +47,11 @@ std::uint16_t SplitRing::used_index(const QueueLayout& layout) {
 }
 
 bool SplitRing::has_available() const {
-    return avail_index() != indices_->next_avail.get();
+    return avail_index() != indices_->next_avail();
 }
 
 std::expected<std::optional<RingElement>, QueueFault> SplitRing::pop(ChainBuffers& buffers) {
-    const auto next = indices_->next_avail.get();
+    const auto next = indices_->next_avail();
     if (next == seen_avail_) {
         // Only now: while the driver adds more, each look takes the line from its CPU.
         const auto seen = avail_index();
@@ -75,16 +73,16 @@ std::expected<std::optional<RingElement>, QueueFault> SplitRing::pop(ChainBuffer
     if (auto collected = collect(head, buffers); !collected) {
         return std::unexpected(collected.error());
     }
-    held_[head].order = ++taken_;
-    indices_->next_avail.set(static_cast<std::uint16_t>(next + 1));
-    return RingElement{.id = head, .slots = 1, .held = head};
+    held_[head].order = indices_->taken() + 1;
+    indices_->take(static_cast<std::uint16_t>(next + 1));
+    return RingElement{.id = head, .slots = 1, .held = head, .order = held_[head].order};
 }
 
 std::expected<RingElement, QueueFault> SplitRing::take_again(std::uint16_t held, ChainBuffers& buffers) {
     if (auto collected = collect(held, buffers); !collected) {
         return std::unexpected(collected.error());
     }
-    return RingElement{.id = held, .slots = 1, .held = held};
+    return RingElement{.id = held, .slots = 1, .held = held, .order = held_[held].order};
 }
 
 std::expected<void, QueueFault> SplitRing::collect(std::uint16_t head, ChainBuffers& buffers) {
@@ -147,22 +145,22 @@ std::expected<void, QueueFault> SplitRing::collect_indirect(const Descriptor& de
 }
 
 void SplitRing::undo_pop(const RingElement& element) {
+    indices_->undo_take(static_cast<std::uint16_t>(indices_->next_avail() - 1));
     held_[element.held].order = 0;
-    indices_->next_avail.set(static_cast<std::uint16_t>(indices_->next_avail.get() - 1));
 }
 
 void SplitRing::add_used(const RingElement& element, std::uint32_t written) {
-    const auto next = indices_->next_used.get();
+    const auto next = indices_->next_used();
     const auto entry = used_entry(next % layout_.size());
     layout_.device().store_relaxed<std::uint32_t>(entry, element.id);
     layout_.device().store_relaxed<std::uint32_t>(entry + 4, written);
+    indices_->settle(element.order, static_cast<std::uint16_t>(next + 1));
     held_[element.held].order = 0;
-    indices_->next_used.set(static_cast<std::uint16_t>(next + 1));
 }
 
 void SplitRing::publish() {
     // Release: the data and the entries are visible before the index (virtio 1.2, 2.7.8.2).
-    layout_.device().store_release<std::uint16_t>(ring_index, indices_->next_used.get());
+    layout_.device().store_release<std::uint16_t>(ring_index, indices_->next_used());
 }
 
 void SplitRing::disable_notifications() {
@@ -175,7 +173,7 @@ void SplitRing::disable_notifications() {
 bool SplitRing::enable_notifications() {
     if (event_idx_) {
         const auto avail_event = used_entry(layout_.size());
-        layout_.device().store_relaxed<std::uint16_t>(avail_event, indices_->next_avail.get());
+        layout_.device().store_relaxed<std::uint16_t>(avail_event, indices_->next_avail());
     } else {
         layout_.device().store_relaxed<std::uint16_t>(ring_flags, 0);
     }
@@ -185,12 +183,12 @@ bool SplitRing::enable_notifications() {
 }
 
 bool SplitRing::take_interrupt_request() {
-    const auto used = indices_->next_used.get();
-    const auto before = indices_->signalled.get();
+    const auto used = indices_->next_used();
+    const auto before = indices_->signalled();
     if (used == before) {
         return false;
     }
-    indices_->signalled.set(used);
+    indices_->set_signalled(used);
     // The driver stores its wish, then reads the used index; we the other way round.
     full_fence();
     if (!event_idx_) {
@@ -202,7 +200,7 @@ bool SplitRing::take_interrupt_request() {
 }
 
 bool SplitRing::driver_is_behind() const {
-    return event_idx_ && driver_is_behind(layout_, indices_->next_used.get());
+    return event_idx_ && driver_is_behind(layout_, indices_->next_used());
 }
 
 bool SplitRing::driver_is_behind(const QueueLayout& layout, std::uint16_t used) {

@@ -21,7 +21,7 @@ class SplitRing {
     /// Where a fresh ring begins.
     static constexpr std::uint16_t first_index = 0;
 
-    /// `held` is as long as the queue.
+    /// `held` is as long as the queue, and has nothing that was half done.
     SplitRing(const QueueLayout& layout, const guest::GuestMemory& memory, FeatureSet features,
               QueueIndices& indices, std::span<HeldDescriptor> held);
 
@@ -38,6 +38,8 @@ class SplitRing {
     /// Write a used entry that the driver does not see before publish().
     void add_used(const RingElement& element, std::uint32_t written);
     void publish();
+    /// Whoever had the ring before may have ended before publish().
+    void go_on() { publish(); }
 
     void disable_notifications();
     [[nodiscard]] bool enable_notifications();
@@ -74,7 +76,6 @@ class SplitRing {
     QueueIndices* indices_;
     std::uint16_t seen_avail_;               ///< what the driver's index was at the latest look
     std::span<HeldDescriptor> held_;         ///< by head
-    std::uint64_t taken_;                    ///< order of the latest chain
     std::vector<Descriptor> indirect_table_; ///< the copy that is judged and used
 };
 

@@ -131,7 +131,7 @@ class QueueFuzz {
 
     void pop(bool put_back) {
         const bool has = queue_.has_available();
-        const auto before = state_.indices.next_avail.get();
+        const auto before = state_.indices.next_avail();
         auto chain = queue_.pop();
         if (!chain) {
             // After a fault nobody touches the queue any more.
@@ -147,7 +147,7 @@ class QueueFuzz {
         expect(is_packed() || (*chain)->id() < size_, "a head is a descriptor");
         if (put_back) {
             (*chain)->put_back();
-            expect(state_.indices.next_avail.get() == before, "to put back undoes to pop");
+            expect(state_.indices.next_avail() == before, "to put back undoes to pop");
         } else {
             held_.push_back(std::move(**chain));
         }

@@ -47,7 +47,8 @@ struct DeviceRig {
                 .interrupt = 78,
                 .memory = memory,
                 .port = port,
-                .owner = *reactor};
+                .owner = *reactor,
+                .state = state};
     }
 
     std::shared_ptr<const guest::GuestMemory> make_memory() {
@@ -111,6 +112,7 @@ struct DeviceRig {
     FakePort port;
     std::unique_ptr<Reactor> reactor = *Reactor::start({.name = "test", .cpus = {}, .on_crash = {}});
     std::shared_ptr<const guest::GuestMemory> memory = make_memory();
+    std::shared_ptr<const StateMemory> state = StateMemory::of_process();
     Device device;
     virtio::MmioTransport transport{device};
     MmioDriver driver{[this](std::uint64_t offset, unsigned size) { return access(offset, size, false, 0); },

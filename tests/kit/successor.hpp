@@ -6,6 +6,7 @@
 #include "virtio/device.hpp"
 #include "virtio/mmio_transport.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -15,15 +16,16 @@ namespace hvisor::kit {
 
 /// Another object for the device of a rig, which goes on where that one is now,
 /// as if its process had been killed: whatever the old one still does in the
-/// guest's memory is undone. The guest's side, its queues, stays as it is.
+/// guest's memory is undone, and its record is taken as it was before. The guest's
+/// side, its queues, stays as it is.
 template <class Device>
 class Successor {
   public:
     /// `arguments` are those of the device's constructor behind the context.
     template <class Rig, class... Arguments>
     explicit Successor(Rig& rig, Arguments&&... arguments)
-        : saved_(stop(rig)), device(rig.context(), std::forward<Arguments>(arguments)...) {
-        transport.resume(saved_.registers, std::move(saved_.device));
+        : device(context(rig), std::forward<Arguments>(arguments)...) {
+        transport.resume();
         rig.settle();
     }
     Successor(const Successor&) = delete;
@@ -33,23 +35,20 @@ class Successor {
     ~Successor() { device.close(); }
 
   private:
-    struct Saved {
-        virtio::RegisterFile registers;
-        virtio::SavedDevice device;
-    };
     template <class Rig>
-    static Saved stop(Rig& rig) {
-        Saved saved;
+    static virtio::DeviceContext context(Rig& rig) {
+        auto context = rig.context();
+        context.state = StateMemory::of_process();
         std::vector<std::byte> memory;
         // On the owner, so that nothing happens between the two.
         rig.reactor->call([&] {
-            saved = {.registers = rig.transport.registers(), .device = rig.device.save()};
+            std::ranges::copy(rig.state->bytes(), context.state->bytes().begin());
             memory = rig.ram.read(rig.ram.address(), rig.ram.size());
         });
         rig.device.close();
         rig.device.disconnect();
         rig.ram.write(rig.ram.address(), memory);
-        return saved;
+        return context;
     }
     std::uint64_t access(std::uint64_t offset, unsigned size, bool is_write, std::uint64_t value) {
         return transport
@@ -61,8 +60,6 @@ class Successor {
                      .needs_answer = false})
             .value_or(0);
     }
-
-    Saved saved_;
 
   public:
     Device device;

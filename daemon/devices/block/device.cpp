@@ -49,7 +49,8 @@ virtio::DeviceModel make_model(const FileBackend& backend, const BlockOptions& o
     virtio::DeviceModel model{.device_id = device_id,
                               .features = features,
                               .queue_sizes = std::vector(options.queues, queue_size),
-                              .config = std::vector(bytes.begin(), bytes.end())};
+                              .config = std::vector(bytes.begin(), bytes.end()),
+                              .state_size = sizeof(BlockState)};
     if (!backend.read_only()) {
         model.writable_config.push_back({.offset = offsetof(Config, writeback), .size = 1});
     }
@@ -68,6 +69,7 @@ BlockDevice::BlockDevice(virtio::DeviceContext context, FileBackend backend, Blo
             .bounce = backend_.direct(),
             .serial = serial_},
       capacity_(disk_.capacity),
+      state_(type_state<BlockState>()),
       throttle_(options.limit),
       throttle_timer_(owner(), [this] { turn([this] { start_waiting(); }); }) {}
 

@@ -83,7 +83,6 @@ class BlockDevice final : public virtio::Device {
 
     void do_activate() override;
     void do_resume() override;
-    std::span<std::byte> type_state() override { return std::as_writable_bytes(std::span(&state_, 1)); }
     void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_stop_queue(std::size_t queue) override;
@@ -117,7 +116,7 @@ class BlockDevice final : public virtio::Device {
     const std::string serial_;
     DiskFacts disk_;
     std::atomic<std::uint64_t> capacity_; ///< of disk_, for other threads
-    BlockState state_;
+    BlockState& state_;
     BouncePool bounces_;
     std::vector<std::unique_ptr<Request>> requests_; ///< all there are
     std::vector<Request*> idle_;

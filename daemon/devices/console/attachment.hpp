@@ -3,10 +3,12 @@
 
 #include "base/unique_fd.hpp"
 #include "devices/console/history.hpp"
+#include "devices/console/state.hpp"
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 
 namespace hvisor::devices::console {
 
@@ -22,8 +24,11 @@ class Attachment {
     enum class Kind { stream, terminal };
 
     /// `fd` is non-blocking.
-    Attachment(UniqueFd fd, Kind kind, std::uint64_t position, bool has_input)
-        : fd_(std::move(fd)), kind_(kind), position_(position), has_input_(has_input) {}
+    Attachment(UniqueFd fd, std::uint64_t position, bool has_input)
+        : fd_(std::move(fd)), kind_(Kind::stream), position_(position), has_input_(has_input) {}
+    /// A pty, which goes on where `kept` says; that outlives it. The history is in `file`,
+    /// from `offset` on.
+    Attachment(UniqueFd fd, TerminalPosition& kept, int file, std::int64_t offset, const History& history);
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] bool is_terminal() const { return kind_ == Kind::terminal; }
@@ -53,11 +58,16 @@ class Attachment {
 
   private:
     [[nodiscard]] bool write_notice();
+    void move_to(std::uint64_t position);
+    [[nodiscard]] ssize_t write_some(const History& history);
 
     UniqueFd fd_;
     Kind kind_;
-    std::uint64_t position_; ///< of the next byte of the history to write
-    std::string notice_;     ///< what is left of lines that are not the guest's
+    std::uint64_t position_;           ///< of the next byte of the history to write
+    TerminalPosition* kept_ = nullptr; ///< of a terminal
+    int file_ = -1;                    ///< the same: the history's file
+    std::int64_t offset_ = 0;          ///< and where it begins there
+    std::string notice_;               ///< what is left of lines that are not the guest's
     bool has_input_;
     bool blocked_ = false;
     bool deaf_ = false;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <utility>
 
 namespace hvisor::devices::console {
 
@@ -29,6 +30,12 @@ Result<Pty> Pty::open() {
     ::cfmakeraw(&settings);
     ::tcsetattr(pty.terminal.get(), TCSANOW, &settings);
     return pty;
+}
+
+Pty Pty::take_over(UniqueFd master, UniqueFd terminal) {
+    std::array<char, 64> path{};
+    ::ptsname_r(master.get(), path.data(), path.size());
+    return {.master = std::move(master), .terminal = std::move(terminal), .path = path.data()};
 }
 
 std::optional<Size> window_size(const UniqueFd& terminal) {

@@ -27,6 +27,8 @@ struct Pty {
     std::string path; ///< "/dev/pts/3"
 
     [[nodiscard]] static Result<Pty> open();
+    /// One that a process before this one has left open.
+    [[nodiscard]] static Pty take_over(UniqueFd master, UniqueFd terminal);
 };
 
 /// Of a terminal; nothing when it has none.

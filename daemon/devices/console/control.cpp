@@ -34,7 +34,7 @@ void ConsoleDevice::handle_control(virtio::Reader reader) {
     }
     for (std::size_t i = 0; i < ports_.size(); ++i) {
         // virtio 1.2, 5.3.6.2.1: never for a port that exists.
-        if (!std::exchange(state_->conversations.at(i).added, true)) {
+        if (!std::exchange(state_.conversations.at(i).added, true)) {
             owe(i, ControlEvent::device_add);
         }
     }
@@ -42,12 +42,12 @@ void ConsoleDevice::handle_control(virtio::Reader reader) {
 
 void ConsoleDevice::handle_port_message(const Control& message) {
     const auto port = std::size_t{message.id};
-    if (port >= ports_.size() || !state_->conversations.at(port).added) {
+    if (port >= ports_.size() || !state_.conversations.at(port).added) {
         count_error(control_transmit_queue);
         warn("control message {} about port {}, which was not added", message.event, message.id);
         return;
     }
-    auto& conversation = state_->conversations.at(port);
+    auto& conversation = state_.conversations.at(port);
     switch (static_cast<ControlEvent>(message.event)) {
     case ControlEvent::port_ready:
         if (message.value == 0) {
@@ -84,13 +84,13 @@ void ConsoleDevice::begin_port(std::size_t port) {
 
 void ConsoleDevice::owe(std::size_t port, ControlEvent event) {
     if (event != ControlEvent::resize || negotiated(f_size)) {
-        state_->conversations.at(port).owed |= static_cast<std::uint16_t>(1U << std::to_underlying(event));
+        state_.conversations.at(port).owed |= static_cast<std::uint16_t>(1U << std::to_underlying(event));
     }
 }
 
 void ConsoleDevice::send_owed() {
     for (std::size_t i = 0; i < ports_.size(); ++i) {
-        auto& owed = state_->conversations.at(i).owed;
+        auto& owed = state_.conversations.at(i).owed;
         while (owed != 0) {
             const auto event = static_cast<ControlEvent>(std::countr_zero(owed));
             if (!send(i, event)) {

@@ -33,7 +33,8 @@ virtio::DeviceModel make_model(std::size_t ports) {
             .features = virtio::FeatureSet{f_size, f_emerg_write} | multiport,
             .queue_sizes = std::vector(queue_count_of(ports), queue_size),
             .config = std::vector(bytes.begin(), bytes.end()),
-            .writable_config = {{.offset = offsetof(Config, emerg_wr), .size = sizeof(Config::emerg_wr)}}};
+            .writable_config = {{.offset = offsetof(Config, emerg_wr), .size = sizeof(Config::emerg_wr)}},
+            .state_size = sizeof(ConsoleState)};
 }
 
 /// A stream socket: our end, non-blocking, and the client's.
@@ -53,8 +54,11 @@ Result<std::pair<UniqueFd, UniqueFd>> make_stream() {
 
 } // namespace
 
-ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further, bool is_logged)
-    : Device(std::move(context), make_model(further.size() + 1)), offer_timer_(owner(), [this] {
+ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further, bool is_logged,
+                             std::vector<Pty> terminals)
+    : Device(std::move(context), make_model(further.size() + 1)),
+      state_(type_state<ConsoleState>()),
+      offer_timer_(owner(), [this] {
           turn([this] {
               for (auto& port : ports_) {
                   offer(*port);
@@ -65,16 +69,18 @@ ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOpti
     PortHost& host = *this;
     for (auto& options : further) {
         ports_.push_back(
-            std::make_unique<Port>(host, ports_.size(), std::move(options), state_->ports.at(ports_.size())));
-        open_terminal(*ports_.back());
+            std::make_unique<Port>(host, ports_.size(), std::move(options), state_.ports.at(ports_.size())));
+        const auto number = ports_.size() - 1;
+        open_terminal(*ports_.back(),
+                      number < terminals.size() ? std::optional(std::move(terminals[number])) : std::nullopt);
     }
     if (is_logged) {
         owner().call([this] { ports_.front()->log_lines(log_fields()); });
     }
 }
 
-void ConsoleDevice::open_terminal(Port& port) {
-    auto pty = Pty::open();
+void ConsoleDevice::open_terminal(Port& port, std::optional<Pty> kept) {
+    auto pty = kept ? Result<Pty>(std::move(*kept)) : Pty::open();
     if (!pty) {
         log::warning(log_fields(), "{}; the console is reachable without one", pty.error().message);
         return;
@@ -145,16 +151,26 @@ std::vector<PortState> ConsoleDevice::ports() const {
                           .is_console = port.options().is_console,
                           .pty_path = port.pty_path(),
                           .size = port.size(),
-                          .guest_open = state_->conversations.at(i).guest_open.get(),
+                          .guest_open = state_.conversations.at(i).guest_open.get(),
                           .streams = port.streams(),
                           .has_typist = port.has_typist()});
     }
     return states;
 }
 
+std::vector<std::pair<int, int>> ConsoleDevice::terminals() {
+    std::vector<std::pair<int, int>> files;
+    owner().call([&] {
+        for (const auto& port : ports_) {
+            files.push_back(port->terminal());
+        }
+    });
+    return files;
+}
+
 void ConsoleDevice::do_activate() {
     // Without F_MULTIPORT there is only port 0, and nobody says that it is open.
-    state_->conversations.front().guest_open.set(!negotiated(f_multiport));
+    state_.conversations.front().guest_open.set(!negotiated(f_multiport));
 }
 
 void ConsoleDevice::do_resume() {
@@ -164,7 +180,7 @@ void ConsoleDevice::do_resume() {
 }
 
 void ConsoleDevice::do_reset() {
-    state_->conversations = {};
+    state_.conversations = {};
 }
 
 void ConsoleDevice::do_kick(std::size_t queue) {
@@ -196,7 +212,7 @@ void ConsoleDevice::do_request(std::size_t queue, virtio::Chain chain) {
         handle_control(chain.reader());
     } else {
         count_bytes(queue, chain.reader().remaining());
-        ports_.at(port_of(queue))->print(chain.reader());
+        ports_.at(port_of(queue))->print(chain);
     }
 }
 
@@ -242,7 +258,7 @@ bool ConsoleDevice::has_buffer(std::size_t index) {
 
 bool ConsoleDevice::takes_input(std::size_t port) {
     // A Linux driver throws away what comes for a port that nobody has opened.
-    return state_->conversations.at(port).guest_open.get() && has_buffer(receive_queue_of(port));
+    return state_.conversations.at(port).guest_open.get() && has_buffer(receive_queue_of(port));
 }
 
 Input ConsoleDevice::read_input(std::size_t port, int fd) {
@@ -277,7 +293,7 @@ void ConsoleDevice::resized(std::size_t port) {
         static_assert(offsetof(Config, cols) == 0 && offsetof(Config, rows) == 2);
         update_config(offsetof(Config, cols), std::as_bytes(std::span(fields)));
     }
-    if (state_->conversations.at(port).ready && ports_.at(port)->options().is_console) {
+    if (state_.conversations.at(port).ready && ports_.at(port)->options().is_console) {
         owe(port, ControlEvent::resize);
         send_owed();
     }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,8 +44,9 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
   public:
     /// `further` are the ports from number 1 on, at most max_ports - 1. Opens
     /// a pty for each port and logs its path; without one a port works all the same.
+    /// `terminals` are the ptys that a process before this one has left open, in the order of the ports.
     explicit ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further = {},
-                           bool is_logged = false);
+                           bool is_logged = false, std::vector<Pty> terminals = {});
     ConsoleDevice(const ConsoleDevice&) = delete;
     ConsoleDevice& operator=(const ConsoleDevice&) = delete;
     ConsoleDevice(ConsoleDevice&&) = delete;
@@ -58,6 +60,8 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     /// Any thread.
     [[nodiscard]] Result<void> resize(std::string_view port, Size size);
     [[nodiscard]] std::vector<PortState> ports() const;
+    /// The files of each port's pty, -1 where it has none: the master, and the terminal.
+    [[nodiscard]] std::vector<std::pair<int, int>> terminals();
 
     [[nodiscard]] std::string_view type_name() const override { return "console"; }
     [[nodiscard]] std::string backend_name() const override { return ports_.front()->pty_path(); }
@@ -65,7 +69,6 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
   private:
     void do_activate() override;
     void do_resume() override;
-    std::span<std::byte> type_state() override { return std::as_writable_bytes(std::span(state_.get(), 1)); }
     void do_reset() override;
     void do_config_written(std::size_t offset, std::span<const std::byte> bytes) override;
     void do_kick(std::size_t queue) override;
@@ -77,9 +80,13 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     Input read_input(std::size_t port, int fd) override;
     void resized(std::size_t port) override;
     Reactor& reactor() override { return owner(); }
+    [[nodiscard]] PortHost::Place place_of(const std::byte* part) const override {
+        const auto place = Device::place_of(part);
+        return {.file = place.file, .offset = place.offset};
+    }
     Result<void> watch(int fd, std::function<void(std::uint32_t)> callback) override;
 
-    void open_terminal(Port& port);
+    void open_terminal(Port& port, std::optional<Pty> pty);
     void offer(Port& port);
     [[nodiscard]] Result<std::size_t> find_port(std::string_view name) const;
     /// The driver has a buffer there; asks it to tell when it has none.
@@ -93,7 +100,7 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     /// False when the driver has no buffer.
     [[nodiscard]] bool send(std::size_t port, ControlEvent event);
 
-    std::unique_ptr<ConsoleState> state_ = std::make_unique_for_overwrite<ConsoleState>();
+    ConsoleState& state_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::vector<iovec> pieces_; ///< kept, so that no input allocates
     Reactor::Timer offer_timer_;

@@ -6,12 +6,12 @@
 namespace hvisor::devices::console {
 
 std::span<std::byte> History::room() {
-    const auto at = end_ % capacity;
+    const auto at = end() % capacity;
     return {bytes_.data() + at, capacity - at};
 }
 
 std::array<iovec, 2> History::from(std::uint64_t position) const {
-    const auto length = static_cast<std::size_t>(end_ - position);
+    const auto length = static_cast<std::size_t>(end() - position);
     const auto at = position % capacity;
     const auto first = std::min(length, capacity - at);
     auto* bytes = const_cast<std::byte*>(bytes_.data()); // for system calls that only read

@@ -40,7 +40,14 @@ Result<void> Port::add_terminal(Pty pty) {
     set_window_size(pty.terminal, size());
     terminal_ = std::move(pty.terminal);
     pty_path_ = std::move(pty.path);
-    return add(std::move(pty.master), Attachment::Kind::terminal, 0, true);
+    const auto place = host_.place_of(content_.history.bytes());
+    return add(
+        Attachment(std::move(pty.master), content_.terminal, place.file, place.offset, content_.history));
+}
+
+std::pair<int, int> Port::terminal() const {
+    const auto master = std::ranges::find_if(attachments_, &Attachment::is_terminal);
+    return {master != attachments_.end() ? master->fd() : -1, terminal_.get()};
 }
 
 Result<void> Port::add_stream(UniqueFd fd, const AttachOptions& options) {
@@ -55,7 +62,7 @@ Result<void> Port::add_stream(UniqueFd fd, const AttachOptions& options) {
     }
     const auto kept = content_.history.end() - content_.history.begin();
     const auto position = content_.history.end() - std::min<std::uint64_t>(options.replay, kept);
-    return add(std::move(fd), Attachment::Kind::stream, position, has_input);
+    return add(Attachment(std::move(fd), position, has_input));
 }
 
 Result<void> Port::take_over(bool force) {
@@ -78,14 +85,14 @@ Result<void> Port::take_over(bool force) {
     return {};
 }
 
-Result<void> Port::add(UniqueFd fd, Attachment::Kind kind, std::uint64_t position, bool has_input) {
-    const int number = fd.get();
+Result<void> Port::add(Attachment attachment) {
+    const int number = attachment.fd();
     if (auto watched =
             host_.watch(number, [this, number](std::uint32_t events) { handle_event(number, events); });
         !watched) {
         return watched;
     }
-    attachments_.emplace_back(std::move(fd), kind, position, has_input);
+    attachments_.push_back(std::move(attachment));
     pump();
     settle(number);
     settle_turn();
@@ -110,7 +117,15 @@ int Port::typist() const {
     return terminal;
 }
 
-void Port::print(virtio::Reader reader) {
+void Port::print(const virtio::Chain& chain) {
+    auto reader = chain.reader();
+    if (content_.printed_chain.get() == chain.order()) {
+        reader.skip(std::min<std::uint64_t>(reader.remaining(),
+                                            content_.history.end() - content_.printed_from.get()));
+    } else {
+        content_.printed_from.set(content_.history.end());
+        content_.printed_chain.commit(chain.order());
+    }
     while (reader.remaining() != 0) {
         const auto room = content_.history.room();
         const auto taken = reader.read(room.first(std::min(room.size(), pump_size)));

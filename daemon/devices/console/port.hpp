@@ -17,6 +17,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace hvisor::devices::console {
 
@@ -59,6 +60,12 @@ class PortHost {
     virtual void resized(std::size_t port) = 0;
 
     [[nodiscard]] virtual Reactor& reactor() = 0;
+    /// Where a part of PortContent is in the file that it is kept in.
+    struct Place {
+        int file = -1;
+        std::int64_t offset = 0;
+    };
+    [[nodiscard]] virtual Place place_of(const std::byte* part) const = 0;
     [[nodiscard]] virtual Result<void> watch(int fd, std::function<void(std::uint32_t)> callback) = 0;
 };
 
@@ -97,13 +104,15 @@ class Port {
     // On the owner thread
 
     [[nodiscard]] Result<void> add_terminal(Pty pty);
+    /// Its files: the master, and the terminal; -1 without one.
+    [[nodiscard]] std::pair<int, int> terminal() const;
     [[nodiscard]] Result<void> add_stream(UniqueFd fd, const AttachOptions& options);
 
     /// From now on what the guest prints goes to the log, too.
     void log_lines(const log::Fields& fields) { lines_.emplace(fields); }
 
     /// Take what a driver wrote into the history; offer() follows.
-    void print(virtio::Reader reader);
+    void print(const virtio::Chain& chain);
     void print(std::byte byte);
     /// Offer everybody what is new.
     void pump();
@@ -124,8 +133,7 @@ class Port {
     void close();
 
   private:
-    [[nodiscard]] Result<void> add(UniqueFd fd, Attachment::Kind kind, std::uint64_t position,
-                                   bool has_input);
+    [[nodiscard]] Result<void> add(Attachment attachment);
     [[nodiscard]] Result<void> take_over(bool force);
     void handle_event(int fd, std::uint32_t events);
     void take_input(Attachment& attachment);

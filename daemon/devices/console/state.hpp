@@ -26,10 +26,22 @@ struct Conversation {
     Watched<bool> guest_open;
 };
 
+/// How far the history has been written to a pty. The kernel moves `at` itself, as part of writing:
+/// so whoever is killed, what was written and what is noted are the same.
+struct TerminalPosition {
+    Watched<std::uint64_t> position; ///< in the history, before the latest write
+    std::int64_t at = 0;             ///< in the file that the history is in, before it or after it
+};
+
 /// What a port has to show, whoever is attached: written by the owner thread.
 struct PortContent {
     Watched<std::uint16_t> columns{80};
     Watched<std::uint16_t> rows{25};
+    /// The chain that is printed, or was last, by virtio::Chain::order(), and where its
+    /// bytes begin: what is printed of it is not printed again.
+    Watched<std::uint64_t> printed_chain;
+    Watched<std::uint64_t> printed_from;
+    TerminalPosition terminal; ///< of the pty
     History history;
 };
 

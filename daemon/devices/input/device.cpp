@@ -13,23 +13,26 @@
 namespace hvisor::devices::input {
 namespace {
 
-virtio::DeviceModel make_model() {
+virtio::DeviceModel make_model(std::size_t state_size) {
     const Config config{};
     const auto bytes = std::as_bytes(std::span(&config, 1));
     return {.device_id = device_id,
             .features = {},
             .queue_sizes = {queue_size, queue_size},
             .config = {bytes.begin(), bytes.end()},
-            .writable_config = {{.offset = offsetof(Config, select), .size = 2}}};
+            .writable_config = {{.offset = offsetof(Config, select), .size = 2}},
+            .state_size = state_size};
 }
 
 } // namespace
 
 InputDevice::InputDevice(virtio::DeviceContext context, Capabilities capabilities, std::string model,
                          std::unique_ptr<Backend> backend)
-    : Device(std::move(context), make_model()),
+    : Device(std::move(context), make_model(sizeof(State))),
       capabilities_(std::move(capabilities)),
       model_(std::move(model)),
+      state_(type_state<State>()),
+      store_(state_.events),
       waker_(owner(), [this] { turn([this] { deliver(); }); }),
       backend_(std::move(backend)) {
     if (backend_) {
@@ -72,7 +75,7 @@ void InputDevice::release_all() {
 
 std::uint32_t InputDevice::leds() const {
     const std::scoped_lock guard(lock_);
-    return leds_;
+    return state_.leds;
 }
 
 std::uint64_t InputDevice::dropped() const {
@@ -112,37 +115,32 @@ void InputDevice::do_activate() {
     {
         const std::scoped_lock guard(lock_);
         store_.forget();
-        leds_ = 0;
+        state_.leds = 0;
     }
     begin();
 }
 
 void InputDevice::do_resume() {
+    std::uint32_t lit = 0;
     {
         const std::scoped_lock guard(lock_);
-        store_.restore(saved_.events);
-        leds_ = saved_.leds;
+        store_.go_on();
+        lit = state_.leds;
     }
     begin();
     for (std::uint16_t led = 0; backend_ && led < LED_CNT; ++led) {
         if (capabilities_.has(EventType::led, led)) {
-            const bool is_lit = (saved_.leds >> led & 1) != 0;
+            const bool is_lit = (lit >> led & 1) != 0;
             backend_->set({.type = EventType::led, .code = led, .value = is_lit ? 1 : 0});
         }
     }
-}
-
-std::span<std::byte> InputDevice::type_state() {
-    const std::scoped_lock guard(lock_);
-    saved_ = {.events = store_.state(), .leds = leds_};
-    return std::as_writable_bytes(std::span(&saved_, 1));
 }
 
 void InputDevice::do_reset() {
     end();
     const std::scoped_lock guard(lock_);
     store_.forget();
-    leds_ = 0;
+    state_.leds = 0;
 }
 
 void InputDevice::do_quiesce() {
@@ -225,7 +223,7 @@ void InputDevice::take_status(const Event& event) {
     if (is_led) {
         const std::scoped_lock guard(lock_);
         const auto mask = std::uint32_t{1} << event.code;
-        leds_ = event.value != 0 ? leds_ | mask : leds_ & ~mask;
+        state_.leds = event.value != 0 ? state_.leds | mask : state_.leds & ~mask;
     }
     if (backend_) {
         backend_->set(event);

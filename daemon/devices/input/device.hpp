@@ -61,7 +61,6 @@ class InputDevice final : public virtio::Device {
 
     void do_activate() override;
     void do_resume() override;
-    std::span<std::byte> type_state() override;
     void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_reset() override;
@@ -80,9 +79,8 @@ class InputDevice final : public virtio::Device {
     const std::string model_;
     std::atomic<bool> is_heard_{false};
     mutable std::mutex lock_;
-    EventStore store_;       ///< under lock_
-    std::uint32_t leds_ = 0; ///< the same
-    State saved_;            ///< the owner's, on its way from one process to another
+    State& state_;     ///< under lock_
+    EventStore store_; ///< the same
     Reactor::Waker waker_;
     std::unique_ptr<Backend> backend_; ///< its thread uses all of the above
 };

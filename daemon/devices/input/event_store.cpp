@@ -209,8 +209,7 @@ void EventStore::forget() {
     is_behind_ = false;
 }
 
-void EventStore::restore(const State& state) {
-    state_ = state;
+void EventStore::go_on() {
     state_.first %= capacity;
     state_.count = std::min<std::uint32_t>(state_.count, capacity);
     held_.reset();

@@ -47,6 +47,9 @@ class EventStore {
     };
     static_assert(std::is_trivially_copyable_v<State>);
 
+    /// `state` outlives it.
+    explicit EventStore(State& state) : state_(state) {}
+
     /// A group, in order, without the report at its end. What changes nothing,
     /// such as the release of a key that is up, is left out.
     void put(Group group);
@@ -63,10 +66,9 @@ class EventStore {
     /// Another driver: it knows of nothing, also not of keys that are held now.
     void forget();
 
-    [[nodiscard]] const State& state() const { return state_; }
-    /// Go on with what another process has left. Whoever sent to it is gone:
+    /// Go on with a state that another process has left. Whoever sent to it is gone:
     /// keys that are down go up.
-    void restore(const State& state);
+    void go_on();
 
   private:
     [[nodiscard]] bool is_down(std::size_t key) const;
@@ -81,7 +83,7 @@ class EventStore {
     /// Say now what could not be said when it happened.
     void catch_up();
 
-    State state_;
+    State& state_;
     Codes held_;        ///< keys that whoever sends holds down
     Contacts contacts_; ///< and its fingers
     Axes owed_values_{};

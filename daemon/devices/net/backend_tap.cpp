@@ -90,6 +90,23 @@ std::expected<void, TapFault> check_existing(const Link& link, std::uint16_t pai
     return {};
 }
 
+/// A tap that is open already, all of whose queues take part.
+std::expected<Attached, TapFault> take_over(const TapSettings& settings, std::vector<UniqueFd> queues,
+                                            const RouteSocket& route) {
+    for (const auto& queue : queues) {
+        ifreq request{};
+        request.ifr_flags = IFF_ATTACH_QUEUE;
+        // Refused where it does already.
+        ::ioctl(queue.get(), TUNSETQUEUE, &request);
+    }
+    auto link = route.find(settings.name);
+    if (!link) {
+        return fault("tap", code_of(link.error()),
+                     std::format("cannot ask for {}: {}", settings.name, errno_text(link.error())));
+    }
+    return Attached{.link = std::move(*link), .is_new = false, .queues = std::move(queues)};
+}
+
 std::expected<Attached, TapFault> attach(const TapSettings& settings, const RouteSocket& route) {
     Attached attached;
     auto flags = settings.pairs > 1 ? unsigned{IFF_MULTI_QUEUE} : 0U;
@@ -233,12 +250,14 @@ std::unexpected<TapFault> of_tap(Error error) {
 
 } // namespace
 
-std::expected<std::unique_ptr<TapBackend>, TapFault> TapBackend::open(const TapSettings& settings) {
+std::expected<std::unique_ptr<TapBackend>, TapFault> TapBackend::open(const TapSettings& settings,
+                                                                      std::vector<UniqueFd> kept) {
     const auto route = RouteSocket::open();
     if (!route) {
         return of_tap(route.error());
     }
-    auto attached = attach(settings, *route);
+    auto attached = kept.size() == settings.pairs ? take_over(settings, std::move(kept), *route)
+                                                  : attach(settings, *route);
     if (!attached) {
         return std::unexpected(std::move(attached).error());
     }

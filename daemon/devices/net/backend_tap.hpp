@@ -33,9 +33,10 @@ struct TapFault {
 /// object; one that was there before stays.
 class TapBackend final : public Backend {
   public:
-    /// Waits for the kernel: on the control thread.
+    /// `kept`: the tap as a process before this one has left it open, a file a pair; else it is
+    /// opened. Waits for the kernel: on the control thread.
     [[nodiscard]] static std::expected<std::unique_ptr<TapBackend>, TapFault>
-    open(const TapSettings& settings);
+    open(const TapSettings& settings, std::vector<UniqueFd> kept = {});
 
     [[nodiscard]] const std::string& name() const override { return name_; }
     [[nodiscard]] std::uint16_t pairs() const override { return static_cast<std::uint16_t>(queues_.size()); }

@@ -11,7 +11,7 @@
 namespace hvisor::devices::net {
 namespace {
 
-virtio::DeviceModel make_model(const Backend& backend, const Mac& mac) {
+virtio::DeviceModel make_model(const Backend& backend, const Mac& mac, std::size_t state_size) {
     Config config{};
     config.mac = mac;
     config.status = backend.is_link_up() ? status_link_up : 0;
@@ -33,14 +33,17 @@ virtio::DeviceModel make_model(const Backend& backend, const Mac& mac) {
     return {.device_id = device_id,
             .features = features,
             .queue_sizes = std::move(sizes),
-            .config = std::vector(bytes.begin(), bytes.end())};
+            .config = std::vector(bytes.begin(), bytes.end()),
+            .state_size = state_size};
 }
 
 } // namespace
 
 NetDevice::NetDevice(virtio::DeviceContext context, std::shared_ptr<Backend> backend,
                      const NetSettings& settings)
-    : Device(std::move(context), make_model(*backend, settings.mac)),
+    : Device(std::move(context), make_model(*backend, settings.mac, sizeof(State))),
+      kept_(type_state<State>()),
+      state_(kept_.control),
       name_(backend->name()),
       settings_(settings),
       mtu_(backend->mtu()),
@@ -48,6 +51,7 @@ NetDevice::NetDevice(virtio::DeviceContext context, std::shared_ptr<Backend> bac
       pairs_(backend_->pairs()),
       transmit_throttle_(settings.transmit),
       receive_throttle_(settings.receive),
+      is_plugged_(!kept_.is_unplugged),
       is_link_up_(backend_->is_link_up()),
       configured_offloads_(backend_->capabilities()),
       transmit_timer_(owner(),
@@ -129,6 +133,15 @@ void NetDevice::do_activate() {
 }
 
 void NetDevice::do_resume() {
+    state_.pairs = std::clamp<std::uint16_t>(state_.pairs, 1, static_cast<std::uint16_t>(pairs_.size()));
+    for (auto* table : {&state_.filter.unicast, &state_.filter.multicast}) {
+        table->count = std::min<std::uint32_t>(table->count, MacTable::capacity);
+    }
+    // The configuration space has what the driver was told; the host's end may be another now.
+    std::uint16_t told = 0;
+    read_config(offsetof(Config, status), std::as_writable_bytes(std::span(&told, 1)));
+    is_link_up_.store((told & status_link_up) != 0, std::memory_order_relaxed);
+    tell_link();
     set_up();
     configure(std::nullopt);
 }
@@ -250,6 +263,7 @@ void NetDevice::set_plugged(bool is_plugged) {
             if (was_plugged == is_plugged || !is_connected_) {
                 return; // as it is, or its zone has stopped
             }
+            kept_.is_unplugged = !is_plugged;
             tell_link();
             for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
                 if (is_plugged) {

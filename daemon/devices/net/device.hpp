@@ -86,7 +86,6 @@ class NetDevice final : public virtio::Device {
 
     void do_activate() override;
     void do_resume() override;
-    std::span<std::byte> type_state() override { return std::as_writable_bytes(std::span(&state_, 1)); }
     void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_stop_queue(std::size_t queue) override;
@@ -129,9 +128,14 @@ class NetDevice final : public virtio::Device {
     void finish_configuration(bool succeeded);
     void count(std::size_t queue, Drop why);
 
-    /// What the driver set: plain data.
-    ControlState state_;
-    Offloads sending_; ///< negotiated by the driver for what it sends
+    /// All that it remembers of its driver, and of its cable: plain data.
+    struct State {
+        ControlState control;
+        bool is_unplugged = false;
+    };
+    State& kept_;
+    ControlState& state_; ///< in kept_
+    Offloads sending_;    ///< negotiated by the driver for what it sends
 
     const std::string name_;
     const NetSettings settings_;

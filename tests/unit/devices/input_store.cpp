@@ -65,12 +65,13 @@ void fill_up(EventStore& store, std::size_t size = 1) {
 } // namespace
 
 TEST_CASE("a store that nobody empties keeps a fixed number of events, in whole groups") {
-    EventStore store;
+    EventStore::State state;
+    EventStore store(state);
     for (int i = 0; i < 100'000; ++i) {
         store.put(Events{step(REL_X, i), step(REL_Y, i), step(REL_WHEEL, i)});
     }
-    CHECK(store.state().count <= EventStore::capacity);
-    CHECK(store.state().count == EventStore::capacity / 4 * 4);
+    CHECK(state.count <= EventStore::capacity);
+    CHECK(state.count == EventStore::capacity / 4 * 4);
     CHECK(store.dropped() == (100'000 - EventStore::capacity / 4) * 3);
     std::int32_t next = 0;
     while (store.front()) {
@@ -85,7 +86,8 @@ TEST_CASE("a store that nobody empties keeps a fixed number of events, in whole 
 }
 
 TEST_CASE("a key whose release was dropped goes up when there is room") {
-    EventStore store;
+    EventStore::State state;
+    EventStore store(state);
     Listener listener;
     store.put(Events{key(KEY_A, 1)});
     fill_up(store);
@@ -103,7 +105,8 @@ TEST_CASE("a key whose release was dropped goes up when there is room") {
 }
 
 TEST_CASE("a key that is pressed again before its release was told stays down") {
-    EventStore store;
+    EventStore::State state;
+    EventStore store(state);
     Listener listener;
     store.put(Events{key(KEY_A, 1)});
     fill_up(store);
@@ -117,7 +120,8 @@ TEST_CASE("a key that is pressed again before its release was told stays down") 
 }
 
 TEST_CASE("a pointer is where it stopped, and its button goes up there") {
-    EventStore store;
+    EventStore::State state;
+    EventStore store(state);
     Listener listener;
     store.put(Events{axis(ABS_X, 1), axis(ABS_Y, 1), key(BTN_LEFT, 1)});
     fill_up(store);
@@ -137,7 +141,8 @@ TEST_CASE("a pointer is where it stopped, and its button goes up there") {
 }
 
 TEST_CASE("an axis is told when it changes, also twice in a group") {
-    EventStore store;
+    EventStore::State state;
+    EventStore store(state);
     Listener listener;
     store.put(Events{axis(ABS_X, 0)}); // not known yet, so it is told
     store.put(Events{axis(ABS_X, 0)});
@@ -147,7 +152,8 @@ TEST_CASE("an axis is told when it changes, also twice in a group") {
 }
 
 TEST_CASE("a finger whose end was dropped is taken off, and the others keep their slots") {
-    EventStore store;
+    EventStore::State state;
+    EventStore store(state);
     Listener listener;
     store.put(Events{axis(ABS_MT_SLOT, 0), axis(ABS_MT_TRACKING_ID, 10), axis(ABS_MT_SLOT, 2),
                      axis(ABS_MT_TRACKING_ID, 12)});
@@ -168,7 +174,8 @@ TEST_CASE("a finger whose end was dropped is taken off, and the others keep thei
 }
 
 TEST_CASE("every key at once fits what is kept for releases") {
-    EventStore store;
+    EventStore::State state;
+    EventStore store(state);
     Listener listener;
     for (std::uint16_t code = 1; code < max_codes; ++code) {
         store.put(Events{key(code, 1)});
@@ -182,24 +189,26 @@ TEST_CASE("every key at once fits what is kept for releases") {
 }
 
 TEST_CASE("what another process has left goes on, and its keys go up") {
-    EventStore store;
+    EventStore::State state;
+    EventStore store(state);
     Listener listener;
     store.put(Events{key(KEY_A, 1)});
     listener.take_all(store);
     store.put(Events{key(KEY_B, 1)});
     store.put(Events{axis(ABS_X, 4)});
-    EventStore next;
-    next.restore(store.state());
+    auto left = state;
+    EventStore next(left);
+    next.go_on();
     listener.take_all(next);
     CHECK(listener.axes[ABS_X] == 4);
     CHECK(listener.down.empty());
     CHECK(listener.order.back() == key(KEY_B, 0));
     // Of nonsense no more than the memory that there is.
-    auto broken = store.state();
+    auto broken = state;
     broken.first = UINT32_MAX;
     broken.count = UINT32_MAX;
-    EventStore other;
-    other.restore(broken);
+    EventStore other(broken);
+    other.go_on();
     std::size_t count = 0;
     for (; other.front(); ++count) {
         other.pop();
@@ -213,7 +222,8 @@ TEST_CASE("whatever is sent and however slowly it is taken, both sides agree in 
         INFO("seed " << seed);
         std::minstd_rand random(seed);
         const auto below = [&](unsigned limit) { return static_cast<unsigned>(random() % limit); };
-        EventStore store;
+        EventStore::State state;
+        EventStore store(state);
         Listener listener;
         std::set<std::uint16_t> held;
         std::map<std::uint16_t, std::int32_t> axes;
@@ -238,7 +248,7 @@ TEST_CASE("whatever is sent and however slowly it is taken, both sides agree in 
                 }
             }
             store.put(group);
-            REQUIRE(store.state().count <= EventStore::capacity);
+            REQUIRE(state.count <= EventStore::capacity);
             for (auto count = below(5); count > 0 && store.front(); --count) {
                 listener.take(*store.front());
                 store.pop();

@@ -211,6 +211,32 @@ TEST_CASE("console: history, size and input go on with the next object") {
     CHECK_FALSE(rig.transmit.take_used());
 }
 
+TEST_CASE("console: its pty gets each byte once, also when nobody noted the latest") {
+    using namespace hvisor::devices::console;
+    for (const bool was_noted : {true, false}) {
+        ConsoleRig rig;
+        const UniqueFd reader(
+            ::open(rig.device.ports().front().pty_path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+        REQUIRE(reader);
+        rig.print("before, ");
+        CHECK(read_exactly(reader.get(), 8) == "before, ");
+        const auto [master, terminal] = rig.device.terminals().front();
+        std::vector<Pty> kept;
+        kept.push_back(Pty::take_over(UniqueFd(::dup(master)), UniqueFd(::dup(terminal))));
+        CHECK(kept.front().path == rig.device.ports().front().pty_path);
+        if (!was_noted) {
+            constexpr auto type = (sizeof(virtio::DeviceRecord) + 63) / 64 * 64;
+            auto& state = *reinterpret_cast<ConsoleState*>(rig.state->bytes().data() + type);
+            state.ports.front().terminal.position.set(0);
+        }
+        Successor<ConsoleDevice> next(rig, std::vector<PortOptions>{}, false, std::move(kept));
+        ChainBuilder(rig.transmit).readable("and after").add();
+        next.driver.kick(devices::console::transmit_queue);
+        CHECK(read_exactly(reader.get(), 9) == "and after");
+        CHECK(read_for(reader.get(), std::chrono::milliseconds(50)).empty());
+    }
+}
+
 TEST_CASE("console: the conversation about ports goes on with the next object") {
     using namespace hvisor::devices::console;
     const std::vector further{PortOptions{.name = "log", .is_console = false}};

@@ -205,7 +205,7 @@ TEST_CASE("a reset is answered when the kernel has stopped, and everything works
     rig.driver.reset();
     CHECK(!rig.kernel->is_running());
     CHECK(rig.driver.get(virtio::Register::status) == 0);
-    CHECK(rig.device.queue_state(transmit_queue).indices.next_avail.get() == 2);
+    CHECK(rig.device.queue_state(transmit_queue).indices.next_avail() == 2);
 
     for (int i = 0; i < 5; ++i) {
         rig.restart();

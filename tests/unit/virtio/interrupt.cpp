@@ -9,7 +9,8 @@ using namespace std::chrono_literals;
 
 TEST_CASE("an interrupt that is not acknowledged is sent again after 1, 2, 4 … 64 ms") {
     kit::FakePort port;
-    Interrupt interrupt(port, 1, 78);
+    Interrupt::State state;
+    Interrupt interrupt(port, 1, 78, state);
     auto now = Interrupt::Clock::now();
     interrupt.raise(interrupt_used_buffer, now);
     CHECK(port.injections() == 1);
@@ -35,7 +36,8 @@ TEST_CASE("an interrupt that is not acknowledged is sent again after 1, 2, 4 …
 
 TEST_CASE("the next interrupt starts with short waits again") {
     kit::FakePort port;
-    Interrupt interrupt(port, 1, 78);
+    Interrupt::State state;
+    Interrupt interrupt(port, 1, 78, state);
     auto now = Interrupt::Clock::now();
     interrupt.raise(interrupt_used_buffer, now);
     for (int i = 0; i < 5; ++i) {
@@ -49,7 +51,8 @@ TEST_CASE("the next interrupt starts with short waits again") {
 
 TEST_CASE("a driver that acknowledged and did not look is told again, with a bit to see") {
     kit::FakePort port;
-    Interrupt interrupt(port, 1, 78);
+    Interrupt::State state;
+    Interrupt interrupt(port, 1, 78, state);
     auto now = Interrupt::Clock::now();
     interrupt.raise(interrupt_used_buffer, now);
     int repairs = 0;
@@ -70,7 +73,8 @@ TEST_CASE("a driver that acknowledged and did not look is told again, with a bit
 
 TEST_CASE("acknowledging one bit leaves the other") {
     kit::FakePort port;
-    Interrupt interrupt(port, 1, 78);
+    Interrupt::State state;
+    Interrupt interrupt(port, 1, 78, state);
     interrupt.raise(interrupt_used_buffer | interrupt_config_change, Interrupt::Clock::now());
     interrupt.acknowledge(interrupt_used_buffer);
     CHECK(interrupt.status() == interrupt_config_change);

@@ -70,7 +70,7 @@ TEST_CASE("packed: NEXT at the end of the ring leads to its start") {
     rig.add(2);
     auto chain = rig.pop();
     CHECK(chain.writer().remaining() == 8);
-    CHECK(rig.state.indices.next_avail.get() == 1);
+    CHECK(rig.state.indices.next_avail() == 1);
 }
 
 TEST_CASE("packed: NEXT into entries that are in flight") {

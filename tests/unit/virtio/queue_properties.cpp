@@ -307,8 +307,7 @@ class Model {
         return rig_.ram.read(rig_.ram.address(), used_ram);
     }
     [[nodiscard]] std::array<std::size_t, 3> indices() const {
-        return {rig_.state.indices.next_avail.get(), rig_.state.indices.next_used.get(),
-                rig_.queue.in_flight()};
+        return {rig_.state.indices.next_avail(), rig_.state.indices.next_used(), rig_.queue.in_flight()};
     }
 
     static constexpr std::size_t used_ram = 8192;
@@ -361,7 +360,7 @@ void scribble(QueueRig& rig, std::mt19937& random) {
         ram.store<std::uint16_t>(rig.driver->driver_area(), static_cast<std::uint16_t>(wish % 2));
         ram.store<std::uint16_t>(
             rig.driver->driver_area() + 2,
-            static_cast<std::uint16_t>(rig.state.indices.next_avail.get() + random() % (size + 2U)));
+            static_cast<std::uint16_t>(rig.state.indices.next_avail() + random() % (size + 2U)));
         ram.store<std::uint16_t>(rig.driver->driver_area() + 4 + std::uint64_t{2} * size,
                                  static_cast<std::uint16_t>(wish));
     }

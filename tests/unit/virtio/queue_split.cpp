@@ -39,7 +39,7 @@ TEST_CASE("split: the interrupt decision is vring_need_event() for every distanc
     unsigned asked = 0;
     for (unsigned i = 0; i < 20000; ++i) {
         const auto batch = 1 + i % 8;
-        const auto before = rig.state.indices.next_used.get();
+        const auto before = rig.state.indices.next_used();
         const auto event = static_cast<std::uint16_t>(i % 3 == 0 ? i * 7919 : before + i / 8 % 24 - 8);
         rig.split().set_used_event(event);
         for (unsigned n = 0; n < batch; ++n) {
@@ -47,7 +47,7 @@ TEST_CASE("split: the interrupt decision is vring_need_event() for every distanc
             rig.pop().complete();
         }
         rig.publish();
-        const auto now = rig.state.indices.next_used.get();
+        const auto now = rig.state.indices.next_used();
         const bool expected =
             static_cast<std::uint16_t>(now - event - 1) < static_cast<std::uint16_t>(now - before);
         REQUIRE(rig.queue.take_interrupt_request() == expected);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "virtio/device_record.hpp"
 #include "virtio/interrupt.hpp"
 #include "virtio/queue.hpp"
 #include "virtio/registers.hpp"
@@ -21,7 +22,7 @@ static_assert(is_plain<QueueMetrics>);
 static_assert(is_plain<QueueState>);
 static_assert(is_plain<Interrupt::State>);
 static_assert(is_plain<HeldDescriptor>);
-static_assert(is_plain<DeviceState>);
+static_assert(is_plain<DeviceRecord>);
 
 namespace {
 
@@ -50,13 +51,13 @@ TEST_CASE("registers, indices and a pending interrupt are the same when their by
     CHECK(same.queues[3].descriptors == 0x50001000);
 
     QueueState queue;
-    queue.indices.next_avail.set(7);
-    queue.indices.next_used.set(5);
-    queue.indices.signalled.set(4);
+    queue.indices.take(7);
+    queue.indices.settle(1, 5);
+    queue.indices.set_signalled(4);
     queue.metrics.count_request(std::chrono::microseconds(3));
-    CHECK(restored(queue).indices.next_avail.get() == 7);
-    CHECK(restored(queue).indices.next_used.get() == 5);
-    CHECK(restored(queue).indices.signalled.get() == 4);
+    CHECK(restored(queue).indices.next_avail() == 7);
+    CHECK(restored(queue).indices.next_used() == 5);
+    CHECK(restored(queue).indices.signalled() == 4);
     CHECK(restored(queue).metrics.requests.get() == 1);
 
     Interrupt::State interrupt;
@@ -64,4 +65,23 @@ TEST_CASE("registers, indices and a pending interrupt are the same when their by
     interrupt.repeats.set(2);
     CHECK(restored(interrupt).status == interrupt_used_buffer);
     CHECK(restored(interrupt).repeats.get() == 2);
+}
+
+TEST_CASE("the layout of a record is the one of its number") {
+    // Another process of another version reads it: what is changed here needs
+    // another DeviceRecord::layout.
+    CHECK(DeviceRecord::layout == 1);
+    CHECK(sizeof(RecordHeader) == 32);
+    CHECK(sizeof(QueueRegisters) == 40);
+    CHECK(offsetof(DeviceRecord, registers) == 32);
+    CHECK(sizeof(RegisterFile) == 32 + max_queues * sizeof(QueueRegisters));
+    CHECK(sizeof(HeldDescriptor) == 32);
+    CHECK(sizeof(QueueIndices) == 32);
+    CHECK(sizeof(QueueMetrics) == 8 * (5 + QueueMetrics::latency_buckets));
+    CHECK(sizeof(QueueState) ==
+          8 + sizeof(QueueIndices) + sizeof(QueueMetrics) + longest_queue * sizeof(HeldDescriptor));
+    CHECK(sizeof(Interrupt::State) == 48);
+    CHECK(offsetof(DeviceRecord, interrupt) == 32 + sizeof(RegisterFile) + 16);
+    CHECK(offsetof(DeviceRecord, config) == offsetof(DeviceRecord, interrupt) + 48);
+    CHECK(offsetof(DeviceRecord, queues) == offsetof(DeviceRecord, config) + max_config);
 }
