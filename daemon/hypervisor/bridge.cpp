@@ -2,7 +2,9 @@
 #include "hypervisor/bridge.hpp"
 
 #include <atomic>
+#include <new>
 #include <thread>
+#include <utility>
 
 namespace hvisor::hypervisor {
 namespace {
@@ -26,15 +28,60 @@ std::uint64_t mask_to_size(std::uint64_t value, std::uint8_t size) {
     return size >= 8 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
 }
 
-Bridge::Bridge(Hypervisor& hypervisor) : hypervisor_(hypervisor), page_(&hypervisor.bridge_page()) {}
+Bridge::Bridge(Hypervisor& hypervisor, std::shared_ptr<const StateMemory> state)
+    : hypervisor_(hypervisor),
+      state_(state ? std::move(state) : StateMemory::of_process()),
+      record_(*std::launder(reinterpret_cast<BridgeRecord*>(state_->bytes().data()))),
+      page_(&hypervisor.bridge_page()) {}
 
 void Bridge::attach() {
     page_ = &hypervisor_.bridge_page();
+    end_sleep();
+    is_held_ = true;
+}
+
+void Bridge::resume() {
+    is_held_ = false;
+    finish_front();
+    for (std::uint32_t cpu = 0; cpu < bridge_cpus; ++cpu) {
+        if (is_owed(cpu)) {
+            answer(cpu, 0);
+        }
+        record_.owed.at(cpu).set(0);
+    }
+    // Of interrupts that were put into the ring the hypervisor may not have been told.
+    hypervisor_.finish_requests();
+}
+
+bool Bridge::is_owed(std::uint32_t cpu) const {
+    return record_.owed.at(cpu).get() == load_relaxed(page_->answer_counts[cpu]) + 1;
+}
+
+/// A request that was answered and is still in the ring must not be answered
+/// again: the CPU would take that for the answer to its next one.
+void Bridge::finish_front() {
+    const auto request = front();
+    const bool was_begun = record_.front.get() == load_relaxed(page_->request_front) % bridge_ring_size + 1;
+    if (request && was_begun && request->needs_answer) {
+        if (is_owed(request->cpu)) {
+            record_.owed.at(request->cpu).set(0); // it is handled anew
+        } else {
+            pop();
+        }
+    }
+    record_.front.set(0);
+}
+
+void Bridge::begin(const TrapRequest& request) {
+    if (request.needs_answer) {
+        record_.owed.at(request.cpu).set(load_relaxed(page_->answer_counts[request.cpu]) + 1);
+    }
+    record_.front.commit(load_relaxed(page_->request_front) % bridge_ring_size + 1);
 }
 
 bool Bridge::is_idle() const {
-    return load_acquire(page_->request_rear) % bridge_ring_size ==
-           load_relaxed(page_->request_front) % bridge_ring_size;
+    return is_held_ || load_acquire(page_->request_rear) % bridge_ring_size ==
+                           load_relaxed(page_->request_front) % bridge_ring_size;
 }
 
 std::optional<TrapRequest> Bridge::front() const {
@@ -64,6 +111,7 @@ std::optional<TrapRequest> Bridge::front() const {
 
 void Bridge::pop() {
     store_release(page_->request_front, next(load_relaxed(page_->request_front) % bridge_ring_size));
+    record_.front.commit(0);
 }
 
 void Bridge::answer(std::uint32_t cpu, std::uint64_t value) {
@@ -74,6 +122,7 @@ void Bridge::answer(std::uint32_t cpu, std::uint64_t value) {
     store_relaxed(page_->answer_values[cpu], value);
     // Release: the CPU reads the value once it sees the count move.
     store_release(page_->answer_counts[cpu], load_relaxed(page_->answer_counts[cpu]) + 1);
+    record_.owed.at(cpu).commit(0);
 }
 
 bool Bridge::begin_sleep() {

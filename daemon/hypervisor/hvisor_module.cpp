@@ -49,6 +49,9 @@ std::unexpected<Error> refused(int error, std::string_view what) {
     }
 }
 
+/// The device's file in the FdStore.
+constexpr const char* kept_name = "module";
+
 /// The exclusive role. Upstream's module gives a positive errno when it found no wake-up interrupt.
 Result<void> become_daemon(int device, const std::string& path) {
     const int result = ::ioctl(device, HVISOR_INIT_VIRTIO);
@@ -94,8 +97,11 @@ Error missing_device(const std::string& path, int error, const std::filesystem::
                         path, errno_text(error), kernel.release)};
 }
 
-Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path) {
-    UniqueFd device(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path, FdStore& store) {
+    UniqueFd device = store.take(kept_name);
+    if (!device) {
+        device.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    }
     if (!device) {
         return std::unexpected(missing_device(path, errno));
     }
@@ -110,6 +116,9 @@ Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path) 
     if (auto attached = become_daemon(device.get(), path); !attached) {
         return std::unexpected(attached.error());
     }
+    // Until it is dropped by name, the role stays with the file when this process ends, and
+    // zones wait for the next one's answers.
+    store.keep(kept_name, device.get());
     UniqueFd wakeup(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wakeup || ::ioctl(device.get(), HVISOR_SET_EVENTFD, wakeup.get()) != 0) {
         return fail(ErrorCode::no_hypervisor, "{}: cannot register for wake-up interrupts: {}", path,

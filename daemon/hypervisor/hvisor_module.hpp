@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/fd_store.hpp"
 #include "base/unique_fd.hpp"
 #include "hypervisor/hypervisor.hpp"
 
@@ -22,7 +23,9 @@ class HvisorModule final : public Hypervisor {
     /// Open the device and become the daemon of this machine: wake-up eventfd
     /// registered, bridge page mapped. `no_hypervisor` when there is no device,
     /// `resource_busy` when another daemon runs.
-    [[nodiscard]] static Result<std::unique_ptr<Hypervisor>> open(const std::string& path = "/dev/hvisor");
+    /// What `store` has of a process before this one is used, and gets what a process after it
+    /// needs: the device's file has the role of the daemon, not the process.
+    [[nodiscard]] static Result<std::unique_ptr<Hypervisor>> open(const std::string& path, FdStore& store);
 
     [[nodiscard]] Result<std::uint64_t> config_magic() override;
     [[nodiscard]] Result<std::vector<ZoneInfo>> list_zones() override;

@@ -12,7 +12,7 @@ LateHypervisor::LateHypervisor(Open open)
 
 LateHypervisor::~LateHypervisor() = default;
 
-bool LateHypervisor::attach(TrapLoop& trap_loop) {
+bool LateHypervisor::attach(TrapLoop& trap_loop, const std::function<void()>& resume) {
     if (current_.load() != nullptr) {
         return false;
     }
@@ -22,6 +22,8 @@ bool LateHypervisor::attach(TrapLoop& trap_loop) {
         real_ = std::move(*opened);
         current_.store(real_.get());
         trap_loop.attach();
+        resume();
+        trap_loop.resume();
         // Older hypervisors do not tell.
         now = {.is_attached = true, .reason = {}, .magic = real_->config_magic().value_or(0)};
     } else {

@@ -28,9 +28,10 @@ class LateHypervisor final : public Hypervisor {
     ~LateHypervisor() override;
 
     /// Look for it unless it is there, and let `trap_loop`, which works with this
-    /// object, take the requests of its bridge. True when its presence has changed.
+    /// object, take the requests of its bridge; before those `resume` is called, for zones
+    /// that a process before this one has served. True when its presence has changed.
     /// One thread at a time, not TrapLoop's, and before there are zones.
-    bool attach(TrapLoop& trap_loop);
+    bool attach(TrapLoop& trap_loop, const std::function<void()>& resume = [] {});
 
     /// What there is to know about it. Any thread.
     struct Presence {

@@ -33,9 +33,9 @@ constexpr unsigned max_served = 64;
 
 TrapLoop::TrapLoop(Hypervisor& hypervisor) : TrapLoop(hypervisor, Policy{}) {}
 
-TrapLoop::TrapLoop(Hypervisor& hypervisor, Policy policy)
+TrapLoop::TrapLoop(Hypervisor& hypervisor, Policy policy, std::shared_ptr<const StateMemory> state)
     : hypervisor_(hypervisor),
-      bridge_(hypervisor),
+      bridge_(hypervisor, std::move(state)),
       policy_(policy),
       max_poll_ns_(policy.max_poll.value_or(shortest_max_poll).count()) {
     // A crash here is the process's: guest CPUs would wait for ever otherwise.
@@ -52,6 +52,10 @@ void TrapLoop::attach() {
         bridge_.attach();
         watch_wake_ups();
     });
+}
+
+void TrapLoop::resume() {
+    reactor_->call([this] { bridge_.resume(); });
 }
 
 void TrapLoop::watch_wake_ups() {
@@ -130,6 +134,7 @@ void TrapLoop::handle(const TrapRequest& request) {
     requests_.add(1);
     // seq_cst pairs with remove_zone(): either it sees the phase odd, or we see no handler.
     access_phase_.fetch_add(1);
+    bridge_.begin(request);
     const auto value = access(request);
     access_phase_.fetch_add(1);
     if (value && request.needs_answer) {

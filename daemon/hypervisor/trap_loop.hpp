@@ -62,7 +62,8 @@ class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
 
     /// Starts the thread. `hypervisor` outlives this object.
     explicit TrapLoop(Hypervisor& hypervisor);
-    TrapLoop(Hypervisor& hypervisor, Policy policy);
+    /// `state` is what Bridge keeps there.
+    TrapLoop(Hypervisor& hypervisor, Policy policy, std::shared_ptr<const StateMemory> state = nullptr);
     TrapLoop(const TrapLoop&) = delete;
     TrapLoop& operator=(const TrapLoop&) = delete;
     TrapLoop(TrapLoop&&) = delete;
@@ -70,10 +71,13 @@ class TrapLoop final : public virtio::GuestPort, private Reactor::Source {
     /// Answers what is in the ring, then ends the thread.
     ~TrapLoop() override;
 
-    /// Take requests from the bridge page and the wake-ups that the hypervisor has
-    /// now: for one that came after this object (LateHypervisor). Before the first
-    /// zone; any thread but TrapLoop's own.
+    /// Send interrupts by the bridge page that the hypervisor has now: for one that came
+    /// after this object (LateHypervisor). Before the first zone. Any thread but
+    /// TrapLoop's own.
     void attach();
+    /// Take requests from it, too: once the zones are there that a process before
+    /// this one has served, whose CPUs may wait for an answer.
+    void resume();
 
     /// From now on `handler` gets the accesses of zone `id`, which is below
     /// max_zones. Without a handler reads answer 0 and writes do nothing. The

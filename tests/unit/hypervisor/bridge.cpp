@@ -5,6 +5,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -153,6 +154,75 @@ TEST_CASE("an interrupt for a zone that is gone is dropped") {
     Bridge bridge(hypervisor);
     CHECK(bridge.push_interrupt(7, 78));
     CHECK(hypervisor.counts().dropped == 1);
+}
+
+TEST_CASE("a daemon that is killed while it handles a request has it answered once by the next") {
+    Simulated hypervisor;
+    auto& page = hypervisor.bridge_page();
+    const auto state = StateMemory::of_process();
+    const auto killed_after = GENERATE(as<std::string>{}, "front", "begin", "answer", "pop");
+    hypervisor.push_raw(request(2, 4, 7));
+    {
+        Bridge bridge(hypervisor, state);
+        const auto taken = bridge.front().value();
+        if (killed_after != "front") {
+            bridge.begin(taken);
+        }
+        if (killed_after == "answer" || killed_after == "pop") {
+            bridge.answer(2, 0x55);
+        }
+        if (killed_after == "pop") {
+            bridge.pop();
+        }
+    }
+    Bridge next(hypervisor, state);
+    next.attach();
+    CHECK(next.is_idle());
+    next.resume();
+    const bool is_answered = killed_after == "answer" || killed_after == "pop";
+    CHECK(page.answer_counts[2] == (is_answered ? 1 : 0));
+    REQUIRE(next.front().has_value() == !is_answered);
+    if (!is_answered) {
+        next.begin(*next.front());
+        next.answer(2, 0x66);
+        next.pop();
+    }
+    CHECK(page.answer_counts[2] == 1);
+    // And nobody after that one answers it again.
+    Bridge another(hypervisor, state);
+    another.attach();
+    another.resume();
+    CHECK(page.answer_counts[2] == 1);
+    CHECK(another.is_idle());
+}
+
+TEST_CASE("a CPU that was to be answered later is answered by the daemon after") {
+    Simulated hypervisor;
+    auto& page = hypervisor.bridge_page();
+    const auto state = StateMemory::of_process();
+    hypervisor.push_raw(request(2, 4));
+    hypervisor.push_raw(request(3, 4));
+    const bool is_popped = GENERATE(true, false);
+    {
+        Bridge bridge(hypervisor, state);
+        // CPU 2 waits for the end of a reset, CPU 3 is answered.
+        bridge.begin(bridge.front().value());
+        if (is_popped) {
+            bridge.pop();
+            bridge.begin(bridge.front().value());
+            bridge.answer(3, 1);
+            bridge.pop();
+        }
+    }
+    Bridge next(hypervisor, state);
+    next.attach();
+    CHECK(next.is_idle());
+    next.resume();
+    // One whose request is still in the ring is answered when that is handled.
+    CHECK(page.answer_counts[2] == (is_popped ? 1 : 0));
+    CHECK(page.answer_values[2] == 0);
+    CHECK(page.answer_counts[3] == (is_popped ? 1 : 0));
+    CHECK(next.is_idle() == is_popped);
 }
 
 } // namespace bridge_test
