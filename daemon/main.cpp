@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/error_table.hpp"
+#include "base/fd_store.hpp"
 #include "base/log.hpp"
+#include "base/state_memory.hpp"
 #include "hypervisor/hvisor_module.hpp"
 #include "hypervisor/late_hypervisor.hpp"
 #include "hypervisor/simulated.hpp"
 #include "hypervisor/trap_loop.hpp"
+#include "service/inherited_files.hpp"
 #include "service/main_loop.hpp"
 #include "service/service.hpp"
 #include "zone/config_files.hpp"
@@ -54,9 +57,9 @@ void describe(CLI::App& app, Options& options) {
                  "Work with a simulated hypervisor: no module, no guest, no root");
 }
 
-Result<std::unique_ptr<hypervisor::Hypervisor>> open_hypervisor(const Options& options) {
+Result<std::unique_ptr<hypervisor::Hypervisor>> open_hypervisor(const Options& options, FdStore& store) {
     if (!options.simulated) {
-        return hypervisor::HvisorModule::open(options.device);
+        return hypervisor::HvisorModule::open(options.device, store);
     }
     std::error_code ignored;
     if (!options.device.empty() && !std::filesystem::exists(options.device, ignored)) {
@@ -66,21 +69,43 @@ Result<std::unique_ptr<hypervisor::Hypervisor>> open_hypervisor(const Options& o
     return std::make_unique<hypervisor::Simulated>();
 }
 
+/// What the TrapLoop of a process after this one has to know.
+std::shared_ptr<const StateMemory> bridge_memory(FdStore& store) {
+    constexpr const char* name = "bridge";
+    if (!store.is_kept()) {
+        return nullptr;
+    }
+    UniqueFd kept = store.take(name);
+    auto memory = kept ? StateMemory::open(std::move(kept), name) : StateMemory::create(name);
+    if (!memory) {
+        log::warning("{}; zones do not outlive this process", memory.error().message);
+        return nullptr;
+    }
+    store.keep(name, memory->fd());
+    return std::make_shared<const StateMemory>(std::move(*memory));
+}
+
 Result<void> serve(const Options& options) {
     // The loop first: it blocks the signals that it takes.
     auto loop = service::MainLoop::create();
     if (!loop) {
         return std::unexpected(std::move(loop.error()));
     }
-    hypervisor::LateHypervisor hypervisor([&options] { return open_hypervisor(options); });
-    hypervisor::TrapLoop trap_loop(hypervisor);
+    auto inherited = service::InheritedFiles::take();
+    FdStore& store = *inherited.store;
+    hypervisor::LateHypervisor hypervisor([&] { return open_hypervisor(options, store); });
+    hypervisor::TrapLoop trap_loop(hypervisor, {}, bridge_memory(store));
     // A simulated hypervisor's memory is none of this machine's device tree.
     zone::ZoneManager zones(hypervisor, trap_loop, options.config_dirs,
-                            options.simulated ? std::filesystem::path() : "/proc/device-tree");
+                            options.simulated ? std::filesystem::path() : "/proc/device-tree", &store);
 
     auto service =
         service::Service::create(**loop, {.hypervisor = hypervisor, .trap_loop = trap_loop, .zones = zones},
-                                 {.bus = options.bus, .listen = options.listen, .device = options.device});
+                                 {.bus = options.bus,
+                                  .listen = options.listen,
+                                  .device = options.device,
+                                  .socket = std::move(inherited.socket),
+                                  .is_succeeded = store.is_kept() && !options.simulated});
     if (!service) {
         return std::unexpected(std::move(service.error()));
     }

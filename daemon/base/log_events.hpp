@@ -16,6 +16,8 @@ enum class Event {
     zone_failed,          ///< the hypervisor has marked it
     zone_not_started,     ///< somebody wanted it
     zone_not_restarted,   ///< its "restart" wanted it
+    zone_resumed,         ///< this daemon goes on where the one before it was
+    zone_not_resumed,     ///< and cannot
     device_needs_reset,   ///< its driver cannot be worked with
     interrupt_repaired,   ///< the guest has taken none for a while
     device_stalled,       ///< its back end does not answer
@@ -38,6 +40,8 @@ inline constexpr EventRow event_rows[] = {
     {Event::zone_failed, "5c5ee405ccff4659906ffd89414bed29"},
     {Event::zone_not_started, "da4a552c2aa14f12b40ecfdf260c08fa"},
     {Event::zone_not_restarted, "4d7c5c8367f2439aa7e9207712e19db5"},
+    {Event::zone_resumed, "b8a4d5a1c7f34b0f9b8c1d0a2f6e7c31"},
+    {Event::zone_not_resumed, "0e9d7f5c2b6a4c18a3f0d4b7e1c95a62"},
     {Event::device_needs_reset, "ff790c31d45e4863b04ae0607a43d006"},
     {Event::interrupt_repaired, "3addad82f3954438b92f767f58ecdbf5"},
     {Event::device_stalled, "f81b51dc79884502a57876bbf8d43e25"},

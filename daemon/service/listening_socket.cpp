@@ -9,9 +9,9 @@
 
 namespace hvisor::service {
 
-Result<std::optional<ListeningSocket>> ListeningSocket::open(const std::string& path) {
-    if (sd_listen_fds(1) > 0) {
-        return passed(SD_LISTEN_FDS_START);
+Result<std::optional<ListeningSocket>> ListeningSocket::open(const std::string& path, UniqueFd passed) {
+    if (passed) {
+        return check(std::move(passed));
     }
     if (path.empty()) {
         return std::nullopt;
@@ -28,8 +28,9 @@ int ListeningSocket::fd() const {
     return passed != nullptr ? passed->get() : std::get<UnixListener>(socket_).fd();
 }
 
-Result<ListeningSocket> ListeningSocket::passed(int fd) {
-    ListeningSocket socket{UniqueFd(fd)};
+Result<ListeningSocket> ListeningSocket::check(UniqueFd passed) {
+    const int fd = passed.get();
+    ListeningSocket socket{std::move(passed)};
     if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0) {
         return fail(ErrorCode::invalid_config,
                     "the service manager passed something that is no listening Unix stream socket: "

@@ -15,16 +15,17 @@ namespace hvisor::service {
 /// The Unix stream socket that programs connect to in place of a message bus.
 class ListeningSocket {
   public:
-    /// The socket that the service manager passed (sd_listen_fds(3)), or else a
-    /// new one at `path`; none where there is neither.
-    [[nodiscard]] static Result<std::optional<ListeningSocket>> open(const std::string& path);
+    /// The socket that the service manager passed, if any, or else a new one at `path`; none
+    /// where there is neither.
+    [[nodiscard]] static Result<std::optional<ListeningSocket>> open(const std::string& path,
+                                                                     UniqueFd passed);
 
     [[nodiscard]] int fd() const;
 
   private:
     explicit ListeningSocket(std::variant<UniqueFd, UnixListener> socket) : socket_(std::move(socket)) {}
 
-    static Result<ListeningSocket> passed(int fd);
+    static Result<ListeningSocket> check(UniqueFd fd);
 
     std::variant<UniqueFd, UnixListener> socket_; ///< the service manager's, or our own
 };

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <format>
+#include <unistd.h>
 #include <utility>
 
 namespace hvisor::service {
@@ -46,7 +47,8 @@ std::string served_zones(const std::vector<zone::ZoneState>& states) {
 
 } // namespace
 
-Service::Service(MainLoop& loop, const Foundation& foundation, std::optional<ListeningSocket> socket)
+Service::Service(MainLoop& loop, const Foundation& foundation, std::optional<ListeningSocket> socket,
+                 bool is_succeeded)
     : loop_(loop),
       hypervisor_(foundation.hypervisor),
       trap_loop_(foundation.trap_loop),
@@ -60,7 +62,8 @@ Service::Service(MainLoop& loop, const Foundation& foundation, std::optional<Lis
       file_calls_(files_, [this] { update(); }),
       actions_(zones_, calls_, file_calls_, jobs_, power_offs_),
       device_actions_(zones_, calls_, file_calls_),
-      key_strokes_(loop_) {}
+      key_strokes_(loop_),
+      is_succeeded_(is_succeeded) {}
 
 Service::~Service() {
     zones_.on_change({});
@@ -73,12 +76,12 @@ Service::~Service() {
 }
 
 Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, const Foundation& foundation,
-                                                 const ServiceOptions& options) {
-    auto socket = ListeningSocket::open(options.listen);
+                                                 ServiceOptions options) {
+    auto socket = ListeningSocket::open(options.listen, std::move(options.socket));
     if (!socket) {
         return std::unexpected(std::move(socket.error()));
     }
-    std::unique_ptr<Service> service(new Service(loop, foundation, std::move(*socket)));
+    std::unique_ptr<Service> service(new Service(loop, foundation, std::move(*socket), options.is_succeeded));
     service->look_for_hypervisor();
     try {
         service->connect(options.bus);
@@ -206,7 +209,7 @@ void Service::update_soon() {
 
 // The answer is announced by update().
 void Service::look_for_hypervisor() {
-    if (!hypervisor_.attach(trap_loop_)) {
+    if (!hypervisor_.attach(trap_loop_, [this] { zones_.resume(); })) {
         return;
     }
     if (const auto now = hypervisor_.presence(); now.is_attached) {
@@ -280,8 +283,20 @@ void Service::stop() {
 void Service::finish() {
     const auto zones = zones_.zones();
     update_objects(zones);
+    if (is_succeeded_ && !served_zones(zones).empty()) {
+        leave_zones();
+    }
     warn_of_served_zones(zones);
     loop_.quit();
+}
+
+// What the zones' devices do is kept at each instruction, and an orderly end would only stop them: a
+// process after this one goes on as if this one had been killed. Without one systemd closes what it
+// kept, and the module answers the zones.
+void Service::leave_zones() {
+    log::info("zones go on with the next hvisord where this one ends; without one they have no devices");
+    log::flush();
+    ::_exit(0);
 }
 
 void Service::warn_of_served_zones(const std::vector<zone::ZoneState>& zones) {

@@ -36,6 +36,9 @@ struct ServiceOptions {
     std::string bus;
     std::string listen;           ///< path of a socket; empty: the service manager's, if it passes one
     std::filesystem::path device; ///< the hypervisor has come when this file has
+    UniqueFd socket{};            ///< that the service manager passed
+    /// What the zones need is kept for a process after this one: it ends between two instructions.
+    bool is_succeeded = false;
 };
 
 /// What the daemon works with. All of it outlives the Service.
@@ -52,7 +55,7 @@ class Service {
     /// Connects and puts all objects on the bus; the name comes with publish(),
     /// and so does whoever connects to the socket.
     [[nodiscard]] static Result<std::unique_ptr<Service>> create(MainLoop& loop, const Foundation& foundation,
-                                                                 const ServiceOptions& options);
+                                                                 ServiceOptions options);
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
     Service(Service&&) = delete;
@@ -71,7 +74,8 @@ class Service {
     void stop();
 
   private:
-    Service(MainLoop& loop, const Foundation& foundation, std::optional<ListeningSocket> socket);
+    Service(MainLoop& loop, const Foundation& foundation, std::optional<ListeningSocket> socket,
+            bool is_succeeded);
 
     void connect(const std::string& bus);
     [[nodiscard]] Result<void> take_name();
@@ -84,6 +88,7 @@ class Service {
     void refresh();
     void refresh_definitions();
     void finish();
+    static void leave_zones();
     static void warn_of_served_zones(const std::vector<zone::ZoneState>& zones);
 
     MainLoop& loop_;
@@ -113,6 +118,7 @@ class Service {
     std::string status_;
     bool refresh_pending_ = false;
     bool is_stopping_ = false;
+    const bool is_succeeded_;
 };
 
 } // namespace hvisor::service

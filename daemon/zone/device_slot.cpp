@@ -9,6 +9,7 @@
 #include "devices/vsock/vhost.hpp"
 #include "zone/open_screen.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <format>
@@ -19,6 +20,12 @@ namespace {
 
 /// After 30 s, when Linux begins to look after a disk of its own, it would be too late.
 constexpr std::chrono::seconds stall_time{10};
+
+// What a device keeps for a process after this one.
+constexpr const char* kept_disk = "disk";
+constexpr const char* kept_tap = "tap";
+constexpr const char* kept_master = "pty";
+constexpr const char* kept_terminal = "tty";
 
 devices::input::Capabilities make_capabilities(InputModel model) {
     switch (model) {
@@ -43,12 +50,14 @@ std::string_view type_of(const DeviceSettings& settings) {
 
 Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, const SlotContext& context) {
     const auto type = type_of(settings);
-    std::shared_ptr<DeviceSlot> slot(new DeviceSlot(settings.address, settings.length));
+    std::shared_ptr<DeviceSlot> slot(
+        new DeviceSlot(settings.address, settings.length, KeptFiles(context.store, settings.key)));
     const auto interrupt = settings.interrupt;
+    const auto id = std::format("{}-{:x}", type, slot->address_);
     if (auto made = slot->make_device(std::move(settings),
                                       {.zone = context.zone,
                                        .zone_name = context.zone_name,
-                                       .id = std::format("{}-{:x}", type, slot->address_),
+                                       .id = id,
                                        .interrupt = interrupt,
                                        .memory = context.memory,
                                        .port = context.trap_loop,
@@ -56,13 +65,16 @@ Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, 
                                        // all, because no back end blocks, and a hand-over to
                                        // another thread is the dearest thing on their way. But
                                        // see make_gpu().
-                                       .owner = context.trap_loop.reactor()},
+                                       .owner = context.trap_loop.reactor(),
+                                       .state = slot->kept_.memory(context.zone_name + "/" + id)},
                                       context.inputs);
         !made) {
+        slot->forget();
         return std::unexpected(
             std::move(made).error().with_context(std::format("{} at {:#x}", type, slot->address_)));
     }
     slot->transport_ = std::make_unique<virtio::MmioTransport>(*slot->device_);
+    slot->transport_->resume();
     return slot;
 }
 
@@ -115,7 +127,8 @@ Result<void> DeviceSlot::make_gpu(const GpuSettings& settings, virtio::DeviceCon
                               .interrupt = context.interrupt,
                               .memory = std::move(context.memory),
                               .port = context.port,
-                              .owner = *owner_},
+                              .owner = *owner_,
+                              .state = std::move(context.state)},
         std::move(screens), devices::gpu::GpuLimits{.resources = config.resources, .memory = config.memory},
         std::move(renderer));
     gpu_ = gpu.get();
@@ -148,10 +161,12 @@ Result<void> DeviceSlot::make_input(const InputSettings& settings, virtio::Devic
 Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceContext context,
                                      const std::shared_ptr<ZoneInputs>& inputs) {
     if (auto* wanted = std::get_if<BlockSettings>(&settings.model)) {
+        const int image = wanted->image.get();
         auto backend = devices::block::FileBackend::open(std::move(wanted->image), std::move(wanted->file));
         if (!backend) {
             return std::unexpected(std::move(backend).error());
         }
+        kept_.keep(kept_disk, image);
         auto block = std::make_unique<devices::block::BlockDevice>(std::move(context), std::move(*backend),
                                                                    wanted->options);
         block_ = block.get();
@@ -159,17 +174,7 @@ Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceCont
         return {};
     }
     if (auto* wanted = std::get_if<NetSettings>(&settings.model)) {
-        auto tap = devices::net::TapBackend::open(wanted->tap);
-        if (!tap) {
-            auto& [key, error] = tap.error();
-            return std::unexpected(
-                std::move(error).with_context(std::format("{}/{}", wanted->location, key)));
-        }
-        auto net =
-            std::make_unique<devices::net::NetDevice>(std::move(context), std::move(*tap), wanted->options);
-        net_ = net.get();
-        device_ = std::move(net);
-        return {};
+        return make_net(*wanted, std::move(context));
     }
     if (const auto* entropy = std::get_if<EntropySettings>(&settings.model)) {
         device_ = std::make_unique<devices::entropy::EntropyDevice>(
@@ -185,17 +190,57 @@ Result<void> DeviceSlot::make_device(DeviceSettings settings, virtio::DeviceCont
     if (const auto* input = std::get_if<InputSettings>(&settings.model)) {
         return make_input(*input, std::move(context));
     }
+    make_console(std::move(std::get<ConsoleSettings>(settings.model)), std::move(context));
+    return {};
+}
+
+Result<void> DeviceSlot::make_net(const NetSettings& settings, virtio::DeviceContext context) {
+    auto tap = devices::net::TapBackend::open(settings.tap, kept_.take_all(kept_tap));
+    if (!tap) {
+        auto& [key, error] = tap.error();
+        return std::unexpected(std::move(error).with_context(std::format("{}/{}", settings.location, key)));
+    }
+    for (std::uint16_t i = 0; !kept_.is_continued() && i < (*tap)->pairs(); ++i) {
+        kept_.keep(std::format("{}.{}", kept_tap, i), (*tap)->fd(i));
+    }
+    auto net =
+        std::make_unique<devices::net::NetDevice>(std::move(context), std::move(*tap), settings.options);
+    net_ = net.get();
+    device_ = std::move(net);
+    return {};
+}
+
+void DeviceSlot::make_console(ConsoleSettings settings, virtio::DeviceContext context) {
     std::vector<devices::console::PortOptions> ports;
-    auto& wanted = std::get<ConsoleSettings>(settings.model);
-    ports.reserve(wanted.ports.size());
-    for (auto& port : wanted.ports) {
+    ports.reserve(settings.ports.size());
+    for (auto& port : settings.ports) {
         ports.push_back({.name = std::move(port.name), .is_console = port.is_console});
     }
+    auto masters = kept_.take_all(kept_master);
+    auto terminals = kept_.take_all(kept_terminal);
+    std::vector<devices::console::Pty> ptys;
+    for (std::size_t i = 0; i < std::min(masters.size(), terminals.size()); ++i) {
+        ptys.push_back(devices::console::Pty::take_over(std::move(masters[i]), std::move(terminals[i])));
+    }
+    const auto known = ptys.size();
     auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context), std::move(ports),
-                                                                     wanted.is_logged);
+                                                                     settings.is_logged, std::move(ptys));
+    const auto files = console->terminals();
+    for (auto i = known; i < files.size(); ++i) {
+        kept_.keep(std::format("{}.{}", kept_master, i), files[i].first);
+        kept_.keep(std::format("{}.{}", kept_terminal, i), files[i].second);
+    }
     console_ = console.get();
     device_ = std::move(console);
-    return {};
+}
+
+Result<std::uint64_t> DeviceSlot::swap_image(const std::string& path, UniqueFd image) {
+    const int file = image.get();
+    auto size = block_->swap_image(path, std::move(image));
+    if (size) {
+        kept_.keep(kept_disk, file);
+    }
+    return size;
 }
 
 std::vector<PortState> DeviceSlot::port_states() const {
@@ -250,8 +295,8 @@ DeviceState DeviceSlot::inspect() const {
     for (std::size_t i = 0; i < device.queue_count(); ++i) {
         state.queues.push_back({.size = transport_->queue_size(i),
                                 .ready = transport_->queue_ready(i),
-                                .avail_index = device.queue_state(i).indices.next_avail.get(),
-                                .used_index = device.queue_state(i).indices.next_used.get(),
+                                .avail_index = device.queue_state(i).indices.next_avail(),
+                                .used_index = device.queue_state(i).indices.next_used(),
                                 .metrics = device.queue_state(i).metrics.sample()});
     }
     if (const auto age = device.interrupt().unacknowledged(virtio::Interrupt::Clock::now())) {

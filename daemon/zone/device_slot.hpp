@@ -12,6 +12,7 @@
 #include "hypervisor/trap_loop.hpp"
 #include "virtio/device.hpp"
 #include "virtio/mmio_transport.hpp"
+#include "zone/kept_files.hpp"
 #include "zone/zone_devices.hpp"
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hvisor::zone {
@@ -35,6 +37,7 @@ struct SlotContext {
     std::shared_ptr<const guest::GuestMemory> memory;
     hypervisor::TrapLoop& trap_loop;
     std::shared_ptr<ZoneInputs> inputs; ///< never null
+    FdStore& store;
 };
 
 /// A register window of a zone and the device in it.
@@ -67,19 +70,30 @@ class DeviceSlot {
     /// Any thread.
     [[nodiscard]] DeviceState inspect() const;
 
+    /// By which a process after this one finds the device's files.
+    [[nodiscard]] const std::string& key() const { return kept_.key(); }
+    /// None will.
+    void forget() { kept_.forget(); }
+    /// See BlockDevice::swap_image(); of a disk.
+    [[nodiscard]] Result<std::uint64_t> swap_image(const std::string& path, UniqueFd image);
+
   private:
-    DeviceSlot(std::uint64_t address, std::uint64_t length) : address_(address), length_(length) {}
+    DeviceSlot(std::uint64_t address, std::uint64_t length, KeptFiles kept)
+        : address_(address), length_(length), kept_(std::move(kept)) {}
     [[nodiscard]] Result<void> make_device(DeviceSettings settings, virtio::DeviceContext context,
                                            const std::shared_ptr<ZoneInputs>& inputs);
     [[nodiscard]] Result<void> make_vsock(const VsockSettings& settings, virtio::DeviceContext context);
     [[nodiscard]] Result<void> make_gpu(const GpuSettings& settings, virtio::DeviceContext context,
                                         const std::shared_ptr<ZoneInputs>& inputs);
     [[nodiscard]] Result<void> make_input(const InputSettings& settings, virtio::DeviceContext context);
+    void make_console(ConsoleSettings settings, virtio::DeviceContext context);
+    [[nodiscard]] Result<void> make_net(const NetSettings& settings, virtio::DeviceContext context);
     [[nodiscard]] std::vector<PortState> port_states() const;
     [[nodiscard]] GpuState gpu_state() const;
 
     const std::uint64_t address_;
     const std::uint64_t length_;
+    KeptFiles kept_;
     std::unique_ptr<Reactor> owner_; ///< of the device's own, where it has one
     std::unique_ptr<virtio::Device> device_;
     devices::console::ConsoleDevice* console_ = nullptr;

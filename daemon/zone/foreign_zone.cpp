@@ -34,6 +34,22 @@ ZoneState foreign_state(const hypervisor::ZoneInfo& info) {
     return zone;
 }
 
+ZoneConfig foreign_config(const hypervisor::ZoneInfo& info, const std::vector<MemoryRange>& ranges,
+                          const VirtioZone& zone) {
+    ZoneConfig config;
+    config.zone_id = info.id;
+    config.name = info.name;
+    config.cpus = cpu_list(info.cpus);
+    for (const auto& [range, document] : ranges) {
+        config.memory_regions.push_back({RegionType::ram, range.zone0_ipa, range.zonex_ipa, range.size});
+    }
+    for (const VirtioDevice& device : zone.devices) {
+        config.memory_regions.push_back({RegionType::virtio, device.address, device.address, device.length});
+        config.interrupts.push_back(device.interrupt);
+    }
+    return config;
+}
+
 bool is_same_list(const std::vector<hypervisor::ZoneInfo>& a, const std::vector<hypervisor::ZoneInfo>& b) {
     return std::ranges::equal(a, b, [](const auto& one, const auto& other) {
         return std::tie(one.id, one.cpus, one.name, one.has_error) ==

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hypervisor/hypervisor.hpp"
+#include "zone/zone_plan.hpp"
 #include "zone/zone_state.hpp"
 
 #include <cstdint>
@@ -20,6 +21,10 @@ namespace hvisor::zone {
 [[nodiscard]] std::string foreign_name(const hypervisor::ZoneInfo& info);
 
 [[nodiscard]] ZoneState foreign_state(const hypervisor::ZoneInfo& info);
+
+/// What is known of a running zone without its zone JSON.
+[[nodiscard]] ZoneConfig foreign_config(const hypervisor::ZoneInfo& info,
+                                        const std::vector<MemoryRange>& ranges, const VirtioZone& zone);
 
 [[nodiscard]] bool is_same_list(const std::vector<hypervisor::ZoneInfo>& a,
                                 const std::vector<hypervisor::ZoneInfo>& b);

@@ -29,11 +29,12 @@ std::string_view to_string(State state) {
     std::unreachable();
 }
 
-Zone::Zone(ZoneConfig config, std::vector<VirtioDevice> described, hypervisor::Hypervisor& hypervisor,
-           hypervisor::TrapLoop& trap_loop)
+Zone::Zone(ZoneConfig config, std::vector<VirtioDevice> described, ZoneOrigin origin, const World& world)
     : config_(std::move(config)),
-      hypervisor_(hypervisor),
-      trap_loop_(trap_loop),
+      hypervisor_(world.hypervisor),
+      trap_loop_(world.trap_loop),
+      store_(world.store),
+      origin_(std::move(origin)),
       described_(std::move(described)) {}
 
 Result<std::shared_ptr<const guest::GuestMemory>> Zone::map_memory(const std::vector<MemoryRange>& ranges) {
@@ -59,7 +60,7 @@ Result<void> Zone::create_devices(std::vector<DeviceSettings> settings,
     if (!memory) {
         return std::unexpected(std::move(memory).error());
     }
-    auto devices = ZoneDevices::create(id(), name(), *memory, std::move(settings), trap_loop_);
+    auto devices = ZoneDevices::create(id(), name(), *memory, std::move(settings), trap_loop_, store_);
     if (!devices) {
         return std::unexpected(std::move(devices).error());
     }
@@ -114,11 +115,14 @@ Result<void> Zone::go_on(const StartControl& control) const {
 Result<void> Zone::start(ZonePlan plan, const StartControl& control) {
     const auto ranges = memory_ranges(plan);
     if (auto created = create_devices(std::move(plan.devices), ranges); !created) {
+        forget_kept();
         return created;
     }
     Result<void> result = load(plan, control).and_then([&] { return go_on(control); });
     if (result) {
-        // From its first instruction on the guest may touch a device.
+        // From its first instruction on the guest may touch a device, and whoever goes on
+        // after this process has to know of it.
+        keep_record();
         trap_loop_.add_zone(id(), devices());
         result = run(plan);
         if (!result) {
@@ -127,6 +131,7 @@ Result<void> Zone::start(ZonePlan plan, const StartControl& control) {
     }
     if (!result) {
         devices()->quiesce();
+        forget_kept();
         release();
         return result;
     }
@@ -137,8 +142,10 @@ Result<void> Zone::start(ZonePlan plan, const StartControl& control) {
 
 Result<void> Zone::adopt(std::vector<DeviceSettings> settings, const std::vector<MemoryRange>& ranges) {
     if (auto created = create_devices(std::move(settings), ranges); !created) {
+        forget_kept();
         return created;
     }
+    keep_record();
     trap_loop_.add_zone(id(), devices());
     set_running();
     log::info({.zone = name(), .event = log::Event::zone_started},
@@ -148,12 +155,13 @@ Result<void> Zone::adopt(std::vector<DeviceSettings> settings, const std::vector
 
 void Zone::abandon() {
     trap_loop_.remove_zone(id());
+    forget_kept();
     release();
 }
 
-void Zone::set_running() {
+void Zone::set_running(std::chrono::steady_clock::time_point since) {
     const std::scoped_lock guard(lock_);
-    started_ = std::chrono::steady_clock::now();
+    started_ = since;
     state_ = State::running;
 }
 
@@ -236,6 +244,7 @@ bool Zone::observe(const hypervisor::ZoneInfo* info) {
 void Zone::finish(Afterwards then) {
     trap_loop_.drain();
     trap_loop_.remove_zone(id());
+    forget_kept();
     const std::scoped_lock guard(lock_);
     state_ = then.state;
     reason_ = std::move(then.reason);

@@ -8,11 +8,14 @@
 #include "zone/check_machine.hpp"
 #include "zone/start_control.hpp"
 #include "zone/zone_plan.hpp"
+#include "zone/zone_record.hpp"
 #include "zone/zone_state.hpp"
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -33,10 +36,15 @@ struct Afterwards {
 /// at a time and may block; looking at it never waits for that.
 class Zone {
   public:
+    /// What a zone works with. All of it outlives the zone.
+    struct World {
+        hypervisor::Hypervisor& hypervisor;
+        hypervisor::TrapLoop& trap_loop;
+        FdStore& store;
+    };
     /// In state starting, with the devices as they are described, absolute paths
-    /// in them. Both references outlive the zone.
-    Zone(ZoneConfig config, std::vector<VirtioDevice> described, hypervisor::Hypervisor& hypervisor,
-         hypervisor::TrapLoop& trap_loop);
+    /// in them. `origin` is for a process after this one.
+    Zone(ZoneConfig config, std::vector<VirtioDevice> described, ZoneOrigin origin, const World& world);
 
     [[nodiscard]] std::uint32_t id() const { return config_.zone_id; }
     [[nodiscard]] const std::string& name() const { return config_.name; }
@@ -52,9 +60,17 @@ class Zone {
     [[nodiscard]] Result<void> adopt(std::vector<DeviceSettings> settings,
                                      const std::vector<MemoryRange>& ranges);
 
+    /// Go on with a zone that a process before this one has left; its devices' settings
+    /// have the keys of `record`, which the store has under `record_name`. On failure the zone runs
+    /// without its devices.
+    [[nodiscard]] Result<void> resume(const ZoneRecord& record, std::string record_name,
+                                      std::vector<DeviceSettings> settings,
+                                      const std::vector<MemoryRange>& ranges);
+
     /// One more device for a zone that runs, which `described` tells of with an
-    /// absolute path; returns its id.
-    [[nodiscard]] Result<std::string> attach(VirtioDevice described, DeviceSettings settings);
+    /// absolute path, and `text` by itself; returns its id.
+    [[nodiscard]] Result<std::string> attach(VirtioDevice described, ConfigText text,
+                                             DeviceSettings settings);
     /// Take a device away from it, see ZoneDevices::detach().
     [[nodiscard]] Result<void> detach(const std::string& device, bool force);
     /// Put another image into a disk, see ZoneDevices::swap_image(); `path` is absolute.
@@ -110,13 +126,22 @@ class Zone {
     [[nodiscard]] Result<void> go_on(const StartControl& control) const;
     [[nodiscard]] Result<void> run(const ZonePlan& plan);
     void finish(Afterwards then);
-    void set_running();
+    void set_running(std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now());
+    /// Have the store know of the zone as it is now, or not at all.
+    void keep_record();
+    void drop_record();
+    /// The zone is gone, or this process's devices of it: nobody goes on with them.
+    void forget_kept();
     void set_state(State state, std::string reason);
 
     const ZoneConfig config_;
     hypervisor::Hypervisor& hypervisor_;
     hypervisor::TrapLoop& trap_loop_;
-    std::atomic<unsigned> progress_ = 0; ///< percent of the images
+    FdStore& store_;
+    const ZoneOrigin origin_;
+    std::map<std::uint64_t, ConfigText> attached_; ///< by address: what described devices that came later
+    std::string record_name_;                      ///< in the store; "" when it has none
+    std::atomic<unsigned> progress_ = 0;           ///< percent of the images
 
     mutable std::mutex lock_; ///< of all below; held for a moment only
     State state_ = State::starting;

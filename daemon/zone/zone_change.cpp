@@ -20,12 +20,16 @@ Result<DeviceState> Zone::look_at(const std::string& device) const {
     return *found;
 }
 
-Result<std::string> Zone::attach(VirtioDevice described, DeviceSettings settings) {
+Result<std::string> Zone::attach(VirtioDevice described, ConfigText text, DeviceSettings settings) {
     auto attached = devices()->attach(std::move(settings));
     if (attached) {
         log::info({.zone = name(), .device = *attached}, "attached");
-        const std::scoped_lock guard(lock_);
-        described_.push_back(std::move(described));
+        attached_.insert_or_assign(described.address, std::move(text));
+        {
+            const std::scoped_lock guard(lock_);
+            described_.push_back(std::move(described));
+        }
+        keep_record();
     }
     return attached;
 }
@@ -38,8 +42,12 @@ Result<void> Zone::detach(const std::string& device, bool force) {
     auto detached = devices()->detach(device, force);
     if (detached) {
         log::info({.zone = name(), .device = device}, "detached");
-        const std::scoped_lock guard(lock_);
-        std::erase_if(described_, [&](const auto& each) { return each.address == state->address; });
+        attached_.erase(state->address);
+        {
+            const std::scoped_lock guard(lock_);
+            std::erase_if(described_, [&](const auto& each) { return each.address == state->address; });
+        }
+        keep_record();
     }
     return detached;
 }
@@ -57,11 +65,14 @@ Result<std::uint64_t> Zone::swap_image(const std::string& device, const std::str
     auto size = devices()->swap_image(device, path, std::move(image));
     if (size) {
         log::info({.zone = name(), .device = device}, "has another image: {}", path);
-        const std::scoped_lock guard(lock_);
-        const auto described = std::ranges::find(described_, state->address, &VirtioDevice::address);
-        if (described != described_.end()) {
-            described->block.image = path;
+        {
+            const std::scoped_lock guard(lock_);
+            const auto described = std::ranges::find(described_, state->address, &VirtioDevice::address);
+            if (described != described_.end()) {
+                described->block.image = path;
+            }
         }
+        keep_record();
     }
     return size;
 }

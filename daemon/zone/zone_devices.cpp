@@ -96,12 +96,13 @@ struct ZoneDevices::Impl {
 Result<std::shared_ptr<ZoneDevices>>
 ZoneDevices::create(std::uint32_t zone, const std::string& zone_name,
                     const std::shared_ptr<const guest::GuestMemory>& memory,
-                    std::vector<DeviceSettings> settings, hypervisor::TrapLoop& interrupts) {
+                    std::vector<DeviceSettings> settings, hypervisor::TrapLoop& interrupts, FdStore& store) {
     auto impl = std::make_unique<Impl>(SlotContext{.zone = zone,
                                                    .zone_name = zone_name,
                                                    .memory = memory,
                                                    .trap_loop = interrupts,
-                                                   .inputs = std::make_shared<ZoneInputs>()});
+                                                   .inputs = std::make_shared<ZoneInputs>(),
+                                                   .store = store});
     std::shared_ptr<ZoneDevices> devices(new ZoneDevices(std::move(impl)));
     for (auto& one : settings) {
         if (auto attached = devices->attach(std::move(one)); !attached) {
@@ -145,7 +146,22 @@ Result<void> ZoneDevices::detach(const std::string& id, bool force) {
     impl_->context.inputs->set_devices(impl_->slots_now());
     (*slot)->device().quiesce();
     (*slot)->device().disconnect();
+    (*slot)->forget();
     return {};
+}
+
+std::vector<std::pair<std::uint64_t, std::string>> ZoneDevices::keys() const {
+    std::vector<std::pair<std::uint64_t, std::string>> keys;
+    for (const auto& slot : impl_->slots_now()) {
+        keys.emplace_back(slot->address(), slot->key());
+    }
+    return keys;
+}
+
+void ZoneDevices::forget() {
+    for (const auto& slot : impl_->slots_now()) {
+        slot->forget();
+    }
 }
 
 std::optional<std::uint64_t> ZoneDevices::access(const hypervisor::TrapRequest& request) {
@@ -234,8 +250,7 @@ Result<std::uint64_t> ZoneDevices::resize_disk(const std::string& id, std::uint6
 
 Result<std::uint64_t> ZoneDevices::swap_image(const std::string& id, const std::string& path,
                                               UniqueFd image) {
-    return disk(id).and_then(
-        [&](const auto& slot) { return slot->block()->swap_image(path, std::move(image)); });
+    return disk(id).and_then([&](const auto& slot) { return slot->swap_image(path, std::move(image)); });
 }
 
 Result<void> ZoneDevices::set_link(const std::string& id, bool is_plugged) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/fd_store.hpp"
 #include "base/throttle.hpp"
 #include "base/unique_fd.hpp"
 #include "devices/block/device.hpp"
@@ -18,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -87,6 +89,7 @@ struct DeviceSettings {
     std::variant<BlockSettings, ConsoleSettings, NetSettings, EntropySettings, VsockSettings, GpuSettings,
                  InputSettings>
         model;
+    std::string key{}; ///< of a device that a process before this one has had, see KeptFiles
 };
 
 /// One virtqueue as a person debugging a guest wants to see it.
@@ -202,7 +205,7 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     [[nodiscard]] static Result<std::shared_ptr<ZoneDevices>>
     create(std::uint32_t zone, const std::string& zone_name,
            const std::shared_ptr<const guest::GuestMemory>& memory, std::vector<DeviceSettings> settings,
-           hypervisor::TrapLoop& interrupts);
+           hypervisor::TrapLoop& interrupts, FdStore& store);
 
     ~ZoneDevices() override;
 
@@ -215,6 +218,11 @@ class ZoneDevices final : public hypervisor::TrapHandler {
 
     /// One entry a device, in the order of the settings. Any thread.
     [[nodiscard]] std::vector<DeviceState> inspect() const;
+
+    /// The address of each device, and its key in the FdStore. Any thread.
+    [[nodiscard]] std::vector<std::pair<std::uint64_t, std::string>> keys() const;
+    /// The zone is gone: no process after this one goes on with its devices.
+    void forget();
 
     /// A stream of the console's output, its history first, whose other
     /// direction is the guest's input. Empty id means the first console.

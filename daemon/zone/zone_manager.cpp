@@ -87,8 +87,10 @@ Result<void> ZoneManager::Impl::shutdown_foreign(const std::string& name) {
 }
 
 ZoneManager::ZoneManager(hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop,
-                         std::vector<std::filesystem::path> config_dirs, std::filesystem::path device_tree)
-    : impl_(std::make_unique<Impl>(hypervisor, trap_loop, std::move(config_dirs), std::move(device_tree))) {}
+                         std::vector<std::filesystem::path> config_dirs, std::filesystem::path device_tree,
+                         FdStore* store)
+    : impl_(std::make_unique<Impl>(hypervisor, trap_loop, std::move(config_dirs), std::move(device_tree),
+                                   store)) {}
 
 /// Zones go on running without their devices; nothing of this process stays in the TrapLoop.
 ZoneManager::~ZoneManager() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/fd_store.hpp"
 #include "base/unique_fd.hpp"
 #include "hypervisor/hypervisor.hpp"
 #include "hypervisor/trap_loop.hpp"
@@ -30,14 +31,20 @@ class ZoneManager {
     /// `config_dirs`: where start_configured() looks for NAME.json, first match wins.
     /// `device_tree`: where the kernel shows the root zone's device tree, which
     /// says what RAM is reserved for zones; without one nothing is known of it.
+    /// `store` is for a process after this one; none: nothing outlives this one.
     ZoneManager(hypervisor::Hypervisor& hypervisor, hypervisor::TrapLoop& trap_loop,
                 std::vector<std::filesystem::path> config_dirs,
-                std::filesystem::path device_tree = "/proc/device-tree");
+                std::filesystem::path device_tree = "/proc/device-tree", FdStore* store = nullptr);
     ZoneManager(const ZoneManager&) = delete;
     ZoneManager& operator=(const ZoneManager&) = delete;
     ZoneManager(ZoneManager&&) = delete;
     ZoneManager& operator=(ZoneManager&&) = delete;
     ~ZoneManager();
+
+    /// Go on with the zones that a process before this one has served, as the store has
+    /// them; what is wrong with one is logged, and that one runs without its devices.
+    /// Before any other call, and before TrapLoop::resume().
+    void resume();
 
     /// Remember the devices of a virtio JSON for the zones in it ("virtio
     /// start"); they are created when the zone starts, and at once for a zone

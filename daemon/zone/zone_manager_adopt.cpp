@@ -8,27 +8,6 @@
 #include <utility>
 
 namespace hvisor::zone {
-namespace {
-
-/// What is known of a running zone without its zone JSON.
-ZoneConfig config_of(const hypervisor::ZoneInfo& info, const std::vector<MemoryRange>& ranges,
-                     const VirtioZone& zone) {
-    ZoneConfig config;
-    config.zone_id = info.id;
-    config.name = info.name;
-    config.cpus = cpu_list(info.cpus);
-    for (const auto& [range, document] : ranges) {
-        config.memory_regions.push_back({RegionType::ram, range.zone0_ipa, range.zonex_ipa, range.size});
-    }
-    for (const VirtioDevice& device : zone.devices) {
-        config.memory_regions.push_back({RegionType::virtio, device.address, device.address, device.length});
-        config.interrupts.push_back(device.interrupt);
-    }
-    return config;
-}
-
-} // namespace
-
 /// Whether this daemon serves, or is about to serve, the devices of that zone.
 bool ZoneManager::Impl::has_devices_of(std::uint32_t id) {
     return std::ranges::any_of(zones_now(), [id](const auto& entry) {
@@ -70,9 +49,9 @@ Result<std::vector<std::shared_ptr<Zone>>> ZoneManager::Impl::adopt_running(cons
                                         "is; expected memory_region",
                                         virtio.file.document.locate(zone.pointer), zone.id)});
         }
-        ZoneConfig config = config_of(*info, ranges, zone);
+        ZoneConfig config = foreign_config(*info, ranges, zone);
         auto mine = std::make_shared<Zone>(std::move(config), described_devices(virtio.file, zone.id),
-                                           hypervisor, trap_loop);
+                                           origin_of(virtio), world());
         if (auto done = mine->adopt(std::move(*devices), ranges); !done) {
             return give_up(std::move(done).error());
         }

@@ -80,7 +80,7 @@ Result<std::string> ZoneManager::attach_device(const std::string& zone, const Co
     if (auto opened = problems.result(); !opened) {
         return std::unexpected(std::move(opened).error());
     }
-    auto attached = (*target)->attach(std::move(described), std::move(settings));
+    auto attached = (*target)->attach(std::move(described), device, std::move(settings));
     impl_->notify();
     return attached;
 }

@@ -10,6 +10,7 @@
 #include "zone/zone_file.hpp"
 #include "zone/zone_manager.hpp"
 #include "zone/zone_plan.hpp"
+#include "zone/zone_record.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -28,8 +29,9 @@ namespace hvisor::zone {
     return {.state = State::starting, .reason = "it is being restarted"};
 }
 
-/// Starting is in zone_manager_start.cpp, files in zone_manager_files.cpp, taking over what runs already in
-/// zone_manager_adopt.cpp, changing devices in zone_manager_devices.cpp.
+/// Starting is in zone_manager_start.cpp, going on after another process in zone_manager_resume.cpp, files in
+/// zone_manager_files.cpp, taking over what runs already in zone_manager_adopt.cpp, changing devices in
+/// zone_manager_devices.cpp.
 struct ZoneManager::Impl {
     using Zones = std::map<std::string, std::shared_ptr<Zone>>;
 
@@ -40,9 +42,10 @@ struct ZoneManager::Impl {
     };
 
     Impl(hypervisor::Hypervisor& hypervisor_, hypervisor::TrapLoop& trap_loop_,
-         std::vector<std::filesystem::path> dirs, std::filesystem::path tree)
+         std::vector<std::filesystem::path> dirs, std::filesystem::path tree, FdStore* given_store)
         : hypervisor(hypervisor_),
           trap_loop(trap_loop_),
+          store(given_store != nullptr ? *given_store : no_store),
           config_dirs(std::move(dirs)),
           device_tree(std::move(tree)),
           watch(config_dirs),
@@ -72,9 +75,19 @@ struct ZoneManager::Impl {
     bool is_defined(const std::string& name);
     bool refresh_defined();
     Result<std::vector<std::shared_ptr<Zone>>> adopt_running(const VirtioSource& virtio);
+    [[nodiscard]] Zone::World world() {
+        return {.hypervisor = hypervisor, .trap_loop = trap_loop, .store = store};
+    }
+    ZoneOrigin origin_of(const Restarts::Run& run, const std::string& configured);
+    ZoneOrigin origin_of(const VirtioSource& virtio);
+    Result<void> resume(const ZoneRecord& record, const std::string& name);
+    Result<std::vector<DeviceSettings>> kept_devices(const ZoneRecord& record, const VirtioSource* virtio,
+                                                     std::vector<VirtioDevice>& described);
 
     hypervisor::Hypervisor& hypervisor;
     hypervisor::TrapLoop& trap_loop;
+    FdStore no_store; ///< keeps nothing
+    FdStore& store;
     const std::vector<std::filesystem::path> config_dirs;
     const std::filesystem::path device_tree;
 

@@ -66,8 +66,8 @@ Result<std::string> ZoneManager::Impl::start(Restarts::Run run, const std::strin
     if (how.named) {
         how.named(name);
     }
-    const auto zone =
-        std::make_shared<Zone>(plan->zone.config, described_devices(*plan), hypervisor, trap_loop);
+    const auto zone = std::make_shared<Zone>(plan->zone.config, described_devices(*plan),
+                                             origin_of(run, configured), world());
     // Its last run ends here, with disks and memory that the new one needs.
     if (const auto old = replace(name, zone)) {
         old->release();

@@ -32,7 +32,8 @@ Stack::Stack(std::vector<zone::DeviceSettings> settings) {
     regions.emplace_back(ram_address, or_throw(hypervisor_.map_ram(ram_address, ram_size)));
     auto memory =
         std::make_shared<const guest::GuestMemory>(or_throw(guest::GuestMemory::create(std::move(regions))));
-    devices_ = or_throw(zone::ZoneDevices::create(zone_id, "linux2", memory, std::move(settings), loop_));
+    devices_ =
+        or_throw(zone::ZoneDevices::create(zone_id, "linux2", memory, std::move(settings), loop_, store_));
     loop_.add_zone(zone_id, devices_);
 }
 

@@ -59,6 +59,7 @@ class Stack {
 
     hypervisor::Simulated hypervisor_;
     hypervisor::TrapLoop loop_{hypervisor_};
+    FdStore store_; ///< keeps nothing
     std::shared_ptr<zone::ZoneDevices> devices_;
     Mapping view_ = hypervisor_.map_ram(ram_address, ram_size).value();
     kit::Ram ram_{ram_address, view_.data(), view_.size()};

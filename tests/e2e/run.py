@@ -26,7 +26,7 @@ from linux2 import Unexpected
 # '-', and after ':' what is handed to it.
 BOOTS = (
     ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change",
-     "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
+     "successor", "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
     ("boot", "zone", "console", "disk", "bad-input", "input", "restart"),
     ("power-cycle", "vanish", "one-file", "two-zones", "upstream-abi", "uboot", "display", "vnc"),
     ("no-daemon", "lost:injections", "lost:active", "lost:wakeups"),

@@ -44,7 +44,8 @@ struct Desk {
              .zone_name = "linux2",
              .memory = make_memory(),
              .trap_loop = trap_loop,
-             .inputs = std::make_shared<zone::ZoneInputs>()});
+             .inputs = std::make_shared<zone::ZoneInputs>(),
+             .store = store});
         REQUIRE(made);
         slot = std::move(*made);
         inputs->set_devices({slot});
@@ -95,6 +96,7 @@ struct Desk {
     std::unique_ptr<MainLoop> loop = *MainLoop::create();
     hypervisor::Simulated simulated;
     hypervisor::TrapLoop trap_loop{simulated};
+    FdStore store; ///< keeps nothing
     kit::Ram ram{0x40000000, std::size_t{1} << 20};
     std::shared_ptr<zone::DeviceSlot> slot;
     std::shared_ptr<zone::ZoneInputs> inputs = std::make_shared<zone::ZoneInputs>();

@@ -21,7 +21,7 @@ Result<std::shared_ptr<ZoneDevices>> create(ZoneRig& rig, const std::string& tap
          .model = NetSettings{.tap = {.name = tap, .bridge = bridge, .mtu = 0, .pairs = 1, .guest_mac = mac},
                               .options = {.mac = mac, .transmit = {}, .receive = {}},
                               .location = "v.json:5:5: /zones/0/devices/0"}});
-    return ZoneDevices::create(2, "other", rig.make_memory(), std::move(settings), rig.loop);
+    return ZoneDevices::create(2, "other", rig.make_memory(), std::move(settings), rig.loop, rig.store);
 }
 
 } // namespace

@@ -18,7 +18,8 @@ TEST_CASE("a zone with sockets needs the root zone's module, and is told its nam
                         .length = window,
                         .interrupt = 75,
                         .model = VsockSettings{.cid = 3, .location = "v.json:5:5: /zones/0/devices/0"}});
-    const auto devices = ZoneDevices::create(2, "other", rig.make_memory(), std::move(settings), rig.loop);
+    const auto devices =
+        ZoneDevices::create(2, "other", rig.make_memory(), std::move(settings), rig.loop, rig.store);
     REQUIRE_FALSE(devices);
     CHECK(devices.error().code == ErrorCode::not_found);
     CHECK(devices.error().message ==

@@ -98,7 +98,8 @@ TEST_CASE("settings that cannot work are refused with the device's name") {
     const auto refuse = [&](auto change) {
         auto settings = rig.settings();
         change(settings);
-        auto created = ZoneDevices::create(2, "other", rig.make_memory(), std::move(settings), rig.loop);
+        auto created =
+            ZoneDevices::create(2, "other", rig.make_memory(), std::move(settings), rig.loop, rig.store);
         REQUIRE_FALSE(created);
         CHECK(created.error().code == ErrorCode::invalid_config);
         return created.error().message;
@@ -157,7 +158,8 @@ TEST_CASE("a zone is shut down in the middle of its work, and starts again") {
         rig.hypervisor.add_zone(
             zone_id, "linux2", zone_cpus,
             {{.address = disk_address, .size = window}, {.address = console_address, .size = window}});
-        auto again = ZoneDevices::create(zone_id, "linux2", rig.make_memory(), rig.settings(), rig.loop);
+        auto again =
+            ZoneDevices::create(zone_id, "linux2", rig.make_memory(), rig.settings(), rig.loop, rig.store);
         REQUIRE(again);
         rig.devices = std::move(*again);
         rig.loop.add_zone(zone_id, rig.devices);

@@ -54,7 +54,7 @@ struct ZoneSide {
         : hypervisor(machine.simulated), loop(machine.trap_loop), place(where) {
         hypervisor.add_zone(place.id, "linux2", place.cpus, std::move(windows));
         REQUIRE(::ftruncate(image.get(), 1 << 20) == 0);
-        auto created = ZoneDevices::create(place.id, "linux2", make_memory(), settings(), loop);
+        auto created = ZoneDevices::create(place.id, "linux2", make_memory(), settings(), loop, store);
         REQUIRE(created);
         devices = std::move(*created);
         loop.add_zone(place.id, devices);
@@ -103,6 +103,7 @@ struct ZoneSide {
 
     hypervisor::Simulated& hypervisor;
     hypervisor::TrapLoop& loop;
+    FdStore store; ///< keeps nothing
     Place place;
     UniqueFd image{::memfd_create("image", MFD_CLOEXEC)};
     std::shared_ptr<ZoneDevices> devices;

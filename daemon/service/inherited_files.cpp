@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "service/inherited_files.hpp"
+
+#include "base/log.hpp"
+
+#include <systemd/sd-daemon.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <format>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace hvisor::service {
+namespace {
+
+/// Ours among the files that a service manager passes; all others are its sockets.
+constexpr std::string_view prefix = "keep.";
+
+void keep(const std::string& name, int fd) {
+    // Without FDPOLL=0 a terminal that nobody has open, for example, would not be kept.
+    const auto state = std::format("FDSTORE=1\nFDPOLL=0\nFDNAME={}{}", prefix, name);
+    if (const int result = sd_pid_notify_with_fds(0, 0, state.c_str(), &fd, 1); result < 0) {
+        log::warning("the service manager does not keep {} for the next start: {}", name,
+                     std::strerror(-result));
+    }
+}
+
+void drop(const std::string& name) {
+    sd_notify(0, std::format("FDSTOREREMOVE=1\nFDNAME={}{}", prefix, name).c_str());
+}
+
+/// A service manager that keeps files says how many (systemd.exec(5), $FDSTORE).
+bool is_kept() {
+    const char* most = std::getenv("FDSTORE");
+    return most != nullptr && std::strtoul(most, nullptr, 10) != 0;
+}
+
+} // namespace
+
+InheritedFiles InheritedFiles::take() {
+    InheritedFiles files;
+    std::multimap<std::string, UniqueFd> kept;
+    char** names = nullptr;
+    const int count = sd_listen_fds_with_names(1, &names);
+    for (int i = 0; i < count; ++i) {
+        UniqueFd file(SD_LISTEN_FDS_START + i);
+        ::fcntl(file.get(), F_SETFD, FD_CLOEXEC);
+        const std::string_view name = names[i];
+        if (name.starts_with(prefix)) {
+            kept.emplace(name.substr(prefix.size()), std::move(file));
+        } else if (!files.socket) {
+            files.socket = std::move(file);
+        }
+        std::free(names[i]);
+    }
+    std::free(static_cast<void*>(names));
+    files.store =
+        is_kept() ? std::make_unique<FdStore>(FdStore::Carrier{.keep = keep, .drop = drop}, std::move(kept))
+                  : std::make_unique<FdStore>();
+    return files;
+}
+
+} // namespace hvisor::service

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "zone/kept_files.hpp"
+
+#include "base/log.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <format>
+#include <utility>
+
+namespace hvisor::zone {
+
+std::string fresh_key() {
+    static std::atomic<unsigned> last{0};
+    // Later than every one of a process before this one.
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::format("{:016x}-{:04x}", std::chrono::nanoseconds(now).count(), last.fetch_add(1));
+}
+
+KeptFiles::KeptFiles(FdStore& store, std::string key)
+    : store_(&store), is_continued_(!key.empty()), key_(is_continued_ ? std::move(key) : fresh_key()) {}
+
+std::string KeptFiles::name_of(const std::string& what) const {
+    return key_ + "." + what;
+}
+
+std::shared_ptr<const StateMemory> KeptFiles::memory(const std::string& name) {
+    if (!store_->is_kept() && !is_continued_) {
+        return nullptr;
+    }
+    if (is_continued_) {
+        auto old = StateMemory::open(take("state"), name);
+        if (old) {
+            return std::make_shared<const StateMemory>(std::move(*old));
+        }
+        log::error("{}", old.error().message);
+    }
+    auto memory = StateMemory::create(name);
+    if (!memory) {
+        log::warning("{}; it does not outlive this process", memory.error().message);
+        return nullptr;
+    }
+    if (is_continued_) {
+        memory->bytes().front() = std::byte{0xff};
+    }
+    keep("state", memory->fd());
+    return std::make_shared<const StateMemory>(std::move(*memory));
+}
+
+void KeptFiles::keep(const std::string& what, int fd) {
+    const auto name = name_of(what);
+    if (!names_.insert(name).second) {
+        store_->drop(name);
+    }
+    store_->keep(name, fd);
+}
+
+UniqueFd KeptFiles::take(const std::string& what) {
+    const auto name = name_of(what);
+    auto file = store_->take(name);
+    if (file) {
+        names_.insert(name);
+    }
+    return file;
+}
+
+std::vector<UniqueFd> KeptFiles::take_all(const std::string& what) {
+    std::vector<UniqueFd> files;
+    while (auto file = take(std::format("{}.{}", what, files.size()))) {
+        files.push_back(std::move(file));
+    }
+    return files;
+}
+
+void KeptFiles::forget() {
+    for (const auto& name : std::exchange(names_, {})) {
+        store_->drop(name);
+    }
+}
+
+} // namespace hvisor::zone

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/fd_store.hpp"
+#include "base/state_memory.hpp"
+#include "base/unique_fd.hpp"
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace hvisor::zone {
+
+/// The open files of one device that outlive the process: in the FdStore under names
+/// that begin with the device's key, until forget().
+class KeptFiles {
+  public:
+    /// `key` is what a process before this one has kept files by; "" for a new device.
+    KeptFiles(FdStore& store, std::string key);
+
+    /// No other device on this machine has it, until the machine is started again.
+    [[nodiscard]] const std::string& key() const { return key_; }
+    /// A process before this one has had the device.
+    [[nodiscard]] bool is_continued() const { return is_continued_; }
+
+    /// Memory for what the device remembers of its driver; what was there, where it is
+    /// of use, else something that no device takes for its own. `name` is for messages.
+    [[nodiscard]] std::shared_ptr<const StateMemory> memory(const std::string& name);
+
+    /// `what`: "disk", "tap.0". In the place of the one that was kept so, if there is one.
+    void keep(const std::string& what, int fd);
+    /// What was kept so by a process before this one, once; -1 when nothing was.
+    [[nodiscard]] UniqueFd take(const std::string& what);
+    /// The same of "WHAT.0", "WHAT.1" and so on.
+    [[nodiscard]] std::vector<UniqueFd> take_all(const std::string& what);
+    /// The device is gone.
+    void forget();
+
+  private:
+    [[nodiscard]] std::string name_of(const std::string& what) const;
+
+    FdStore* store_;
+    bool is_continued_;
+    std::string key_;
+    std::set<std::string> names_;
+};
+
+/// A key that nothing has had since the machine was started.
+[[nodiscard]] std::string fresh_key();
+
+} // namespace hvisor::zone
