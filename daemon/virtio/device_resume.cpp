@@ -96,6 +96,10 @@ void Device::go_on(const QueueLayouts& layouts) {
             return;
         }
     }
+    if (!negotiated_.is_subset_of(features())) {
+        require_reset("its driver uses features that this process has not to offer");
+        return;
+    }
     set_up_queues(layouts, Queue::Start::continued);
     was_running ? do_resume() : do_activate();
     // An interrupt may have been on its way; one too many does no harm.
