@@ -91,7 +91,8 @@ TEST_CASE("a change of the configuration space is told with an interrupt and ano
     rig.bring_up(queue);
     const auto before = rig.driver.get(config_generation);
     rig.device.change_config(4, "URATION");
-    CHECK(rig.port.injections() == 1);
+    // On a busy machine it is sent again before anybody looks.
+    CHECK(rig.device.interrupt().sent() - rig.device.interrupt().repeated() == 1);
     CHECK(rig.driver.get(interrupt_status) == interrupt_config_change);
     CHECK(rig.driver.get(config_generation) != before);
     CHECK(rig.driver.config<std::uint64_t>(4) == 0x6f4e4f4954415255);
