@@ -213,7 +213,10 @@ std::optional<std::string> Renderer::introduce(render::Received& message) {
             return std::string(talks_nonsense);
         }
         introduction_.name = plain_line(view_of(ready->name));
-        limit_timer_.cancel();
+        // Whoever opens it waits by himself, on another thread than the timer's.
+        if (is_watched_) {
+            limit_timer_.cancel();
+        }
         if (waiting_ != 0) {
             limit_timer_.set(Reactor::Clock::now() + settings_.answer_limit);
         }
