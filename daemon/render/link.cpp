@@ -12,17 +12,7 @@ Sent Link::send(std::span<const std::byte> message, int file) {
 }
 
 std::variant<Received, Nothing, Gone> Link::receive() {
-    auto received = receive_packet(socket_.get(), buffer_);
-    if (std::holds_alternative<Nothing>(received)) {
-        return Nothing{};
-    }
-    auto* packet = std::get_if<Packet>(&received);
-    if (packet == nullptr || packet->bytes.size() < sizeof(Kind)) {
-        return Gone{};
-    }
-    Kind kind{};
-    std::memcpy(&kind, packet->bytes.data(), sizeof kind);
-    return Received(kind, packet->bytes.subspan(sizeof kind), std::move(packet->file));
+    return receive_message<Received>(socket_.get(), buffer_);
 }
 
 } // namespace hvisor::render

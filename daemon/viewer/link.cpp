@@ -2,7 +2,6 @@
 #include "viewer/link.hpp"
 
 #include <sys/uio.h>
-#include <utility>
 
 namespace hvisor::viewer {
 
@@ -15,17 +14,7 @@ Sent Link::send(Kind kind, std::span<const std::byte> payload, int file) {
 }
 
 std::variant<Received, Nothing, Gone> Link::receive() {
-    auto received = receive_packet(socket_.get(), buffer_);
-    if (std::holds_alternative<Nothing>(received)) {
-        return Nothing{};
-    }
-    auto* packet = std::get_if<Packet>(&received);
-    if (packet == nullptr || packet->bytes.size() < sizeof(Kind)) {
-        return Gone{};
-    }
-    Kind kind{};
-    std::memcpy(&kind, packet->bytes.data(), sizeof kind);
-    return Received(kind, packet->bytes.subspan(sizeof kind), std::move(packet->file));
+    return receive_message<Received>(socket_.get(), buffer_);
 }
 
 } // namespace hvisor::viewer
