@@ -86,6 +86,8 @@ class Commands {
     [[nodiscard]] Outcome<Answer> capset(virtio::Reader body) const;
     [[nodiscard]] Outcome<Answer> create_context(const Header& header, virtio::Reader body);
     [[nodiscard]] Outcome<Answer> destroy_context(const Header& header);
+    template <render::Message Order>
+    [[nodiscard]] Outcome<Answer> order_of_context(const Header& header, virtio::Reader body) const;
     [[nodiscard]] Outcome<Answer> attach_to_context(const Header& header, virtio::Reader body) const;
     [[nodiscard]] Outcome<Answer> detach_from_context(const Header& header, virtio::Reader body) const;
     [[nodiscard]] Outcome<Answer> create_3d(virtio::Reader body);

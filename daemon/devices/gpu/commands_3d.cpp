@@ -80,7 +80,9 @@ Outcome<Answer> Commands::destroy_context(const Header& header) {
     return Answer{.render = RenderWait{.ticket = ticket}};
 }
 
-Outcome<Answer> Commands::attach_to_context(const Header& header, virtio::Reader body) const {
+/// Attach a resource to a context, or detach it, as the order says.
+template <render::Message Order>
+Outcome<Answer> Commands::order_of_context(const Header& header, virtio::Reader body) const {
     const auto command = take<ResourceOnly>(body);
     if (!command) {
         return std::unexpected(command.error());
@@ -97,29 +99,16 @@ Outcome<Answer> Commands::attach_to_context(const Header& header, virtio::Reader
         return Answer{}; // a blob, of which the renderer knows nothing; Linux attaches all
     }
     const auto ticket = world_.renderer->ask(
-        render::AttachResource{.order = {}, .context = id->value(), .resource = (*resource)->id().value()});
+        Order{.order = {}, .context = id->value(), .resource = (*resource)->id().value()});
     return Answer{.render = RenderWait{.ticket = ticket}};
 }
 
+Outcome<Answer> Commands::attach_to_context(const Header& header, virtio::Reader body) const {
+    return order_of_context<render::AttachResource>(header, body);
+}
+
 Outcome<Answer> Commands::detach_from_context(const Header& header, virtio::Reader body) const {
-    const auto command = take<ResourceOnly>(body);
-    if (!command) {
-        return std::unexpected(command.error());
-    }
-    const auto id = world_.contexts.find(header.ctx_id);
-    if (!id) {
-        return std::unexpected(id.error());
-    }
-    const auto resource = world_.resources.find(command->resource_id);
-    if (!resource) {
-        return std::unexpected(resource.error());
-    }
-    if (!(*resource)->is_drawn()) {
-        return Answer{};
-    }
-    const auto ticket = world_.renderer->ask(
-        render::DetachResource{.order = {}, .context = id->value(), .resource = (*resource)->id().value()});
-    return Answer{.render = RenderWait{.ticket = ticket}};
+    return order_of_context<render::DetachResource>(header, body);
 }
 
 Outcome<Answer> Commands::create_3d(virtio::Reader body) {
