@@ -105,6 +105,20 @@ Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path, 
     if (!device) {
         return std::unexpected(missing_device(path, errno));
     }
+    const int file = device.get();
+    auto opened = attach(path, std::move(device));
+    if (opened) {
+        // The role stays with the file when this process ends, and zones wait for the next
+        // one's answers.
+        store.keep(kept_name, file);
+    } else {
+        // A file that is of no use to us must not keep the role from the next try.
+        store.drop(kept_name);
+    }
+    return opened;
+}
+
+Result<std::unique_ptr<Hypervisor>> HvisorModule::attach(const std::string& path, UniqueFd device) {
     hvisor_version version{};
     const bool is_upstream = ::ioctl(device.get(), HVISOR_GET_VERSION, &version) != 0;
     if (!is_upstream && version.abi != HVISOR_ABI_VERSION) {
@@ -116,9 +130,6 @@ Result<std::unique_ptr<Hypervisor>> HvisorModule::open(const std::string& path, 
     if (auto attached = become_daemon(device.get(), path); !attached) {
         return std::unexpected(attached.error());
     }
-    // Until it is dropped by name, the role stays with the file when this process ends, and
-    // zones wait for the next one's answers.
-    store.keep(kept_name, device.get());
     UniqueFd wakeup(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wakeup || ::ioctl(device.get(), HVISOR_SET_EVENTFD, wakeup.get()) != 0) {
         return fail(ErrorCode::no_hypervisor, "{}: cannot register for wake-up interrupts: {}", path,

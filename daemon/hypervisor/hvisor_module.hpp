@@ -39,6 +39,7 @@ class HvisorModule final : public Hypervisor {
     void finish_requests() override;
 
   private:
+    [[nodiscard]] static Result<std::unique_ptr<Hypervisor>> attach(const std::string& path, UniqueFd device);
     HvisorModule(std::string path, UniqueFd device, UniqueFd wakeup, Mapping bridge, bool is_upstream);
 
     std::string path_;
