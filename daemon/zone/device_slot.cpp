@@ -21,12 +21,6 @@ namespace {
 /// After 30 s, when Linux begins to look after a disk of its own, it would be too late.
 constexpr std::chrono::seconds stall_time{10};
 
-// What a device keeps for a process after this one.
-constexpr const char* kept_disk = "disk";
-constexpr const char* kept_tap = "tap";
-constexpr const char* kept_master = "pty";
-constexpr const char* kept_terminal = "tty";
-
 devices::input::Capabilities make_capabilities(InputModel model) {
     switch (model) {
     case InputModel::tablet:
@@ -50,8 +44,7 @@ std::string_view type_of(const DeviceSettings& settings) {
 
 Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, const SlotContext& context) {
     const auto type = type_of(settings);
-    std::shared_ptr<DeviceSlot> slot(
-        new DeviceSlot(settings.address, settings.length, KeptFiles(context.store, settings.key)));
+    std::shared_ptr<DeviceSlot> slot(new DeviceSlot(settings, context.store));
     const auto interrupt = settings.interrupt;
     const auto id = std::format("{}-{:x}", type, slot->address_);
     if (auto made = slot->make_device(std::move(settings),
@@ -69,7 +62,6 @@ Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, 
                                        .state = slot->kept_.memory(context.zone_name + "/" + id)},
                                       context.inputs);
         !made) {
-        slot->forget();
         return std::unexpected(
             std::move(made).error().with_context(std::format("{} at {:#x}", type, slot->address_)));
     }

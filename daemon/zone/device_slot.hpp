@@ -72,14 +72,14 @@ class DeviceSlot {
 
     /// By which a process after this one finds the device's files.
     [[nodiscard]] const std::string& key() const { return kept_.key(); }
-    /// None will.
+    /// None will: the zone is gone, and the slot stays for a while.
     void forget() { kept_.forget(); }
     /// See BlockDevice::swap_image(); of a disk.
     [[nodiscard]] Result<std::uint64_t> swap_image(const std::string& path, UniqueFd image);
 
   private:
-    DeviceSlot(std::uint64_t address, std::uint64_t length, KeptFiles kept)
-        : address_(address), length_(length), kept_(std::move(kept)) {}
+    DeviceSlot(const DeviceSettings& settings, FdStore& store)
+        : address_(settings.address), length_(settings.length), kept_(store, settings.key) {}
     [[nodiscard]] Result<void> make_device(DeviceSettings settings, virtio::DeviceContext context,
                                            const std::shared_ptr<ZoneInputs>& inputs);
     [[nodiscard]] Result<void> make_vsock(const VsockSettings& settings, virtio::DeviceContext context);

@@ -19,14 +19,10 @@ std::string fresh_key() {
 }
 
 KeptFiles::KeptFiles(FdStore& store, std::string key)
-    : store_(&store), is_continued_(!key.empty()), key_(is_continued_ ? std::move(key) : fresh_key()) {}
-
-std::string KeptFiles::name_of(const std::string& what) const {
-    return key_ + "." + what;
-}
+    : store_(store), is_continued_(!key.empty()), key_(is_continued_ ? std::move(key) : fresh_key()) {}
 
 std::shared_ptr<const StateMemory> KeptFiles::memory(const std::string& name) {
-    if (!store_->is_kept() && !is_continued_) {
+    if (!store_.is_kept() && !is_continued_) {
         return nullptr;
     }
     if (is_continued_) {
@@ -49,16 +45,16 @@ std::shared_ptr<const StateMemory> KeptFiles::memory(const std::string& name) {
 }
 
 void KeptFiles::keep(const std::string& what, int fd) {
-    const auto name = name_of(what);
+    const auto name = name_of(key_, what);
     if (!names_.insert(name).second) {
-        store_->drop(name);
+        store_.drop(name);
     }
-    store_->keep(name, fd);
+    store_.keep(name, fd);
 }
 
 UniqueFd KeptFiles::take(const std::string& what) {
-    const auto name = name_of(what);
-    auto file = store_->take(name);
+    const auto name = name_of(key_, what);
+    auto file = store_.take(name);
     if (file) {
         names_.insert(name);
     }
@@ -75,7 +71,7 @@ std::vector<UniqueFd> KeptFiles::take_all(const std::string& what) {
 
 void KeptFiles::forget() {
     for (const auto& name : std::exchange(names_, {})) {
-        store_->drop(name);
+        store_.drop(name);
     }
 }
 

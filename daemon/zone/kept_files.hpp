@@ -12,12 +12,29 @@
 
 namespace hvisor::zone {
 
+// What a device keeps for a process after this one.
+inline constexpr const char* kept_disk = "disk";
+inline constexpr const char* kept_tap = "tap";
+inline constexpr const char* kept_master = "pty";
+inline constexpr const char* kept_terminal = "tty";
+
 /// The open files of one device that outlive the process: in the FdStore under names
-/// that begin with the device's key, until forget().
+/// that begin with the device's key, as long as this object lives, or until forget(). A
+/// process that ends without destroying it leaves them to the next.
 class KeptFiles {
   public:
     /// `key` is what a process before this one has kept files by; "" for a new device.
     KeptFiles(FdStore& store, std::string key);
+    KeptFiles(const KeptFiles&) = delete;
+    KeptFiles& operator=(const KeptFiles&) = delete;
+    KeptFiles(KeptFiles&&) = delete;
+    KeptFiles& operator=(KeptFiles&&) = delete;
+    ~KeptFiles() { forget(); }
+
+    /// A file's name in the FdStore, of the device with that key.
+    [[nodiscard]] static std::string name_of(const std::string& key, const std::string& what) {
+        return key + "." + what;
+    }
 
     /// No other device on this machine has it, until the machine is started again.
     [[nodiscard]] const std::string& key() const { return key_; }
@@ -38,9 +55,7 @@ class KeptFiles {
     void forget();
 
   private:
-    [[nodiscard]] std::string name_of(const std::string& what) const;
-
-    FdStore* store_;
+    FdStore& store_;
     bool is_continued_;
     std::string key_;
     std::set<std::string> names_;

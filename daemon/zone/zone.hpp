@@ -62,7 +62,7 @@ class Zone {
 
     /// Go on with a zone that a process before this one has left; its devices' settings
     /// have the keys of `record`, which the store has under `record_name`. On failure the zone runs
-    /// without its devices.
+    /// without its devices, and the record is still there.
     [[nodiscard]] Result<void> resume(const ZoneRecord& record, std::string record_name,
                                       std::vector<DeviceSettings> settings,
                                       const std::vector<MemoryRange>& ranges);

@@ -146,7 +146,7 @@ Result<void> ZoneDevices::detach(const std::string& id, bool force) {
     impl_->context.inputs->set_devices(impl_->slots_now());
     (*slot)->device().quiesce();
     (*slot)->device().disconnect();
-    (*slot)->forget();
+    (*slot)->forget(); // who looks at it still has it
     return {};
 }
 

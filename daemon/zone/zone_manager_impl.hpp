@@ -81,6 +81,7 @@ struct ZoneManager::Impl {
     ZoneOrigin origin_of(const Restarts::Run& run, const std::string& configured);
     ZoneOrigin origin_of(const VirtioSource& virtio);
     Result<void> resume(const ZoneRecord& record, const std::string& name);
+    void drop(const ZoneRecord& record, const std::string& name);
     Result<std::vector<DeviceSettings>> kept_devices(const ZoneRecord& record, const VirtioSource* virtio,
                                                      std::vector<VirtioDevice>& described);
 

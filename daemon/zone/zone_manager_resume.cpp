@@ -104,7 +104,7 @@ Result<std::vector<DeviceSettings>> ZoneManager::Impl::kept_devices(const ZoneRe
             if (!each.image.empty()) {
                 path = each.image;
             }
-            if (auto image = store.take(each.key + ".disk")) {
+            if (auto image = store.take(KeptFiles::name_of(each.key, kept_disk))) {
                 files.files.insert_or_assign(path, std::move(image));
             }
         }
@@ -119,6 +119,18 @@ Result<std::vector<DeviceSettings>> ZoneManager::Impl::kept_devices(const ZoneRe
     return devices;
 }
 
+/// Nobody goes on with that zone. Of its files those have been taken that are opened before its
+/// devices are made; a device's others go with it, or have not been taken.
+void ZoneManager::Impl::drop(const ZoneRecord& record, const std::string& name) {
+    store.drop(name);
+    for (const auto& file : record.origin.files) {
+        store.drop(file.key);
+    }
+    for (const auto& device : record.devices) {
+        store.drop(KeptFiles::name_of(device.key, kept_disk));
+    }
+}
+
 Result<void> ZoneManager::Impl::resume(const ZoneRecord& record, const std::string& name) {
     const auto list = hypervisor.list_zones();
     if (!list) {
@@ -128,50 +140,57 @@ Result<void> ZoneManager::Impl::resume(const ZoneRecord& record, const std::stri
     if (info == nullptr || info->name != record.name) {
         log::info({.zone = record.name, .event = log::Event::zone_powered_off},
                   "has ended while no daemon was there");
-        store.drop(name);
+        drop(record, name);
         return {};
     }
     FileTable files{.files = {}, .may_open = record.origin.may_open};
     for (const auto& [path, key] : record.origin.files) {
         files.files.emplace(path, store.take(key));
     }
-    std::vector<VirtioDevice> described;
-    if (record.origin.zone.text.empty()) {
+    std::optional<Restarts::Run> run; // none of a zone that somebody else has started
+    std::shared_ptr<const VirtioSource> virtio;
+    if (!record.origin.zone.text.empty()) {
+        auto read_again =
+            read(JsonDocument::parse(record.origin.zone), record.origin.virtio, std::move(files));
+        if (!read_again) {
+            return std::unexpected(std::move(read_again).error());
+        }
+        run = std::move(*read_again);
+        virtio = run->virtio;
+    } else {
         auto file = read_virtio_config(record.origin.virtio);
         if (!file) {
             return std::unexpected(std::move(file).error());
         }
-        const VirtioSource virtio{.file = std::move(*file), .files = std::move(files)};
-        auto devices = kept_devices(record, &virtio, described);
-        const auto* zone = virtio.file.config.zone(record.id);
-        if (!devices || zone == nullptr) {
-            return devices ? Result<void>() : std::unexpected(std::move(devices).error());
-        }
-        const auto ranges = memory_ranges(virtio, *zone);
-        const auto mine = std::make_shared<Zone>(foreign_config(*info, ranges, *zone), std::move(described),
-                                                 record.origin, world());
-        replace(record.name, mine);
-        return mine->resume(record, name, std::move(*devices), ranges);
+        virtio = std::make_shared<const VirtioSource>(std::move(*file), std::move(files));
     }
-    auto run = read(JsonDocument::parse(record.origin.zone), record.origin.virtio, std::move(files));
-    if (!run) {
-        return std::unexpected(std::move(run).error());
-    }
-    auto devices = kept_devices(record, run->virtio.get(), described);
+    std::vector<VirtioDevice> described;
+    auto devices = kept_devices(record, virtio.get(), described);
     if (!devices) {
         return std::unexpected(std::move(devices).error());
     }
-    const ZonePlan plan{.zone = run->file, .virtio = run->virtio, .images = {}, .devices = {}, .layouts = {}};
-    const auto mine = std::make_shared<Zone>(run->file.config, std::move(described), record.origin, world());
-    if (auto resumed = mine->resume(record, name, std::move(*devices), memory_ranges(plan)); !resumed) {
+    const auto* zone = virtio ? virtio->file.config.zone(record.id) : nullptr;
+    if (!run && zone == nullptr) {
+        return fail(ErrorCode::invalid_config, "{} says nothing of zone {}", record.origin.virtio.name,
+                    record.id);
+    }
+    const auto ranges =
+        run ? memory_ranges(
+                  ZonePlan{.zone = run->file, .virtio = virtio, .images = {}, .devices = {}, .layouts = {}})
+            : memory_ranges(*virtio, *zone);
+    const auto mine = std::make_shared<Zone>(run ? run->file.config : foreign_config(*info, ranges, *zone),
+                                             std::move(described), record.origin, world());
+    if (auto resumed = mine->resume(record, name, std::move(*devices), ranges); !resumed) {
         return resumed;
     }
     replace(record.name, mine);
-    if (run->file.start.restart != RestartPolicy::never) {
+    if (run && run->file.start.restart != RestartPolicy::never) {
         restarts.remember(record.name, run->file.start.restart, *run);
     }
-    origins.insert_or_assign(record.name,
-                             Origin{.configured = record.origin.configured, .run = std::move(*run)});
+    if (run) {
+        origins.insert_or_assign(record.name,
+                                 Origin{.configured = record.origin.configured, .run = std::move(*run)});
+    }
     return {};
 }
 
@@ -208,7 +227,7 @@ void ZoneManager::resume() {
                        "runs without its devices, which the daemon before this one has had: {}; shut it down "
                        "and start it again",
                        resumed.error().message);
-            store.drop(name);
+            impl_->drop(record, name);
         }
     }
     // A newer daemon that comes back finds what it has left.

@@ -158,7 +158,7 @@ Result<ZoneRecord> read_zone_record(const std::string& text) {
         from.get("text", device.text);
     });
     if (!is_sound) {
-        return fail(ErrorCode::invalid_config, "{} is broken", what);
+        return fail(ErrorCode::invalid_config, "{} is broken; shut the zone down and start it again", what);
     }
     return record;
 }

@@ -71,7 +71,6 @@ Result<void> Zone::resume(const ZoneRecord& record, std::string record_name,
         }
     }
     if (auto created = create_devices(std::move(settings), ranges); !created) {
-        forget_kept();
         return created;
     }
     trap_loop_.add_zone(id(), devices());

@@ -171,6 +171,44 @@ TEST_CASE("a zone goes on with the manager after, with its registers and its ope
     CHECK(process->keeper.count() == 0);
 }
 
+TEST_CASE("nothing is kept of a zone that was not started") {
+    Machine machine;
+    Process process(machine);
+    // The console is made before the disk, which somebody else uses.
+    const UniqueFd other(::open((machine.directory.path() / "disk.img").c_str(), O_RDWR | O_CLOEXEC));
+    struct flock lock{};
+    lock.l_type = F_WRLCK;
+    REQUIRE(::fcntl(other.get(), F_OFD_SETLK, &lock) == 0);
+    const auto start = [&] {
+        return process.manager.start({.name = "z.json", .text = std::string(good_zone)},
+                                     {.name = "v.json", .text = std::string(good_virtio)},
+                                     open_files(machine));
+    };
+    REQUIRE_FALSE(start());
+    CHECK(process.keeper.count() == 0);
+    // What is kept has the disk's lock, too: it must not keep the zone from its next start.
+    lock.l_type = F_UNLCK;
+    REQUIRE(::fcntl(other.get(), F_OFD_SETLK, &lock) == 0);
+    machine.hypervisor.fail_start = hvisor::Error{ErrorCode::hypervisor_refused, "no"};
+    REQUIRE_FALSE(start());
+    CHECK(process.keeper.count() == 0);
+    machine.hypervisor.fail_start.reset();
+    CHECK(start());
+}
+
+TEST_CASE("a zone that cannot go on runs without its devices, and leaves its disk to the next start") {
+    Machine machine;
+    auto process = std::make_unique<Process>(machine);
+    REQUIRE(process->manager.start({.name = "z.json", .text = std::string(good_zone)},
+                                   {.name = "v.json", .text = std::string(good_virtio)},
+                                   open_files(machine)));
+    machine.hypervisor.fail_map = hvisor::Error{ErrorCode::not_permitted, "no"};
+    succeed(process, machine);
+    CHECK(process->zone("linux2").state == State::running);
+    CHECK_FALSE(process->zone("linux2").managed);
+    CHECK(process->keeper.count() == 0);
+}
+
 TEST_CASE("a zone of a configuration goes on, and knows where it came from") {
     Machine machine;
     machine.directory.write("linux2.json", good_zone);
