@@ -33,17 +33,19 @@ struct Options {
     std::string user = "nobody";
 };
 
+/// What is found at the path listens: hvisord may connect the moment it is there.
 Result<UniqueFd> listen_for_hvisord(const std::string& path) {
-    const auto address = unix_address(path);
+    const auto fresh = path + ".new";
+    const auto address = unix_address(fresh);
     if (!address) {
         return std::unexpected(Error(address.error()).with_context("--listen"));
     }
     constexpr mode_t for_its_user = 0177;
     ::umask(for_its_user);
-    static_cast<void>(::unlink(path.c_str()));
+    static_cast<void>(::unlink(fresh.c_str()));
     UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
-        ::listen(socket.get(), SOMAXCONN) != 0) {
+        ::listen(socket.get(), SOMAXCONN) != 0 || ::rename(fresh.c_str(), path.c_str()) != 0) {
         return fail(ErrorCode::io_error, "--listen {}: {}", path, errno_text());
     }
     return socket;

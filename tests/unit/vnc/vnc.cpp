@@ -53,11 +53,11 @@ LoopbackSocket bind_loopback() {
     return bound;
 }
 
-UniqueFd connect_to(const std::string& path) {
+UniqueFd connect_to(const std::string& path, int type = SOCK_STREAM) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path.copy(address.sun_path, sizeof address.sun_path - 1);
-    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     REQUIRE(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     return socket;
 }
@@ -247,6 +247,16 @@ TEST_CASE("vnc: when hvisor-vnc ends, the next viewer gets another one") {
     REQUIRE(next.is_connected());
     CHECK(next.until([&] { return shows(next, picture); }));
     CHECK(log.text().contains("hvisor-vnc has ended; it is asked again"));
+}
+
+TEST_CASE("vnc: a helper's socket takes connections from when it can be seen") {
+    const zone::test::TemporaryDirectory directory;
+    Helper helper(directory.path() / "vnc-server");
+    for (int i = 0; i < 50; ++i) {
+        static_cast<void>(connect_to(directory.path() / "vnc-server", SOCK_SEQPACKET));
+        helper.kill();
+        helper.start();
+    }
 }
 
 TEST_CASE("vnc: what is shown goes with the screen") {
