@@ -132,7 +132,7 @@ class Device {
     [[nodiscard]] Past past() const { return past_; }
     /// Go on with a driver that another device object has served, which ended in
     /// the middle of anything: requests that were out are begun once more, in
-    /// the order they came. A device whose queues are lent needs a reset. In the
+    /// the order they came. How far a lent queue came, only its ring says. In the
     /// place of activate(), once, before the first access; `layouts` are those of
     /// queues that are ready.
     void resume(const QueueLayouts& layouts);

@@ -85,8 +85,7 @@ void Device::go_on(const QueueLayouts& layouts) {
     negotiated_ = FeatureSet::from_bits(record_.registers.driver_features);
     const bool was_running = is_running();
     record_.is_running.commit(1);
-    // Whoever had a lent queue has not said how far it came.
-    if (past_ == Past::unknown || model_.lent_queues != 0) {
+    if (past_ == Past::unknown) {
         require_reset("another process has served the driver before, and left nothing to go on with");
         return;
     }

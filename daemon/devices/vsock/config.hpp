@@ -25,4 +25,9 @@ inline constexpr auto f_seqpacket = virtio::FeatureBit{1};
 inline constexpr std::uint32_t least_cid = 3;
 inline constexpr std::uint32_t largest_cid = UINT32_MAX - 1;
 
+/// virtio 1.2, 5.10.6.7. There is one event: TRANSPORT_RESET, no connection is left.
+struct Event {
+    std::uint32_t id = 0;
+};
+
 } // namespace hvisor::devices::vsock

@@ -13,7 +13,7 @@
 namespace hvisor::devices::vsock {
 namespace {
 
-virtio::DeviceModel make_model(const VhostVsock& vhost, std::uint32_t cid) {
+virtio::DeviceModel make_model(const VhostVsock& vhost, std::uint32_t cid, std::size_t state_size) {
     const std::uint64_t guest_cid = cid; // virtio 1.2, 5.10.4
     const auto bytes = std::as_bytes(std::span(&guest_cid, 1));
     return {.device_id = device_id,
@@ -25,14 +25,16 @@ virtio::DeviceModel make_model(const VhostVsock& vhost, std::uint32_t cid) {
             // so a reset of one would take the other from a driver that uses it
             // (virtio 1.2, 2.6.1: a queue is reset individually).
             .transport = {},
-            .lent_queues = 1U << receive_queue | 1U << transmit_queue};
+            .lent_queues = 1U << receive_queue | 1U << transmit_queue,
+            .state_size = state_size};
 }
 
 } // namespace
 
 VsockDevice::VsockDevice(virtio::DeviceContext context, std::unique_ptr<VhostVsock> vhost, std::uint32_t cid,
                          std::unique_ptr<Reactor> helper)
-    : Device(std::move(context), make_model(*vhost, cid)),
+    : Device(std::move(context), make_model(*vhost, cid, sizeof(State))),
+      state_(type_state<State>()),
       cid_(cid),
       vhost_(std::move(vhost)),
       helper_(std::move(helper)) {
@@ -77,6 +79,22 @@ void VsockDevice::do_quiesce() {
 }
 
 void VsockDevice::do_activate() {
+    begin(virtio::Queue::Start::fresh);
+}
+
+void VsockDevice::do_resume() {
+    state_.owes_event.commit(1);
+    // Before a connection that is made from now on can be seen, which the driver would break, too.
+    send_owed();
+    signal(event_queue);
+    begin(virtio::Queue::Start::continued);
+}
+
+void VsockDevice::do_reset() {
+    state_.owes_event.commit(0);
+}
+
+void VsockDevice::begin(virtio::Queue::Start start) {
     const auto* receive = lent(receive_queue);
     const auto* transmit = lent(transmit_queue);
     if (receive == nullptr || transmit == nullptr) {
@@ -84,21 +102,45 @@ void VsockDevice::do_activate() {
         return;
     }
     served_ = Served::yes;
-    helper_->post([this, features = negotiated(), rings = std::array{*receive, *transmit}] {
-        if (auto done = vhost_->start(features, rings); !done) {
+    helper_->post([this, features = negotiated(), rings = std::array{*receive, *transmit}, start] {
+        if (auto done = vhost_->start(features, rings, start); !done) {
             require_reset(done.error().message);
         }
     });
 }
 
 void VsockDevice::do_kick(std::size_t queue) {
-    if (queue != event_queue) {
+    if (queue == event_queue) {
+        send_owed();
+    } else {
         vhost_->kick(queue);
     }
 }
 
 void VsockDevice::do_request(std::size_t, virtio::Chain) {
-    // Of the event queue alone, which is never served.
+    // Of the event queue alone, whose buffers wait for an event.
+}
+
+void VsockDevice::send_owed() {
+    auto* running = queue(event_queue);
+    if (state_.owes_event.get() == 0 || running == nullptr ||
+        (!running->has_available() && !running->enable_notifications())) {
+        return;
+    }
+    auto chain = pop(event_queue);
+    if (!chain) {
+        return;
+    }
+    const Event event{};
+    const auto written = chain->writer().write(std::as_bytes(std::span(&event, 1)));
+    if (written != sizeof event) {
+        require_reset("an event buffer that is too small for an event");
+        return;
+    }
+    chain->set_written(written);
+    // Whoever is killed here has the next one tell it once more.
+    chain->complete();
+    state_.owes_event.commit(0);
 }
 
 void VsockDevice::do_stop_queue(std::size_t queue) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/atomic.hpp"
 #include "base/reactor.hpp"
 #include "devices/vsock/vhost.hpp"
 #include "virtio/device.hpp"
@@ -22,10 +23,10 @@ namespace hvisor::devices::vsock {
 /// two queues' metrics count. Requests, bytes and times only the kernel knows;
 /// they stay 0. So do the indices, until the kernel stops and tells.
 ///
-/// The event queue is for a device whose connections broke, or whose cid became
-/// another, under a running driver (virtio 1.2, 5.10.6.7). Here the cid is the
-/// device's for life, and connections break only together with a reset: the
-/// buffers of this queue wait there unused.
+/// The cid is the device's for life, and connections break under a running driver
+/// in one case only: another process goes on with the device, and the kernel's part
+/// has ended with the process before. The rings go on where they were, and the
+/// driver is told by the event queue (virtio 1.2, 5.10.6.7).
 class VsockDevice final : public virtio::Device {
   public:
     /// `helper` is where the kernel is waited for.
@@ -45,6 +46,8 @@ class VsockDevice final : public virtio::Device {
 
   private:
     void do_activate() override;
+    void do_resume() override;
+    void do_reset() override;
     void do_kick(std::size_t queue) override;
     void do_request(std::size_t queue, virtio::Chain chain) override;
     void do_stop_queue(std::size_t queue) override;
@@ -52,10 +55,18 @@ class VsockDevice final : public virtio::Device {
     void do_close() override { do_quiesce(); }
 
     void watch_all();
+    void begin(virtio::Queue::Start start);
+    void send_owed();
     void take_interrupt(std::size_t ring);
     void take_error(std::size_t ring);
     void take_rings_back(const Result<std::array<std::uint16_t, vhost_rings>>& next);
 
+    /// What is remembered of the driver.
+    struct State {
+        Watched<std::uint8_t> owes_event; ///< it has not been told yet that no connection is left
+    };
+
+    State& state_;
     const std::uint32_t cid_;
     std::unique_ptr<VhostVsock> vhost_; ///< its calls on the helper, its events on the owner
     bool is_connected_ = true;

@@ -148,13 +148,13 @@ Result<void> VhostVsock::set_events(unsigned ring) {
     return {};
 }
 
-Result<void> VhostVsock::set_ring(unsigned ring, const virtio::QueueLayout& layout) {
+Result<void> VhostVsock::set_ring(unsigned ring, const virtio::QueueLayout& layout,
+                                  std::uint16_t next_avail) {
     vhost_vring_state size{.index = ring, .num = layout.size()};
     if (auto done = call(VHOST_SET_VRING_NUM, &size, "VHOST_SET_VRING_NUM"); !done) {
         return done;
     }
-    // virtio 1.2, 2.7.6: a ring that was just set up begins at 0.
-    vhost_vring_state base{.index = ring, .num = 0};
+    vhost_vring_state base{.index = ring, .num = next_avail};
     if (auto done = call(VHOST_SET_VRING_BASE, &base, "VHOST_SET_VRING_BASE"); !done) {
         return done;
     }
@@ -168,13 +168,18 @@ Result<void> VhostVsock::set_ring(unsigned ring, const virtio::QueueLayout& layo
 }
 
 Result<void> VhostVsock::start(virtio::FeatureSet negotiated,
-                               const std::array<virtio::QueueLayout, vhost_rings>& rings) {
+                               const std::array<virtio::QueueLayout, vhost_rings>& rings,
+                               virtio::Queue::Start start) {
     std::uint64_t bits = negotiated.bits();
     if (auto done = call(VHOST_SET_FEATURES, &bits, "VHOST_SET_FEATURES"); !done) {
         return done;
     }
     for (unsigned ring = 0; ring < vhost_rings; ++ring) {
-        if (auto done = set_ring(ring, rings.at(ring)); !done) {
+        const auto& layout = rings.at(ring);
+        // The index is the guest's to spoil. The kernel looks where that leads, and refuses.
+        const auto next = start == virtio::Queue::Start::continued ? virtio::SplitRing::used_index(layout)
+                                                                   : std::uint16_t{0};
+        if (auto done = set_ring(ring, layout, next); !done) {
             return done;
         }
     }

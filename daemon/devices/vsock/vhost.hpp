@@ -5,6 +5,7 @@
 #include "base/unique_fd.hpp"
 #include "guest/guest_memory.hpp"
 #include "virtio/features.hpp"
+#include "virtio/queue.hpp"
 #include "virtio/queue_layout.hpp"
 
 #include <array>
@@ -48,9 +49,12 @@ class VhostVsock {
     /// What the kernel can do, of all that is known here.
     [[nodiscard]] virtio::FeatureSet features() const { return features_; }
 
-    /// Rings and features as the driver set them, each ring from its beginning.
+    /// Rings and features as the driver set them. A fresh ring begins at 0 (virtio 1.2, 2.7.6). In one
+    /// that is continued the kernel, which uses buffers in their order and keeps none back when it
+    /// stops, has used all that it took: it goes on at the used index.
     [[nodiscard]] Result<void> start(virtio::FeatureSet negotiated,
-                                     const std::array<virtio::QueueLayout, vhost_rings>& rings);
+                                     const std::array<virtio::QueueLayout, vhost_rings>& rings,
+                                     virtio::Queue::Start start);
     /// Returns the index of the avail entry that each ring would have gone on
     /// with; the used index is in the ring itself.
     [[nodiscard]] Result<std::array<std::uint16_t, vhost_rings>> stop();
@@ -74,7 +78,8 @@ class VhostVsock {
     [[nodiscard]] Result<void> set_memory(const guest::GuestMemory& memory);
     [[nodiscard]] Result<void> set_cid(std::uint32_t cid);
     [[nodiscard]] Result<void> set_events(unsigned ring);
-    [[nodiscard]] Result<void> set_ring(unsigned ring, const virtio::QueueLayout& layout);
+    [[nodiscard]] Result<void> set_ring(unsigned ring, const virtio::QueueLayout& layout,
+                                        std::uint16_t next_avail);
     [[nodiscard]] Result<void> set_running(bool running);
     [[nodiscard]] Result<void> call(unsigned long request, void* argument, const char* name);
 

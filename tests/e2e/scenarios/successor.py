@@ -2,8 +2,7 @@
 """hvisord is restarted and killed again and again while a zone works, which does not notice.
 
 Disks are written and verified, the zone is pinged, and a stream goes through a
-console. Devices that are lent to the kernel (vsock) do not survive it yet, so this
-is the last scenario of its zone.
+console. A connection by vsock ends at both ends, and the next one works.
 """
 
 import random
@@ -12,8 +11,10 @@ import re
 import devices
 from devices import CACHED, DIRECT, NAME, ON_TAP, SECOND_CONSOLE
 from linux2 import expect
+from scenarios import vsock
 
 ROUNDS = 5
+VSOCK_PORT = 5001
 # A reader of a pseudoterminal that lags by more than 64 KiB misses bytes: so it is written slowly.
 STREAM = 256 << 10
 SECONDS = 240
@@ -47,6 +48,8 @@ def scenario(board):
     board.check(f"""busybox ping -i 0.1 -c {10 * runtime} -W 10 {ON_TAP[1]} >/run/pings 2>&1 & true""")
     # What earlier scenarios printed waits in the pseudoterminal, which nobody has read.
     board.check(f"while [ $(timeout 2 cat <{pty} | wc -c) != 0 ]; do :; done", 60)
+    devices.run(board, f"(vsock_copy receive listen {VSOCK_PORT} >/dev/null 2>&1; echo $? >/tmp/vsock.status) & true")
+    board.check(f"sleep {SECONDS} | {vsock.COPY} send {vsock.CID} {VSOCK_PORT} >/dev/null 2>&1 & echo $! >/run/connection")
     chance = random.Random(1)
     for number in range(ROUNDS):
         board.check(f"""busybox stty -F {pty} raw -echo
@@ -56,6 +59,10 @@ def scenario(board):
         came = board.check(f"""while kill -0 $(cat /run/reader) 2>/dev/null; do sleep 0.1; done
             md5sum </run/stream; wc -c </run/stream""", 90).split()
         expect(f"{came[0]}  -" == sent, f"round {number}: of {STREAM} bytes of the console {came[2]} came, or others")
+    ended = devices.run(board, "for i in $(seq 50); do [ -s /tmp/vsock.status ] && break; sleep 0.2; done; cat /tmp/vsock.status")
+    expect(ended != "0", "the zone was not told that its connection by vsock is gone")
+    board.check("kill $(cat /run/connection) 2>/dev/null || true")
+    vsock.check(board)
     devices.run(board, "while [ ! -e /tmp/fio.status ]; do sleep 0.2; done", SECONDS)
     status, output = devices.run(board, "cat /tmp/fio.status; cat /tmp/fio").split("\n", 1)
     expect(status == "0" and "error" not in output.lower(), f"fio ended with {status}: {output[-800:]}")

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "devices/vsock/config.hpp"
-#include "devices/vsock/device.hpp"
 #include "kit/captured_log.hpp"
-#include "kit/device_rig.hpp"
-#include "kit/fake_vhost.hpp"
-#include "kit/successor.hpp"
+#include "vsock_rig.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
@@ -20,78 +16,6 @@ using virtio::FeatureBit;
 using virtio::FeatureSet;
 
 namespace {
-
-constexpr std::uint32_t cid = 42;
-constexpr FeatureSet plain{FeatureBit::version_1};
-constexpr FeatureSet with_event_idx{FeatureBit::version_1, FeatureBit::ring_event_idx};
-
-/// A device whose kernel is none, its driver and its queues.
-struct VsockRig : kit::DeviceRig<VsockDevice> {
-    explicit VsockRig(FeatureSet wanted = plain,
-                      const std::shared_ptr<FakeVhost>& fake = std::make_shared<FakeVhost>())
-        : DeviceRig([&fake](virtio::DeviceContext context) {
-              auto vhost = VhostVsock::create(FakeVhost::open(fake), cid, *context.memory);
-              return VsockDevice(std::move(context), std::move(vhost).value(), cid,
-                                 *Reactor::start({.name = "setup", .cpus = {}, .on_crash = {}}));
-          }),
-          kernel(fake),
-          features(wanted) {
-        for (int i = 0; i < 3; ++i) {
-            queues.push_back(
-                std::make_unique<kit::SplitQueue>(ram, 16, wanted.has(FeatureBit::ring_event_idx)));
-        }
-    }
-
-    void start() { bring_up({queues[0].get(), queues[1].get(), queues[2].get()}, features); }
-    void restart() {
-        driver.reset();
-        for (auto& queue : queues) {
-            queue->reset();
-        }
-        start();
-    }
-    [[nodiscard]] bool runs() const {
-        return eventually([this] { return kernel->is_running(); });
-    }
-
-    /// Sends a packet; whether it came back, with an interrupt that was acknowledged.
-    [[nodiscard]] bool send(std::string_view packet) {
-        auto& queue = *queues[transmit_queue];
-        ChainBuilder chain(queue);
-        const auto head = chain.readable(packet).add();
-        if (queue.needs_kick()) {
-            driver.kick(transmit_queue);
-        }
-        return comes_back(queue, head);
-    }
-    /// Receives a packet.
-    [[nodiscard]] bool receive(std::string_view packet) {
-        auto& queue = *queues[receive_queue];
-        ChainBuilder chain(queue);
-        const auto head = chain.writable(64).add();
-        driver.kick(receive_queue);
-        kernel->deliver(kit::to_bytes(packet));
-        if (!comes_back(queue, head)) {
-            return false;
-        }
-        auto written = chain.written(0);
-        written.resize(packet.size());
-        return written == kit::to_bytes(packet);
-    }
-    [[nodiscard]] bool comes_back(kit::DriverQueue& queue, std::uint16_t head) {
-        std::optional<kit::DriverQueue::Used> used;
-        const bool is_back =
-            eventually([&] { return (used = queue.take_used()).has_value(); }) && eventually([this] {
-                return (driver.get(virtio::Register::interrupt_status) & virtio::interrupt_used_buffer) != 0;
-            });
-        driver.acknowledge();
-        return is_back && used->head == head;
-    }
-
-    std::shared_ptr<FakeVhost> kernel;
-    FeatureSet features;
-    std::vector<std::unique_ptr<kit::SplitQueue>> queues;
-};
 
 std::string error_of(const std::shared_ptr<FakeVhost>& kernel) {
     const kit::Ram ram(0x40000000, 4096);
@@ -184,10 +108,10 @@ TEST_CASE("what was made available before DRIVER_OK is sent without a further no
     ChainBuilder chain(queue);
     const auto head = chain.readable("early").add();
     rig.start();
-    CHECK(rig.comes_back(queue, head));
+    CHECK(VsockRig::comes_back(queue, head, rig.driver));
 }
 
-TEST_CASE("buffers of the event queue wait") {
+TEST_CASE("buffers of the event queue wait for an event") {
     VsockRig rig;
     rig.start();
     ChainBuilder(*rig.queues[event_queue]).writable(4).add();
@@ -370,32 +294,6 @@ TEST_CASE("a root zone without the module is told its name") {
     CHECK(file.error().message ==
           "/dev/vhost-vsock is not there; load the root zone's module for sockets with "
           "`modprobe vhost_vsock`");
-}
-
-TEST_CASE("a socket device cannot go on where another process was, and says so; it works after a reset") {
-    VsockRig rig;
-    rig.start();
-    REQUIRE(rig.runs());
-    const auto fake = std::make_shared<FakeVhost>();
-    const kit::Successor<VsockDevice> next(rig, *VhostVsock::create(FakeVhost::open(fake), cid, *rig.memory),
-                                           cid,
-                                           *Reactor::start({.name = "setup", .cpus = {}, .on_crash = {}}));
-    CHECK((next.driver.get(virtio::Register::status) & virtio::status::needs_reset) != 0);
-    CHECK(eventually([&] {
-        return (next.driver.get(virtio::Register::interrupt_status) & virtio::interrupt_config_change) != 0;
-    }));
-    CHECK_FALSE(fake->is_running());
-    next.driver.reset();
-    CHECK(eventually([&] { return next.driver.get(virtio::Register::status) == 0; }));
-    for (auto& queue : rig.queues) {
-        queue->reset();
-    }
-    REQUIRE(next.driver.negotiate(plain));
-    for (std::uint32_t i = 0; i < rig.queues.size(); ++i) {
-        REQUIRE(next.driver.set_up_queue(i, *rig.queues[i]));
-    }
-    next.driver.start();
-    CHECK(eventually([&] { return fake->is_running(); }));
 }
 
 } // namespace vsock_test
