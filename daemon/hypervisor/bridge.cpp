@@ -58,14 +58,14 @@ bool Bridge::is_owed(std::uint32_t cpu) const {
 }
 
 /// A request that was answered and is still in the ring must not be answered
-/// again: the CPU would take that for the answer to its next one.
+/// again: the CPU would take that for the answer to its next one. The other way round, one that
+/// is handled anew is answered then: a CPU has one request at a time.
 void Bridge::finish_front() {
     const auto request = front();
-    const bool was_begun = record_.front.get() == load_relaxed(page_->request_front) % bridge_ring_size + 1;
-    if (request && was_begun && request->needs_answer) {
+    if (request && request->needs_answer) {
         if (is_owed(request->cpu)) {
-            record_.owed.at(request->cpu).set(0); // it is handled anew
-        } else {
+            record_.owed.at(request->cpu).set(0);
+        } else if (record_.front.get() == load_relaxed(page_->request_front) % bridge_ring_size + 1) {
             pop();
         }
     }

@@ -196,6 +196,22 @@ TEST_CASE("a daemon that is killed while it handles a request has it answered on
     CHECK(another.is_idle());
 }
 
+TEST_CASE("a daemon that is killed in the middle of beginning a request leaves it to the next") {
+    Simulated hypervisor;
+    const auto state = StateMemory::of_process();
+    hypervisor.push_raw(request(2, 4));
+    {
+        Bridge bridge(hypervisor, state);
+        bridge.begin(bridge.front().value());
+    }
+    reinterpret_cast<BridgeRecord*>(state->bytes().data())->front.set(0); // the latter of two stores
+    Bridge next(hypervisor, state);
+    next.attach();
+    next.resume();
+    CHECK(hypervisor.bridge_page().answer_counts[2] == 0);
+    CHECK(next.front());
+}
+
 TEST_CASE("a CPU that was to be answered later is answered by the daemon after") {
     Simulated hypervisor;
     auto& page = hypervisor.bridge_page();
