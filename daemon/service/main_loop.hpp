@@ -48,9 +48,10 @@ class MainLoop {
     [[nodiscard]] Result<void> on_readable(int fd, Task task);
     void await_readable();
 
-    /// Run `task` when a file of that name appears. Once a loop, and an error where
-    /// its folder cannot be watched.
+    /// Run `task` when a file of that name appears, until end_appearance(). Once a loop, and an
+    /// error where its folder cannot be watched.
     [[nodiscard]] Result<void> on_appearance(const std::filesystem::path& file, Task task);
+    void end_appearance() { appearance_.reset(); }
 
     /// Run `task` at a signal, which does nothing else from now on. The caller's
     /// thread blocks it; the daemon's others block all signals.

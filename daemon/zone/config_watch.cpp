@@ -26,10 +26,16 @@ constexpr std::uint32_t folder_events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | 
 /// What changes a file that a link leads to, or puts another one in its place.
 constexpr std::uint32_t file_events = IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
+constexpr const char* kept_name = "inotify";
+
 } // namespace
 
-ConfigWatch::ConfigWatch(std::vector<fs::path> directories)
-    : directories_(std::move(directories)), inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+ConfigWatch::ConfigWatch(std::vector<fs::path> directories, FdStore& store)
+    : directories_(std::move(directories)), inotify_(store.take(kept_name)) {
+    if (!inotify_) {
+        inotify_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+        store.keep(kept_name, inotify_.get());
+    }
     if (!inotify_) {
         log::warning("zones that are configured from now on are listed after a restart of hvisord only: "
                      "inotify: {}",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/fd_store.hpp"
 #include "base/unique_fd.hpp"
 
 #include <filesystem>
@@ -16,7 +17,9 @@ namespace hvisor::zone {
 /// not, in their NAME.json.d, and behind links to files elsewhere. One thread.
 class ConfigWatch {
   public:
-    explicit ConfigWatch(std::vector<std::filesystem::path> directories);
+    /// The kernel's part outlives the process: to close it waits for all CPUs, for seconds where
+    /// they are busy, and the next process is not started before.
+    ConfigWatch(std::vector<std::filesystem::path> directories, FdStore& store);
 
     /// Readable when something has happened since renew(); -1 where the kernel gives no inotify.
     [[nodiscard]] int fd() const { return inotify_.get(); }

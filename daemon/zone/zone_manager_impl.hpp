@@ -48,7 +48,7 @@ struct ZoneManager::Impl {
           store(given_store != nullptr ? *given_store : no_store),
           config_dirs(std::move(dirs)),
           device_tree(std::move(tree)),
-          watch(config_dirs),
+          watch(config_dirs, store),
           definitions(config_dirs),
           defined(definitions.zones()) {}
 

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/config_watch.hpp"
 
+#include "base/same_file.hpp"
 #include "temporary_directory.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <poll.h>
 #include <string>
+#include <unistd.h>
+#include <utility>
 
 namespace config_watch_test {
 
+using hvisor::FdStore;
 using hvisor::zone::ConfigWatch;
 using hvisor::zone::test::TemporaryDirectory;
 
@@ -24,7 +29,8 @@ struct Watched {
     TemporaryDirectory root;
     fs::path etc = root.path() / "etc/hvisor/zones";
     fs::path run = root.path() / "run/hvisor/zones";
-    ConfigWatch watch{{etc, run}};
+    FdStore store;
+    ConfigWatch watch{{etc, run}, store};
 
     [[nodiscard]] bool is_readable() const {
         pollfd poll{.fd = watch.fd(), .events = POLLIN, .revents = 0};
@@ -96,6 +102,28 @@ TEST_CASE("drop-ins and files behind links are watched") {
     CHECK(zones.tells_of("etc/hvisor/zones/far.json.d/10-cpus.json", "{ }"));
     fs::remove_all(zones.etc / "far.json.d");
     CHECK(zones.tells());
+}
+
+TEST_CASE("a watch that another process has left goes on, and the kernel's part of it is not closed") {
+    const TemporaryDirectory root;
+    hvisor::UniqueFd kept;
+    const auto keep = [&kept](const std::string&, int fd) { kept.reset(::dup(fd)); };
+    {
+        FdStore store({.keep = keep, .drop = [](const std::string&) {}}, {});
+        const ConfigWatch before{{root.path()}, store};
+    }
+    REQUIRE(kept);
+    std::multimap<std::string, hvisor::UniqueFd> inherited;
+    inherited.emplace("inotify", ::dup(kept.get()));
+    FdStore store({.keep = [](const std::string&, int) { FAIL("it is kept already"); },
+                   .drop = [](const std::string&) { FAIL("it is still wanted"); }},
+                  std::move(inherited));
+    ConfigWatch after{{root.path()}, store};
+    store.drop_rest();
+    CHECK(hvisor::is_same_file(after.fd(), kept.get()));
+    root.write("a.json", "{}");
+    CHECK(after.renew());
+    CHECK_FALSE(after.renew());
 }
 
 } // namespace config_watch_test

@@ -58,7 +58,8 @@ class Keeper {
         }
         return left;
     }
-    [[nodiscard]] std::size_t count() const { return files_.size(); }
+    /// Of all zones; the manager has a file of its own.
+    [[nodiscard]] std::ptrdiff_t count() const { return std::ssize(files_) - count("inotify"); }
     /// Of names that have this in them.
     [[nodiscard]] std::ptrdiff_t count(const std::string& part) const {
         return std::ranges::count_if(files_, [&](const auto& file) { return file.first.contains(part); });
