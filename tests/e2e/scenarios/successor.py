@@ -48,8 +48,9 @@ def scenario(board):
     board.check(f"""busybox ping -i 0.1 -c {10 * runtime} -W 10 {ON_TAP[1]} >/run/pings 2>&1 & true""")
     # What earlier scenarios printed waits in the pseudoterminal, which nobody has read.
     board.check(f"while [ $(timeout 2 cat <{pty} | wc -c) != 0 ]; do :; done", 60)
-    devices.run(board, f"(vsock_copy receive listen {VSOCK_PORT} >/dev/null 2>&1; echo $? >/tmp/vsock.status) & true")
-    board.check(f"sleep {SECONDS} | {vsock.COPY} send {vsock.CID} {VSOCK_PORT} >/dev/null 2>&1 & echo $! >/run/connection")
+    devices.run(board, f"(vsock_copy receive listen {VSOCK_PORT} >/tmp/vsock.got 2>/tmp/vsock.end; echo $? >>/tmp/vsock.end) & true")
+    board.check(f"(echo hello; sleep {SECONDS}) | {vsock.COPY} send {vsock.CID} {VSOCK_PORT} >/dev/null 2>&1 & echo $! >/run/connection")
+    devices.run(board, "for i in $(seq 50); do [ -s /tmp/vsock.got ] && break; sleep 0.2; done; [ -s /tmp/vsock.got ] && [ ! -s /tmp/vsock.end ]")
     chance = random.Random(1)
     for number in range(ROUNDS):
         board.check(f"""busybox stty -F {pty} raw -echo
@@ -59,8 +60,8 @@ def scenario(board):
         came = board.check(f"""while kill -0 $(cat /run/reader) 2>/dev/null; do sleep 0.1; done
             md5sum </run/stream; wc -c </run/stream""", 90).split()
         expect(f"{came[0]}  -" == sent, f"round {number}: of {STREAM} bytes of the console {came[2]} came, or others")
-    ended = devices.run(board, "for i in $(seq 50); do [ -s /tmp/vsock.status ] && break; sleep 0.2; done; cat /tmp/vsock.status")
-    expect(ended != "0", "the zone was not told that its connection by vsock is gone")
+    ended = devices.run(board, "for i in $(seq 50); do [ -s /tmp/vsock.end ] && break; sleep 0.2; done; cat /tmp/vsock.end")
+    expect("Connection reset by peer" in ended, f"a connection by vsock ended with {ended}")
     board.check("kill $(cat /run/connection) 2>/dev/null || true")
     vsock.check(board)
     devices.run(board, "while [ ! -e /tmp/fio.status ]; do sleep 0.2; done", SECONDS)
