@@ -72,7 +72,7 @@ Latencies bounce(const Bench& bench) {
 
 void registers_case(Bench& bench) {
     Stack stack(one_console());
-    const GuestDevice device(stack, console_place);
+    const GuestDevice device(stack.guest(), console_place);
     Series median;
     Series tail;
     Series limit;
@@ -106,7 +106,7 @@ void registers_case(Bench& bench) {
 
 void idle_case(Bench& bench) {
     Stack stack(one_console());
-    const GuestDevice device(stack, console_place);
+    const GuestDevice device(stack.guest(), console_place);
     constexpr auto interval = std::chrono::milliseconds(100);
     constexpr unsigned reads = 40;
     Series percent;

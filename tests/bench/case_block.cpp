@@ -16,7 +16,10 @@ namespace {
 struct DiskBench {
     DiskBench(Bench& its_bench, const Image& its_image, std::uint32_t largest = block_bytes,
               bool direct = false)
-        : bench(its_bench), image(its_image), stack(settings(its_image, direct)), disk(stack, largest) {}
+        : bench(its_bench),
+          image(its_image),
+          stack(settings(its_image, direct)),
+          disk(stack.guest(), largest) {}
 
     static std::vector<zone::DeviceSettings> settings(const Image& image, bool direct) {
         std::vector<zone::DeviceSettings> all;

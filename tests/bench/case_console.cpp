@@ -28,7 +28,7 @@ class GuestConsole {
     GuestConsole(Stack& stack, std::uint32_t bytes)
         : receive_(stack.ram(), queue_size),
           transmit_(stack.ram(), queue_size),
-          device_(stack, console_place),
+          device_(stack.guest(), console_place),
           bytes_(bytes),
           data_(stack.ram().allocate(std::size_t{bytes} * queue_size, block_bytes)) {
         std::memset(stack.ram().at(data_), 'x', std::size_t{bytes} * queue_size);

@@ -55,6 +55,7 @@ void net_case(Bench& bench);
 void gpu_case(Bench& bench);
 void idle_case(Bench& bench);
 void process_case(Bench& bench);
+void successor_case(Bench& bench);
 void bus_case(Bench& bench);
 
 } // namespace hvisor::bench

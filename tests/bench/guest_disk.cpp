@@ -16,9 +16,9 @@ constexpr auto feature_flush = virtio::FeatureBit{9};
 
 } // namespace
 
-GuestDisk::GuestDisk(Stack& stack, std::uint32_t largest)
-    : stack_(stack), queue_(stack.ram(), queue_size), device_(stack, disk_place) {
-    auto& ram = stack.ram();
+GuestDisk::GuestDisk(GuestMachine machine, std::uint32_t largest)
+    : machine_(machine), queue_(machine.ram, queue_size), device_(machine, disk_place) {
+    auto& ram = machine.ram;
     for (unsigned i = 0; i < max_depth; ++i) {
         Slot slot{.header = ram.allocate(sizeof(Header), 64),
                   .data = ram.allocate(largest, block_bytes),
@@ -43,8 +43,8 @@ void GuestDisk::submit(std::uint16_t number, const Load& load, std::uint32_t blo
                                                 : type_in,
                         .reserved = 0,
                         .sector = load.is_flush ? 0 : std::uint64_t{block} * (load.bytes / 512)};
-    std::memcpy(stack_.ram().at(slot.header), &header, sizeof header);
-    *stack_.ram().at(slot.status) = std::byte{0xff};
+    std::memcpy(machine_.ram.at(slot.header), &header, sizeof header);
+    *machine_.ram.at(slot.status) = std::byte{0xff};
     const GuestQueue::Piece head{.address = slot.header, .length = sizeof header};
     const GuestQueue::Piece data{.address = slot.data, .length = load.bytes, .writable = !load.is_write};
     const GuestQueue::Piece status{.address = slot.status, .length = 1, .writable = true};
@@ -60,7 +60,7 @@ void GuestDisk::submit(std::uint16_t number, const Load& load, std::uint32_t blo
 
 void GuestDisk::finish(std::uint16_t number, const Load& load) {
     const auto& slot = slots_.at(number);
-    if (*stack_.ram().at(slot.status) != std::byte{0}) {
+    if (*machine_.ram.at(slot.status) != std::byte{0}) {
         throw std::runtime_error("a request of the disk failed");
     }
     if (!load.is_write && !load.is_flush) {

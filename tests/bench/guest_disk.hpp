@@ -15,7 +15,7 @@ class GuestDisk {
   public:
     static constexpr unsigned max_depth = 32;
 
-    explicit GuestDisk(Stack& stack, std::uint32_t largest = block_bytes);
+    explicit GuestDisk(GuestMachine machine, std::uint32_t largest = block_bytes);
 
     /// On the guest's CPU.
     [[nodiscard]] Outcome run(const Load& load);
@@ -38,7 +38,7 @@ class GuestDisk {
     void submit(std::uint16_t number, const Load& load, std::uint32_t block);
     void finish(std::uint16_t number, const Load& load);
 
-    Stack& stack_;
+    GuestMachine machine_;
     GuestQueue queue_;
     GuestDevice device_;
     std::vector<Slot> slots_;

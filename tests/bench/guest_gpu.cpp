@@ -23,7 +23,7 @@ GuestGpu::GuestGpu(Stack& stack, std::uint32_t width, std::uint32_t height, bool
     : stack_(stack),
       control_(stack.ram(), queue_size),
       cursor_(stack.ram(), queue_size),
-      device_(stack, gpu_place),
+      device_(stack.guest(), gpu_place),
       width_(width),
       height_(height),
       is_blob_(is_blob),

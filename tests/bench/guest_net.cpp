@@ -25,7 +25,7 @@ GuestNet::GuestNet(Stack& stack)
     : stack_(stack),
       receive_(stack.ram(), queue_size),
       transmit_(stack.ram(), queue_size),
-      device_(stack, net_place),
+      device_(stack.guest(), net_place),
       buffers_(stack.ram().allocate(std::size_t{receive_size} * queue_size, 4096)) {
     namespace net = devices::net;
     device_.bring_up({net::f_mac, net::f_csum, net::f_guest_csum, net::f_guest_tso4, net::f_guest_tso6,

@@ -33,6 +33,7 @@ constexpr std::array cases{
     Case{"gpu", "pictures to a screen that nobody sees", gpu_case},
     Case{"idle", "CPU time of a daemon with little to do", idle_case},
     Case{"process", "memory and readiness of the real program", process_case},
+    Case{"successor", "the silence of a disk while hvisord is restarted or killed", successor_case},
     Case{"bus", "reads over D-Bus, and hvisorctl, with 30 zones", bus_case},
 };
 

@@ -43,7 +43,7 @@ Stack::~Stack() {
 }
 
 kit::MmioDriver GuestDevice::driver() const {
-    auto& hypervisor = stack_.hypervisor();
+    auto& hypervisor = machine_.hypervisor;
     const auto address = place_.address;
     return {[&hypervisor, address](std::uint64_t offset, unsigned size) {
                 return hypervisor.guest_read(guest_cpu, address + offset, size).value();
@@ -76,16 +76,16 @@ void GuestDevice::bring_up(virtio::FeatureSet features, const std::vector<const 
 
 std::uint32_t GuestDevice::read(virtio::Register which) const {
     const auto value =
-        stack_.hypervisor().guest_read(guest_cpu, place_.address + std::to_underlying(which), 4);
+        machine_.hypervisor.guest_read(guest_cpu, place_.address + std::to_underlying(which), 4);
     return static_cast<std::uint32_t>(value.value());
 }
 
 void GuestDevice::write(virtio::Register which, std::uint32_t value) const {
-    stack_.hypervisor().guest_write(guest_cpu, place_.address + std::to_underlying(which), 4, value);
+    machine_.hypervisor.guest_write(guest_cpu, place_.address + std::to_underlying(which), 4, value);
 }
 
 bool GuestDevice::take_interrupt() const {
-    return stack_.hypervisor().take_interrupt(zone_id, place_.interrupt, std::chrono::milliseconds(0));
+    return machine_.hypervisor.take_interrupt(zone_id, place_.interrupt, std::chrono::milliseconds(0));
 }
 
 void GuestDevice::wait_for_interrupt() const {
@@ -108,7 +108,7 @@ void GuestDevice::acknowledge() const {
 }
 
 void GuestDevice::end_interrupt() const {
-    stack_.hypervisor().end_interrupt(zone_id, place_.interrupt);
+    machine_.hypervisor.end_interrupt(zone_id, place_.interrupt);
 }
 
 } // namespace hvisor::bench

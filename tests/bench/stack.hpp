@@ -29,6 +29,12 @@ inline constexpr Place console_place{.address = 0xa003800, .interrupt = 76};
 inline constexpr Place gpu_place{.address = 0xa003400, .interrupt = 74};
 inline constexpr Place net_place{.address = 0xa003600, .interrupt = 75};
 
+/// The guest's side of a machine: its registers, and its memory.
+struct GuestMachine {
+    hypervisor::Simulated& hypervisor;
+    kit::Ram& ram;
+};
+
 /// The daemon's own way of a byte from the bridge to the back end, and one
 /// zone with these devices. Its threads run where the one that makes it does.
 class Stack {
@@ -51,6 +57,7 @@ class Stack {
 
     [[nodiscard]] hypervisor::Simulated& hypervisor() { return hypervisor_; }
     [[nodiscard]] kit::Ram& ram() { return ram_; }
+    [[nodiscard]] GuestMachine guest() { return {.hypervisor = hypervisor_, .ram = ram_}; }
     [[nodiscard]] zone::ZoneDevices& devices() { return *devices_; }
 
   private:
@@ -70,7 +77,7 @@ class Stack {
 /// queue is looked at.
 class GuestDevice {
   public:
-    GuestDevice(Stack& stack, Place place) : stack_(stack), place_(place) {}
+    GuestDevice(GuestMachine machine, Place place) : machine_(machine), place_(place) {}
 
     /// Negotiate `features` and the queue features that Linux takes, and set up
     /// `queues`, from number 0 on.
@@ -106,7 +113,7 @@ class GuestDevice {
     }
 
   private:
-    Stack& stack_;
+    GuestMachine machine_;
     Place place_;
 };
 
