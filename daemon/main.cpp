@@ -5,6 +5,7 @@
 #include "base/state_memory.hpp"
 #include "hypervisor/hvisor_module.hpp"
 #include "hypervisor/late_hypervisor.hpp"
+#include "hypervisor/remote_machine.hpp"
 #include "hypervisor/simulated.hpp"
 #include "hypervisor/trap_loop.hpp"
 #include "service/inherited_files.hpp"
@@ -51,10 +52,17 @@ void describe(CLI::App& app, Options& options) {
         ->type_name("DIR");
     app.add_option("--device", options.device,
                    "The kernel module's device, /dev/hvisor by default; with --simulated a file: the "
-                   "hypervisor is absent until there is one of that name")
+                   "hypervisor is absent until there is one of that name; or a socket: it is another "
+                   "process's")
         ->type_name("PATH");
     app.add_flag("--simulated", options.simulated,
                  "Work with a simulated hypervisor: no module, no guest, no root");
+}
+
+/// The simulated machine is, and goes on when this process ends.
+bool is_another_process(const Options& options) {
+    std::error_code ignored;
+    return options.simulated && std::filesystem::is_socket(options.device, ignored);
 }
 
 Result<std::unique_ptr<hypervisor::Hypervisor>> open_hypervisor(const Options& options, FdStore& store) {
@@ -62,6 +70,9 @@ Result<std::unique_ptr<hypervisor::Hypervisor>> open_hypervisor(const Options& o
         return hypervisor::HvisorModule::open(options.device, store);
     }
     std::error_code ignored;
+    if (is_another_process(options)) {
+        return hypervisor::RemoteMachine::connect(options.device);
+    }
     if (!options.device.empty() && !std::filesystem::exists(options.device, ignored)) {
         return fail(ErrorCode::no_hypervisor, "{} is not there; the simulated hypervisor waits for that file",
                     options.device);
@@ -85,13 +96,13 @@ std::shared_ptr<const StateMemory> bridge_memory(FdStore& store) {
     return std::make_shared<const StateMemory>(std::move(*memory));
 }
 
-Result<void> serve(const Options& options) {
+Result<void> serve(const Options& options, std::vector<std::string> arguments) {
     // The loop first: it blocks the signals that it takes.
     auto loop = service::MainLoop::create();
     if (!loop) {
         return std::unexpected(std::move(loop.error()));
     }
-    auto inherited = service::InheritedFiles::take();
+    auto inherited = service::InheritedFiles::take(std::move(arguments));
     FdStore& store = *inherited.store;
     hypervisor::LateHypervisor hypervisor([&] { return open_hypervisor(options, store); });
     hypervisor::TrapLoop trap_loop(hypervisor, {}, bridge_memory(store));
@@ -105,7 +116,9 @@ Result<void> serve(const Options& options) {
                                   .listen = options.listen,
                                   .device = options.device,
                                   .socket = std::move(inherited.socket),
-                                  .is_succeeded = store.is_kept() && !options.simulated});
+                                  .is_succeeded = inherited.successor == nullptr &&
+                                                  (!options.simulated || is_another_process(options)),
+                                  .successor = inherited.successor.get()});
     if (!service) {
         return std::unexpected(std::move(service.error()));
     }
@@ -113,6 +126,7 @@ Result<void> serve(const Options& options) {
         ->on_signal(SIGTERM, [&] { (*service)->stop(); })
         .and_then([&] { return (*loop)->on_signal(SIGINT, [&] { (*service)->stop(); }); })
         .and_then([&] { return (*loop)->on_signal(SIGHUP, [&] { (*service)->reload(); }); })
+        .and_then([&] { return (*loop)->on_signal(SIGUSR2, [&] { (*service)->reexecute(); }); })
         .and_then([&] { return (*service)->publish(); })
         .and_then([&] { return (*loop)->run(); })
         // CPUs of zones that go on running wait for these answers.
@@ -135,7 +149,7 @@ int run(int argc, char** argv) {
     if (options.device.empty() && !options.simulated) {
         options.device = "/dev/hvisor";
     }
-    if (const auto result = serve(options); !result) {
+    if (const auto result = serve(options, {argv, argv + argc}); !result) {
         log::error("{}", result.error().message);
         return error_row(result.error().code).exit_status;
     }

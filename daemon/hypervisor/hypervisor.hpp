@@ -25,7 +25,8 @@ struct ZoneInfo {
 /// physical addresses as the root zone sees them; sizes are bytes.
 ///
 /// Implementations: HvisorModule (/dev/hvisor), Simulated (one process, no root, no
-/// module), and LateHypervisor, which waits for one of them. Calls may come from
+/// module), RemoteMachine (that of another process), and LateHypervisor, which waits for
+/// one of them. Calls may come from
 /// any thread; only start_zone(), shutdown_zone(), load() and clear() may block.
 class Hypervisor {
   public:

@@ -12,7 +12,6 @@
 namespace hvisor::hypervisor {
 namespace {
 
-constexpr std::uint64_t page_bytes = 4096;
 constexpr std::chrono::seconds shutdown_timeout{2};
 
 // What it needs of zone_config's common prefix (hvisor interface, 5.1).
@@ -50,33 +49,15 @@ Result<std::vector<ZoneInfo>> Simulated::list_zones() {
 }
 
 Result<Mapping> Simulated::map_ram(std::uint64_t address, std::uint64_t size) {
-    if (address % page_bytes != 0 || size == 0 || !machine_->has_ram(address, size)) {
-        return fail(
-            ErrorCode::invalid_config,
-            "cannot map guest memory {:#x} at {:#x}: it is not reserved for zones ({:#x} at {:#x} is)", size,
-            address, machine_->options().ram_size, machine_->options().ram_address);
-    }
-    return Mapping::map_shared(machine_->ram_fd(), address, size, "guest memory");
+    return machine_->ram().map(address, size);
 }
 
 Result<void> Simulated::load(std::uint64_t address, std::span<const std::byte> bytes) {
-    const auto begin = address / page_bytes * page_bytes;
-    auto mapping = map_ram(begin, address - begin + bytes.size());
-    if (!mapping) {
-        return std::unexpected(std::move(mapping).error());
-    }
-    std::ranges::copy(bytes, mapping->data() + (address - begin));
-    return {};
+    return machine_->ram().load(address, bytes);
 }
 
 Result<void> Simulated::clear(std::uint64_t address, std::uint64_t size) {
-    const auto begin = address / page_bytes * page_bytes;
-    auto mapping = map_ram(begin, address - begin + size);
-    if (!mapping) {
-        return std::unexpected(std::move(mapping).error());
-    }
-    std::fill_n(mapping->data() + (address - begin), size, std::byte{0});
-    return {};
+    return machine_->ram().clear(address, size);
 }
 
 Result<void> Simulated::start_zone(std::span<const std::byte> config) {
@@ -98,7 +79,7 @@ Result<void> Simulated::start_zone(std::span<const std::byte> config) {
         const auto region = field<ConfigRegion>(config, 24 + i * sizeof(ConfigRegion));
         if (region.type == 2) {
             windows.push_back({.address = region.physical_start, .size = region.size});
-        } else if (region.type == 0 && !machine_->has_ram(region.physical_start, region.size)) {
+        } else if (region.type == 0 && !machine_->ram().has(region.physical_start, region.size)) {
             return fail(ErrorCode::invalid_config,
                         "the hypervisor did not start the zone: RAM {:#x} at {:#x} is not "
                         "reserved for zones",
@@ -149,6 +130,14 @@ BridgePage& Simulated::bridge_page() {
     return machine_->page();
 }
 
+Simulated::Files Simulated::files() const {
+    return {.page = machine_->page_fd(), .ram = machine_->ram().fd(), .wakeup = machine_->wakeup_fd()};
+}
+
+const SimulatedOptions& Simulated::options() const {
+    return machine_->options();
+}
+
 int Simulated::wakeup_fd() const {
     return machine_->wakeup_fd();
 }
@@ -170,7 +159,7 @@ std::string Simulated::panicked() const {
 }
 
 bool Simulated::refuses_pinning() const {
-    return machine_->refuses_pinning();
+    return machine_->ram().refuses_pinning();
 }
 
 } // namespace hvisor::hypervisor

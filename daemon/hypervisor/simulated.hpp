@@ -50,6 +50,15 @@ class Simulated final : public Hypervisor {
     [[nodiscard]] int wakeup_fd() const override;
     void finish_requests() override;
 
+    /// Its memory and its wake-ups for another process, see RemoteMachine.
+    struct Files {
+        int page = -1;
+        int ram = -1;
+        int wakeup = -1;
+    };
+    [[nodiscard]] Files files() const;
+    [[nodiscard]] const SimulatedOptions& options() const;
+
     // What a guest CPU does, cheap enough to measure the daemon with. The calls
     // block as the CPU would inside the hypervisor; nothing comes back when the
     // daemon has not answered in 10 s. A CPU is one thread at a time.

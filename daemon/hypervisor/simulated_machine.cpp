@@ -6,52 +6,46 @@
 #include "base/errno_text.hpp"
 
 #include <algorithm>
-#include <fcntl.h>
+#include <new>
 #include <ranges>
 #include <stdexcept>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 
 namespace hvisor::hypervisor {
 namespace {
 
-constexpr std::uint64_t ram_file_size = std::uint64_t{1} << 40;
 constexpr std::uint64_t queue_notify = 0x50;
 
-/// Memory that can be copied to and from and not pinned is what a board has:
-/// memfd_secret() is the one kind of it that needs neither root nor a driver,
-/// but it counts as locked memory, of which others than root have little: so
-/// all that zones may use is tried at once.
-UniqueFd make_ram(std::uint64_t size, bool& refuses_pinning) {
-    UniqueFd fd(static_cast<int>(::syscall(SYS_memfd_secret, O_CLOEXEC)));
-    if (fd && ::ftruncate(fd.get(), ram_file_size) == 0 &&
-        Mapping::map_shared(fd.get(), 0, size, "simulated memory")) {
-        refuses_pinning = true;
-        return fd;
+UniqueFd make_page() {
+    UniqueFd file(::memfd_create("hvisor-bridge", MFD_CLOEXEC));
+    if (!file || ::ftruncate(file.get(), bridge_page_size) != 0) {
+        throw std::runtime_error("no memory for the simulated bridge: " + errno_text());
     }
-    refuses_pinning = false;
-    fd.reset(::memfd_create("hvisor-ram", MFD_CLOEXEC));
-    if (!fd || ::ftruncate(fd.get(), ram_file_size) != 0) {
-        throw std::runtime_error("no memory for the simulated hypervisor: " + errno_text());
+    return file;
+}
+
+Mapping map_page(const UniqueFd& file) {
+    auto mapping = Mapping::map_shared(file.get(), 0, bridge_page_size, "the simulated bridge");
+    if (!mapping) {
+        throw std::runtime_error(mapping.error().message);
     }
-    return fd;
+    return std::move(*mapping);
 }
 
 } // namespace
 
 SimulatedMachine::SimulatedMachine(SimulatedOptions options)
     : options_(options),
-      ram_(make_ram(options.ram_size, refuses_pinning_)),
+      ram_(options.ram_address, options.ram_size),
+      page_file_(make_page()),
+      page_memory_(map_page(page_file_)),
+      page_(*new(page_memory_.data()) BridgePage{}),
       wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     set_losses(options.lose_injections, options.lose_wakeups, options.lose_active);
     add_zone(std::make_unique<Zone>(0, "root-linux", options.root_cpus, std::vector<Window>{}), false);
-}
-
-bool SimulatedMachine::has_ram(std::uint64_t address, std::uint64_t size) const {
-    return range_inside(address, size, options_.ram_address, options_.ram_size);
 }
 
 std::vector<ZoneInfo> SimulatedMachine::list_zones() const {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/mapping.hpp"
 #include "base/unique_fd.hpp"
 #include "hypervisor/simulated.hpp"
 #include "hypervisor/simulated_interrupts.hpp"
+#include "hypervisor/simulated_ram.hpp"
 
 #include <array>
 #include <atomic>
@@ -45,9 +47,8 @@ class SimulatedMachine {
     explicit SimulatedMachine(SimulatedOptions options);
 
     [[nodiscard]] const SimulatedOptions& options() const { return options_; }
-    [[nodiscard]] bool refuses_pinning() const { return refuses_pinning_; }
-    [[nodiscard]] bool has_ram(std::uint64_t address, std::uint64_t size) const;
-    [[nodiscard]] int ram_fd() const { return ram_.get(); }
+    [[nodiscard]] const SimulatedRam& ram() const { return ram_; }
+    [[nodiscard]] int page_fd() const { return page_file_.get(); }
     [[nodiscard]] BridgePage& page() { return page_; }
     [[nodiscard]] int wakeup_fd() const { return wakeup_.get(); }
 
@@ -112,10 +113,11 @@ class SimulatedMachine {
     void deliver(const DeviceResult& result);
 
     SimulatedOptions options_;
-    bool refuses_pinning_ = false;
-    UniqueFd ram_;
+    SimulatedRam ram_;
+    UniqueFd page_file_;
+    Mapping page_memory_;
+    BridgePage& page_; ///< in it
     UniqueFd wakeup_;
-    BridgePage page_{};
 
     std::array<Cpu, bridge_cpus> cpus_;
     std::array<SimulatedInterrupts, bridge_cpus> interrupts_; ///< by zone id

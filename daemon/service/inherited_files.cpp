@@ -33,14 +33,14 @@ void drop(const std::string& name) {
 }
 
 /// A service manager that keeps files says how many (systemd.exec(5), $FDSTORE).
-bool is_kept() {
+bool keeps_files() {
     const char* most = std::getenv("FDSTORE");
     return most != nullptr && std::strtoul(most, nullptr, 10) != 0;
 }
 
 } // namespace
 
-InheritedFiles InheritedFiles::take() {
+InheritedFiles InheritedFiles::take(std::vector<std::string> arguments) {
     InheritedFiles files;
     std::multimap<std::string, UniqueFd> kept;
     char** names = nullptr;
@@ -57,9 +57,17 @@ InheritedFiles InheritedFiles::take() {
         std::free(names[i]);
     }
     std::free(static_cast<void*>(names));
-    files.store =
-        is_kept() ? std::make_unique<FdStore>(FdStore::Carrier{.keep = keep, .drop = drop}, std::move(kept))
-                  : std::make_unique<FdStore>();
+    if (keeps_files()) {
+        files.store =
+            std::make_unique<FdStore>(FdStore::Carrier{.keep = keep, .drop = drop}, std::move(kept));
+        return files;
+    }
+    files.successor = std::make_unique<OwnSuccessor>(std::move(arguments));
+    auto* const own = files.successor.get();
+    files.store = std::make_unique<FdStore>(
+        FdStore::Carrier{.keep = [own](const std::string& name, int fd) { own->keep(name, fd); },
+                         .drop = [own](const std::string& name) { own->drop(name); }},
+        own->take_kept());
     return files;
 }
 

@@ -48,7 +48,7 @@ std::string served_zones(const std::vector<zone::ZoneState>& states) {
 } // namespace
 
 Service::Service(MainLoop& loop, const Foundation& foundation, std::optional<ListeningSocket> socket,
-                 bool is_succeeded)
+                 bool is_succeeded, OwnSuccessor* successor)
     : loop_(loop),
       hypervisor_(foundation.hypervisor),
       trap_loop_(foundation.trap_loop),
@@ -63,7 +63,8 @@ Service::Service(MainLoop& loop, const Foundation& foundation, std::optional<Lis
       actions_(zones_, calls_, file_calls_, jobs_, power_offs_),
       device_actions_(zones_, calls_, file_calls_),
       key_strokes_(loop_),
-      is_succeeded_(is_succeeded) {}
+      is_succeeded_(is_succeeded),
+      successor_(successor) {}
 
 Service::~Service() {
     zones_.on_change({});
@@ -81,7 +82,8 @@ Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, const Foundatio
     if (!socket) {
         return std::unexpected(std::move(socket.error()));
     }
-    std::unique_ptr<Service> service(new Service(loop, foundation, std::move(*socket), options.is_succeeded));
+    std::unique_ptr<Service> service(
+        new Service(loop, foundation, std::move(*socket), options.is_succeeded, options.successor));
     service->look_for_hypervisor();
     try {
         service->connect(options.bus);
@@ -97,7 +99,7 @@ Result<std::unique_ptr<Service>> Service::create(MainLoop& loop, const Foundatio
             return std::unexpected(std::move(watched.error()));
         }
     }
-    if (!options.device.empty()) {
+    if (!options.device.empty() && !service->hypervisor_.presence().is_attached) {
         const auto watched = loop.on_appearance(options.device, [self = service.get()] { self->refresh(); });
         if (!watched) {
             log::debug("{} is found up to {} late: {}", options.device.native(), refresh_period,
@@ -192,6 +194,9 @@ void Service::update() {
     power_offs_.update(zones);
     const auto presence = hypervisor_.presence();
     stalls_.update(zones);
+    if (presence.is_attached) {
+        loop_.end_appearance(); // it stays
+    }
     auto status =
         presence.is_attached ? summary(zones) + stalls_.summary() : "No hypervisor: " + presence.reason;
     if (status != status_ && !is_stopping_) {
@@ -280,9 +285,25 @@ void Service::stop() {
     power_offs_.give_up(); // they are told that nothing more is begun
 }
 
+void Service::reexecute() {
+    if (successor_ == nullptr) {
+        log::warning("the service manager starts the next hvisord: use systemctl restart hvisord");
+        return;
+    }
+    if (const auto obstacle = successor_->obstacle(); !obstacle.empty()) {
+        log::error("cannot be started again, and goes on: {}", obstacle);
+        return;
+    }
+    is_reexecuting_ = true;
+    stop();
+}
+
 void Service::finish() {
     const auto zones = zones_.zones();
     update_objects(zones);
+    if (is_reexecuting_) {
+        begin_successor();
+    }
     if (is_succeeded_ && !served_zones(zones).empty()) {
         leave_zones();
     }
@@ -297,6 +318,12 @@ void Service::leave_zones() {
     log::info("zones go on with the next hvisord where this one ends; without one they have no devices");
     log::flush();
     ::_exit(0);
+}
+
+void Service::begin_successor() {
+    log::info("starting hvisord again in place of this one");
+    log::flush();
+    log::error("cannot be started again: {}", successor_->begin());
 }
 
 void Service::warn_of_served_zones(const std::vector<zone::ZoneState>& zones) {

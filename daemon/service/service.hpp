@@ -15,6 +15,7 @@
 #include "service/main_loop.hpp"
 #include "service/message_bus.hpp"
 #include "service/objects.hpp"
+#include "service/own_successor.hpp"
 #include "service/polkit.hpp"
 #include "service/stalls.hpp"
 #include "service/watchdog.hpp"
@@ -37,8 +38,10 @@ struct ServiceOptions {
     std::string listen;           ///< path of a socket; empty: the service manager's, if it passes one
     std::filesystem::path device; ///< the hypervisor has come when this file has
     UniqueFd socket{};            ///< that the service manager passed
-    /// What the zones need is kept for a process after this one: it ends between two instructions.
+    /// What the zones need is kept by the service manager, for a process after this one: it ends
+    /// between two instructions.
     bool is_succeeded = false;
+    OwnSuccessor* successor = nullptr; ///< who keeps it otherwise
 };
 
 /// What the daemon works with. All of it outlives the Service.
@@ -73,9 +76,13 @@ class Service {
     /// refused, then the loop quits.
     void stop();
 
+    /// End in order, and be the next process, which goes on with the zones. Where a service
+    /// manager is the one to start that, it says so and does nothing.
+    void reexecute();
+
   private:
     Service(MainLoop& loop, const Foundation& foundation, std::optional<ListeningSocket> socket,
-            bool is_succeeded);
+            bool is_succeeded, OwnSuccessor* successor);
 
     void connect(const std::string& bus);
     [[nodiscard]] Result<void> take_name();
@@ -89,6 +96,7 @@ class Service {
     void refresh_definitions();
     void finish();
     static void leave_zones();
+    void begin_successor();
     static void warn_of_served_zones(const std::vector<zone::ZoneState>& zones);
 
     MainLoop& loop_;
@@ -118,7 +126,9 @@ class Service {
     std::string status_;
     bool refresh_pending_ = false;
     bool is_stopping_ = false;
+    bool is_reexecuting_ = false;
     const bool is_succeeded_;
+    OwnSuccessor* const successor_; ///< or null
 };
 
 } // namespace hvisor::service
