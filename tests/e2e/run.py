@@ -26,15 +26,15 @@ from linux2 import Unexpected
 # '-', and after ':' what is handed to it.
 BOOTS = (
     ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change",
-     "successor", "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
+     "successor", "soak", "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
     ("boot", "zone", "console", "disk", "bad-input", "input", "restart"),
     ("power-cycle", "vanish", "one-file", "two-zones", "upstream-abi", "uboot", "display", "vnc"),
     ("no-daemon", "lost:injections", "lost:active", "lost:wakeups"),
 )
 
-# Only when asked for: twenty verified runs for each way to lose, which are a verb of
-# their own, and a comparison of speeds, at the mercy of what else runs on the host.
-WHEN_ASKED = ("lost-fio:injections", "lost-fio:active", "lost-fio:speed")
+# Only when asked for: an hour of restarts and kills, and twenty verified runs for each way to
+# lose, which are verbs of their own, and a comparison of speeds, at the mercy of what else runs on the host.
+WHEN_ASKED = ("soak", "lost-fio:injections", "lost-fio:active", "lost-fio:speed")
 
 ZONES = "$(hvisorctl zone list | awk '$1 ~ /^[1-9]/ { print $2 }')"
 

@@ -33,10 +33,14 @@ KILL = """set -e
 
 
 def scenario(board):
+    work(board, range(ROUNDS), 5 * ROUNDS)
+
+
+def work(board, numbers, runtime):
+    """The rounds, while fio runs for so many seconds."""
     devices.start(board)
     files = open_files(board)
     pty = re.search(rf"{SECOND_CONSOLE}.*?(/dev/pts/\d+)", board.check(f"hvisorctl zone show {NAME}"), re.DOTALL).group(1)
-    runtime = 5 * ROUNDS
     jobs = " ".join(f"--name=verify --filename={disk} {VERIFY.format(runtime=runtime)}" for disk in (CACHED, DIRECT))
     devices.run(board, "(fio --output-format=terse --terse-version=3 --ioengine=libaio --direct=1 --thread "
                 f"{jobs} >/tmp/fio 2>&1; echo $? >/tmp/fio.status) </dev/null >/dev/null 2>&1 & "
@@ -52,7 +56,8 @@ def scenario(board):
     board.check(f"(echo hello; sleep {SECONDS}) | {vsock.COPY} send {vsock.CID} {VSOCK_PORT} >/dev/null 2>&1 & echo $! >/run/connection")
     devices.run(board, "for i in $(seq 50); do [ -s /tmp/vsock.got ] && break; sleep 0.2; done; [ -s /tmp/vsock.got ] && [ ! -s /tmp/vsock.end ]")
     chance = random.Random(1)
-    for number in range(ROUNDS):
+    rounds = 0
+    for number in numbers:
         board.check(f"""busybox stty -F {pty} raw -echo
             (timeout 60 head -c {STREAM} <{pty} >/run/stream; true) & echo $! >/run/reader
             printf s >{pty}; sleep {chance.uniform(0.2, 1.5):.2f}""")
@@ -60,6 +65,7 @@ def scenario(board):
         came = board.check(f"""while kill -0 $(cat /run/reader) 2>/dev/null; do sleep 0.1; done
             md5sum </run/stream; wc -c </run/stream""", 90).split()
         expect(f"{came[0]}  -" == sent, f"round {number}: of {STREAM} bytes of the console {came[2]} came, or others")
+        rounds += 1
     ended = devices.run(board, "for i in $(seq 50); do [ -s /tmp/vsock.end ] && break; sleep 0.2; done; cat /tmp/vsock.end")
     expect("Connection reset by peer" in ended, f"a connection by vsock ended with {ended}")
     board.check("kill $(cat /run/connection) 2>/dev/null || true")
@@ -72,11 +78,11 @@ def scenario(board):
     pings = board.check("while pgrep -f 'busybox ping' >/dev/null; do sleep 0.2; done; tail -n 2 /run/pings", 60)
     lost = re.search(r"(\d+)% packet loss", pings).group(1)
     least, mean, most = re.search(r"= ([\d.]+)/([\d.]+)/([\d.]+) ms", pings).groups()
-    board.figure(f"{ROUNDS} times another hvisord: ping {least}, {mean}, {most} ms (least, mean, most), {lost} % lost")
+    board.figure(f"{rounds} times another hvisord: ping {least}, {mean}, {most} ms (least, mean, most), {lost} % lost")
     # A neighbour that does not answer for seconds is forgotten, and asked for again.
     after = board.check(f"busybox ping -c 5 -i 0.2 -W 10 {ON_TAP[1]}", 60)
     expect(" 0% packet loss" in after, f"the zone does not answer: {after}")
-    expect(board.check("journalctl -b -u hvisord | grep -c 'goes on with its devices'").strip() == str(ROUNDS),
+    expect(board.check("journalctl -b -u hvisord | grep -c 'goes on with its devices'").strip() == str(rounds),
            "a daemon did not go on with the zone")
     expect(open_files(board) <= files, f"{open_files(board)} files are open, {files} were at first")
     board.check(f"hvisorctl zone shutdown {NAME}", 60)
