@@ -17,18 +17,22 @@ namespace hvisor {
 /// Memory that nobody touches costs nothing.
 class StateMemory {
   public:
-    /// Bytes, of each; enough for the largest device.
-    static constexpr std::size_t size = std::size_t{1} << 20;
+    /// Bytes, unless somebody has more to remember.
+    static constexpr std::size_t default_size = std::size_t{1} << 20;
 
     /// A file without a name in any file system, whose size cannot change (memfd_create(2), F_ADD_SEALS);
     /// `name` is for people who look at the process.
-    [[nodiscard]] static Result<StateMemory> create(const std::string& name);
-    /// A file that create() has made, maybe in another process. `incompatible` for another.
-    [[nodiscard]] static Result<StateMemory> open(UniqueFd file, const std::string& name);
+    [[nodiscard]] static Result<StateMemory> create(const std::string& name, std::size_t size = default_size);
+    /// A file that create() has made, maybe in another process. `incompatible` for another, or one of
+    /// another size.
+    [[nodiscard]] static Result<StateMemory> open(UniqueFd file, const std::string& name,
+                                                  std::size_t size = default_size);
     /// A file that nobody else gets; std::bad_alloc when there is none.
-    [[nodiscard]] static std::shared_ptr<const StateMemory> of_process();
+    [[nodiscard]] static std::shared_ptr<const StateMemory> of_process(std::size_t size = default_size);
 
     [[nodiscard]] std::span<std::byte> bytes() const { return {mapping_.data(), mapping_.size()}; }
+    /// All zeros again, and nothing that costs anything.
+    void clear() const;
     [[nodiscard]] int fd() const { return file_.get(); }
 
   private:

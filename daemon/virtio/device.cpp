@@ -30,7 +30,7 @@ Device::Device(DeviceContext context, DeviceModel model)
     : context_(std::move(context)),
       model_(std::move(model)),
       limit_(log::Fields{.zone = context_.zone_name, .device = context_.id}),
-      memory_(context_.state ? context_.state : StateMemory::of_process()),
+      memory_(context_.state ? context_.state : StateMemory::of_process(model_.memory_size)),
       record_(*std::launder(reinterpret_cast<DeviceRecord*>(memory_->bytes().data()))),
       interrupt_(context_.port, context_.zone, context_.interrupt, record_.interrupt),
       kick_waker_(context_.owner, [this] { turn([this] { take_kicks(); }); }),

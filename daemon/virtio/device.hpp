@@ -63,6 +63,8 @@ struct DeviceModel {
     /// Bit n: queue n is lent to somebody else, who alone touches its ring.
     std::uint32_t lent_queues = 0;
     std::size_t state_size = 0; ///< of the type's structure, see Device::type_state()
+    /// Of the memory that it lies in, behind the record: what DeviceContext::state has.
+    std::size_t memory_size = StateMemory::default_size;
 };
 
 /// Where a device begins, by the memory for its record.

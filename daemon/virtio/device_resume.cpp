@@ -2,7 +2,6 @@
 // What it takes to go on where another process was.
 #include "virtio/device.hpp"
 
-#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -17,7 +16,7 @@ constexpr std::size_t align_up(std::size_t size, std::size_t alignment) {
 
 std::byte* Device::type_memory(std::size_t size) const {
     const auto begin = align_up(sizeof(DeviceRecord), type_alignment);
-    if (size != model_.state_size || size > StateMemory::size - begin) {
+    if (size != model_.state_size || size > memory_->bytes().size() - begin) {
         throw std::logic_error("a device has another state than its model says");
     }
     return memory_->bytes().data() + begin;
@@ -43,7 +42,7 @@ void Device::begin_record() {
     }
     past_ = record_.header == RecordHeader{} ? Past::none : Past::unknown;
     if (past_ == Past::unknown) {
-        std::ranges::fill(memory_->bytes(), std::byte{0});
+        memory_->clear();
     }
     for (std::size_t i = 0; i < model_.config.size(); ++i) {
         record_.config.at(i).set(std::to_integer<std::uint8_t>(model_.config[i]));

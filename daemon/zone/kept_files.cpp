@@ -21,18 +21,18 @@ std::string fresh_key() {
 KeptFiles::KeptFiles(FdStore& store, std::string key)
     : store_(store), is_continued_(!key.empty()), key_(is_continued_ ? std::move(key) : fresh_key()) {}
 
-std::shared_ptr<const StateMemory> KeptFiles::memory(const std::string& name) {
+std::shared_ptr<const StateMemory> KeptFiles::memory(const std::string& name, std::size_t size) {
     if (!store_.is_kept() && !is_continued_) {
         return nullptr;
     }
     if (is_continued_) {
-        auto old = StateMemory::open(take("state"), name);
+        auto old = StateMemory::open(take("state"), name, size);
         if (old) {
             return std::make_shared<const StateMemory>(std::move(*old));
         }
         log::error("{}", old.error().message);
     }
-    auto memory = StateMemory::create(name);
+    auto memory = StateMemory::create(name, size);
     if (!memory) {
         log::warning("{}; it does not outlive this process", memory.error().message);
         return nullptr;

@@ -5,6 +5,7 @@
 #include "base/state_memory.hpp"
 #include "base/unique_fd.hpp"
 
+#include <cstddef>
 #include <memory>
 #include <set>
 #include <string>
@@ -42,8 +43,10 @@ class KeptFiles {
     [[nodiscard]] bool is_continued() const { return is_continued_; }
 
     /// Memory for what the device remembers of its driver; what was there, where it is
-    /// of use, else something that no device takes for its own. `name` is for messages.
-    [[nodiscard]] std::shared_ptr<const StateMemory> memory(const std::string& name);
+    /// of use, else something that no device takes for its own. `name` is for messages,
+    /// `size` is DeviceModel::memory_size.
+    [[nodiscard]] std::shared_ptr<const StateMemory> memory(const std::string& name,
+                                                            std::size_t size = StateMemory::default_size);
 
     /// `what`: "disk", "tap.0". In the place of the one that was kept so, if there is one.
     void keep(const std::string& what, int fd);

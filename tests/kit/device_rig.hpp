@@ -57,6 +57,14 @@ struct DeviceRig {
         return std::make_shared<const guest::GuestMemory>(*guest::GuestMemory::create(std::move(regions)));
     }
 
+    static std::shared_ptr<const StateMemory> make_state() {
+        if constexpr (requires { Device::memory_size; }) {
+            return StateMemory::of_process(Device::memory_size);
+        } else {
+            return StateMemory::of_process();
+        }
+    }
+
     std::uint64_t access(std::uint64_t offset, unsigned size, bool is_write, std::uint64_t value) {
         const auto answers = port.answers().size();
         const auto result = start_access(offset, size, is_write, value);
@@ -112,7 +120,7 @@ struct DeviceRig {
     FakePort port;
     std::unique_ptr<Reactor> reactor = *Reactor::start({.name = "test", .cpus = {}, .on_crash = {}});
     std::shared_ptr<const guest::GuestMemory> memory = make_memory();
-    std::shared_ptr<const StateMemory> state = StateMemory::of_process();
+    std::shared_ptr<const StateMemory> state = make_state();
     Device device;
     virtio::MmioTransport transport{device};
     MmioDriver driver{[this](std::uint64_t offset, unsigned size) { return access(offset, size, false, 0); },

@@ -38,7 +38,7 @@ class Successor {
     template <class Rig>
     static virtio::DeviceContext context(Rig& rig) {
         auto context = rig.context();
-        context.state = StateMemory::of_process();
+        context.state = StateMemory::of_process(rig.state->bytes().size());
         std::vector<std::byte> memory;
         // On the owner, so that nothing happens between the two.
         rig.reactor->call([&] {

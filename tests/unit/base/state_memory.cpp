@@ -20,14 +20,26 @@ using namespace hvisor;
 TEST_CASE("state is zero at first, and the same for whoever opens its file") {
     const auto memory = StateMemory::create("test");
     REQUIRE(memory);
-    CHECK(memory->bytes().size() == StateMemory::size);
+    CHECK(memory->bytes().size() == StateMemory::default_size);
     CHECK(std::ranges::all_of(memory->bytes(), [](std::byte b) { return b == std::byte{0}; }));
     memory->bytes()[7] = std::byte{9};
     const auto other = StateMemory::open(UniqueFd(::dup(memory->fd())), "test");
     REQUIRE(other);
     CHECK(other->bytes()[7] == std::byte{9});
+    memory->clear();
+    CHECK(other->bytes()[7] == std::byte{0});
     // A file that can shrink would end whoever looks at what is gone.
     CHECK(::ftruncate(memory->fd(), 4096) != 0);
+}
+
+TEST_CASE("whoever has more to remember has more memory, and takes no less") {
+    constexpr auto size = 3 * StateMemory::default_size;
+    const auto memory = StateMemory::create("test", size);
+    REQUIRE(memory);
+    CHECK(memory->bytes().size() == size);
+    CHECK(StateMemory::open(UniqueFd(::dup(memory->fd())), "test", size));
+    CHECK_FALSE(StateMemory::open(UniqueFd(::dup(memory->fd())), "test"));
+    CHECK(StateMemory::of_process(size)->bytes().size() == size);
 }
 
 TEST_CASE("a file that is no state is refused by name") {
@@ -43,7 +55,7 @@ TEST_CASE("a file that is no state is refused by name") {
     REQUIRE(::fcntl(short_one.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0);
     CHECK(refused(std::move(short_one)));
     UniqueFd unsealed(::memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    REQUIRE(::ftruncate(unsealed.get(), StateMemory::size) == 0);
+    REQUIRE(::ftruncate(unsealed.get(), StateMemory::default_size) == 0);
     CHECK(refused(std::move(unsealed)));
 }
 
