@@ -34,6 +34,11 @@ devices::input::Capabilities make_capabilities(InputModel model) {
     std::unreachable();
 }
 
+std::size_t memory_size_of(const DeviceSettings& settings) {
+    return std::holds_alternative<GpuSettings>(settings.model) ? devices::gpu::GpuDevice::memory_size
+                                                               : StateMemory::default_size;
+}
+
 } // namespace
 
 std::string_view type_of(const DeviceSettings& settings) {
@@ -47,6 +52,7 @@ Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, 
     std::shared_ptr<DeviceSlot> slot(new DeviceSlot(settings, context.store));
     const auto interrupt = settings.interrupt;
     const auto id = std::format("{}-{:x}", type, slot->address_);
+    auto state = slot->kept_.memory(context.zone_name + "/" + id, memory_size_of(settings));
     if (auto made = slot->make_device(std::move(settings),
                                       {.zone = context.zone,
                                        .zone_name = context.zone_name,
@@ -59,7 +65,7 @@ Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, 
                                        // another thread is the dearest thing on their way. But
                                        // see make_gpu().
                                        .owner = context.trap_loop.reactor(),
-                                       .state = slot->kept_.memory(context.zone_name + "/" + id)},
+                                       .state = std::move(state)},
                                       context.inputs);
         !made) {
         return std::unexpected(

@@ -166,7 +166,7 @@ Outcome<Answer> Commands::run_cursor(std::uint32_t type, virtio::Reader body) {
 void Commands::forget_all() {
     for (const auto& scanout : world_.scanouts) {
         scanout->hide();
-        scanout->set_cursor(std::nullopt);
+        scanout->set_cursor(nullptr);
         scanout->move_cursor({});
     }
     world_.resources.clear();

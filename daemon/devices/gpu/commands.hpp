@@ -47,6 +47,10 @@ class Commands {
     [[nodiscard]] Outcome<Answer> run_control(const Header& header, virtio::Reader body,
                                               virtio::FeatureSet negotiated);
     [[nodiscard]] Outcome<Answer> run_cursor(std::uint32_t type, virtio::Reader body);
+    /// Carry out a command that another process has accepted and Journal has kept; an
+    /// image is brought up to date. A screen that cannot show it is told, and is no refusal.
+    [[nodiscard]] Outcome<void> restore(Command type, std::span<std::byte> body,
+                                        virtio::FeatureSet negotiated);
     /// Do what is left of a command whose order the renderer has carried out; `error` is its errno.
     [[nodiscard]] Outcome<Answer> finish(const RenderStep& step, int error);
 
@@ -76,10 +80,13 @@ class Commands {
                                              const UpdateCursor& command);
     [[nodiscard]] Outcome<Answer> set_scanout_blob(virtio::Reader body);
     [[nodiscard]] Outcome<Answer> flush(virtio::Reader body);
-    [[nodiscard]] Outcome<Answer> show(Scanout& scanout, const View& view) const;
+    [[nodiscard]] Outcome<Answer> show(Scanout& scanout, const View& view);
     [[nodiscard]] Outcome<Answer> update_cursor(virtio::Reader body);
     [[nodiscard]] Outcome<Answer> move_cursor(virtio::Reader body);
     [[nodiscard]] Outcome<ScanoutId> find_scanout(std::uint32_t id) const;
+
+    // commands_restore.cpp
+    [[nodiscard]] Outcome<void> restore_uuid(virtio::Reader body) const;
 
     // commands_3d.cpp
     [[nodiscard]] Outcome<Answer> capset_info(virtio::Reader body) const;
@@ -111,6 +118,7 @@ class Commands {
     [[nodiscard]] Scanout& at(ScanoutId id) { return *world_.scanouts.at(id.index()); }
 
     World world_;
+    bool screen_has_failed_ = false; ///< since restore() began
 };
 
 /// A structure from the front of a command.

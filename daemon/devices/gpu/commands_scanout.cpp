@@ -136,9 +136,10 @@ Outcome<Answer> Commands::set_scanout_blob(virtio::Reader body) {
     return show(at(*id), View(*resource, framebuffer, *part));
 }
 
-Outcome<Answer> Commands::show(Scanout& scanout, const View& view) const {
+Outcome<Answer> Commands::show(Scanout& scanout, const View& view) {
     auto shown = scanout.show(view);
     if (shown.screen_error) {
+        screen_has_failed_ = true;
         world_.screen_failed(*shown.screen_error);
     }
     return shown.outcome.transform([] { return Answer{}; });
@@ -196,7 +197,7 @@ Outcome<Answer> Commands::update_cursor(virtio::Reader body) {
     }
     if (command->resource_id == 0) {
         at(*id).move_cursor(position_of(*command));
-        at(*id).set_cursor(std::nullopt);
+        at(*id).set_cursor(nullptr);
         return Answer{};
     }
     const auto resource = world_.resources.find(command->resource_id);
@@ -229,7 +230,7 @@ Outcome<Answer> Commands::put_cursor(const std::shared_ptr<Resource>& resource, 
     cursor->hot_x = command.hot_x;
     cursor->hot_y = command.hot_y;
     at(*id).move_cursor(position_of(command));
-    at(*id).set_cursor(*cursor);
+    at(*id).set_cursor(&*cursor);
     return Answer{};
 }
 

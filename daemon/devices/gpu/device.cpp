@@ -4,10 +4,15 @@
 #include "devices/gpu/commands.hpp"
 #include "devices/gpu/config.hpp"
 #include "devices/gpu/fence_queue.hpp"
+#include "devices/gpu/journal.hpp"
+#include "devices/gpu/kept_commands.hpp"
+#include "devices/gpu/kept_scanout.hpp"
 #include "devices/gpu/resource_table.hpp"
 #include "devices/gpu/scanout.hpp"
+#include "devices/gpu/state.hpp"
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <format>
@@ -15,6 +20,9 @@
 
 namespace hvisor::devices::gpu {
 namespace {
+
+// And some bytes between the two.
+static_assert(sizeof(virtio::DeviceRecord) + 64 + sizeof(GpuState) <= GpuDevice::memory_size);
 
 std::uint32_t count_capsets(const Renderer* renderer) {
     return renderer != nullptr ? static_cast<std::uint32_t>(renderer->capsets().size()) : 0;
@@ -26,19 +34,23 @@ virtio::DeviceModel make_model(std::size_t scanouts, const Renderer* renderer) {
                         .num_scanouts = static_cast<std::uint32_t>(scanouts),
                         .num_capsets = count_capsets(renderer)};
     const auto bytes = std::as_bytes(std::span(&config, 1));
-    return {.device_id = device_id,
-            .features = virtio::FeatureSet{f_edid, f_resource_uuid, f_resource_blob} |
-                        (renderer != nullptr ? virtio::FeatureSet{f_virgl} : virtio::FeatureSet{}),
-            .queue_sizes = {control_queue_size, cursor_queue_size},
-            .config = {bytes.begin(), bytes.end()},
-            .writable_config = {
-                {.offset = offsetof(Config, events_clear), .size = sizeof(Config::events_clear)}}};
+    return {
+        .device_id = device_id,
+        .features = virtio::FeatureSet{f_edid, f_resource_uuid, f_resource_blob} |
+                    (renderer != nullptr ? virtio::FeatureSet{f_virgl} : virtio::FeatureSet{}),
+        .queue_sizes = {control_queue_size, cursor_queue_size},
+        .config = {bytes.begin(), bytes.end()},
+        .writable_config = {{.offset = offsetof(Config, events_clear), .size = sizeof(Config::events_clear)}},
+        .state_size = sizeof(GpuState),
+        .memory_size = GpuDevice::memory_size};
 }
 
-Scanouts make_scanouts(std::vector<std::unique_ptr<Screen>> screens, MemoryBudget& budget) {
+Scanouts make_scanouts(std::vector<std::unique_ptr<Screen>> screens, MemoryBudget& budget, GpuState& state) {
     Scanouts scanouts;
     for (auto& screen : screens) {
-        scanouts.push_back(std::make_unique<Scanout>(std::move(screen), budget));
+        const auto number = scanouts.size();
+        scanouts.push_back(std::make_unique<Scanout>(
+            std::move(screen), budget, KeptScanout(state.scanouts.at(number), state.cursors.at(number))));
     }
     return scanouts;
 }
@@ -56,19 +68,21 @@ std::string name_of(const Scanouts& scanouts) {
 } // namespace
 
 struct GpuDevice::Impl {
-    Impl(GpuDevice& its_device, std::vector<std::unique_ptr<Screen>> screens, const GpuLimits& limits,
-         std::unique_ptr<Renderer> its_renderer)
+    Impl(GpuDevice& its_device, GpuState& state, std::vector<std::unique_ptr<Screen>> screens,
+         const GpuLimits& limits, std::unique_ptr<Renderer> its_renderer)
         : device(its_device),
           renderer(std::move(its_renderer)),
           resources(limits.resources, limits.memory),
           contexts(limits.contexts),
-          scanouts(make_scanouts(std::move(screens), resources.budget())),
+          scanouts(make_scanouts(std::move(screens), resources.budget(), state)),
           commands({.memory = *device.context().memory,
                     .resources = resources,
                     .scanouts = scanouts,
                     .contexts = contexts,
                     .renderer = renderer.get(),
-                    .screen_failed = [this](const Error& error) { device.warn("{}", error.message); }}) {}
+                    .screen_failed = [this](const Error& error) { device.warn("{}", error.message); }}),
+          journal(state.journal, limits.journal),
+          kept(commands, journal) {}
 
     void listen() {
         for (const auto& scanout : scanouts) {
@@ -82,6 +96,7 @@ struct GpuDevice::Impl {
             auto changed = [this, &one] {
                 device.turn([&] {
                     one.note();
+                    one.note_preferred();
                     tell_change();
                 });
             };
@@ -152,6 +167,8 @@ struct GpuDevice::Impl {
     ContextTable contexts;
     Scanouts scanouts;
     Commands commands;
+    Journal journal;
+    KeptCommands kept;
     FenceQueue replies;        ///< of the control queue
     FenceQueue cursor_replies; ///< of the other one
     std::uint32_t events = 0;  ///< events_read
@@ -162,7 +179,8 @@ struct GpuDevice::Impl {
 GpuDevice::GpuDevice(virtio::DeviceContext context, std::vector<std::unique_ptr<Screen>> screens,
                      const GpuLimits& limits, std::unique_ptr<Renderer> renderer)
     : Device(std::move(context), make_model(screens.size(), renderer.get())),
-      impl_(std::make_unique<Impl>(*this, std::move(screens), limits, std::move(renderer))) {
+      impl_(std::make_unique<Impl>(*this, type_state<GpuState>(), std::move(screens), limits,
+                                   std::move(renderer))) {
     owner().call([this] {
         impl_->listen();
         impl_->name = name_of(impl_->scanouts);
@@ -172,6 +190,7 @@ GpuDevice::GpuDevice(virtio::DeviceContext context, std::vector<std::unique_ptr<
 GpuDevice::~GpuDevice() = default;
 
 void GpuDevice::do_activate() {
+    impl_->kept.forget_all(); // another process may have had no time to
     // What changed before is what the driver finds when it asks.
     impl_->clear_events(event_display);
 }
@@ -182,7 +201,24 @@ void GpuDevice::do_resume() {
     put_config(offsetof(Config, num_scanouts), std::as_bytes(std::span(&count, 1)));
     const auto capsets = count_capsets(impl_->renderer.get());
     put_config(offsetof(Config, num_capsets), std::as_bytes(std::span(&capsets, 1)));
-    require_reset("another process has kept the driver's pictures, and they are gone with it");
+    std::array<std::byte, sizeof impl_->events> events{};
+    read_config(offsetof(Config, events_read), events);
+    impl_->events = std::bit_cast<std::uint32_t>(events);
+    for (const auto& scanout : impl_->scanouts) {
+        scanout->restore_preferred();
+    }
+    if (negotiated(f_virgl)) {
+        require_reset("the renderer of another process had what the driver draws with, and it is gone");
+        return;
+    }
+    if (const auto restored = impl_->kept.restore(negotiated(), queue_state(control_queue).indices.taken());
+        !restored) {
+        require_reset(restored.error()); // first, or a process that is killed now leaves an empty device
+        impl_->kept.forget_all();
+        return;
+    }
+    // A display may have come or gone while nobody looked.
+    impl_->tell_change();
 }
 
 void GpuDevice::do_kick(std::size_t queue) {
@@ -204,7 +240,7 @@ void GpuDevice::do_request(std::size_t queue, virtio::Chain chain) {
     const auto header = reader.read<Header>();
     const auto request = header.value_or(Header{});
     auto outcome = !header ? Outcome<Answer>(refuse(Response::err_invalid_parameter, "it has no header"))
-                   : queue == control_queue ? impl_->commands.run_control(request, reader, negotiated())
+                   : queue == control_queue ? impl_->kept.run(request, reader, negotiated(), chain.order())
                                             : impl_->commands.run_cursor(request.type, reader);
     if (!outcome) {
         note_refusal(queue, request.type, outcome.error());
@@ -234,7 +270,7 @@ void GpuDevice::do_stop_queue(std::size_t queue) {
 }
 
 void GpuDevice::do_reset() {
-    impl_->commands.forget_all();
+    impl_->kept.forget_all();
     if (impl_->renderer) {
         impl_->renderer->renew();
     }
@@ -251,7 +287,7 @@ void GpuDevice::do_config_written(std::size_t offset, std::span<const std::byte>
 }
 
 void GpuDevice::do_quiesce() {
-    impl_->commands.forget_all();
+    impl_->kept.forget_all();
     if (impl_->renderer) {
         impl_->renderer->close();
     }

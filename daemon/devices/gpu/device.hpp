@@ -25,6 +25,8 @@ struct GpuLimits {
     std::uint64_t memory = std::uint64_t{256} << 20;
     /// Of three dimensions: Linux's driver makes one for each program that draws.
     std::size_t contexts = 256;
+    /// Bytes of commands that another process can go on with; no more than there is memory for.
+    std::size_t journal = SIZE_MAX;
 };
 
 /// One scanout at one moment.
@@ -51,6 +53,9 @@ struct Screenshot {
 /// takes longer than a guest CPU may wait for a register.
 class GpuDevice final : public virtio::Device {
   public:
+    /// Of DeviceContext::state: 65,536 pieces of guest memory are 1 MiB there, and it has them twice.
+    static constexpr std::size_t memory_size = std::size_t{8} << 20;
+
     /// 1 … max_scanouts screens, and the renderer if there is one, which were made for
     /// the context's owner.
     GpuDevice(virtio::DeviceContext context, std::vector<std::unique_ptr<Screen>> screens,

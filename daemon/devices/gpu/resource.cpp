@@ -4,6 +4,7 @@
 #include "base/checked.hpp"
 #include "devices/gpu/formats.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <sys/random.h>
 #include <utility>
@@ -125,6 +126,15 @@ Outcome<std::uint64_t> Resource::transfer(const Rect& part, std::uint64_t offset
         backing_->read(offset + stride * y, {to + stride * y, row});
     }
     return std::uint64_t{row} * part.height;
+}
+
+void Resource::fetch() {
+    if (!image_ || !backing_) {
+        return;
+    }
+    const auto rows = std::min<std::uint64_t>(image_->size.height, backing_->size() / image_->stride);
+    const Rect part{.x = 0, .y = 0, .width = image_->size.width, .height = static_cast<std::uint32_t>(rows)};
+    [[maybe_unused]] const auto copied = transfer(part, 0);
 }
 
 void Resource::read(std::uint64_t offset, std::span<std::byte> to) const {

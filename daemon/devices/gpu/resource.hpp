@@ -72,6 +72,9 @@ class Resource {
     /// as in the image, the first one at `offset`. How many bytes were copied.
     [[nodiscard]] Outcome<std::uint64_t> transfer(const Rect& part, std::uint64_t offset);
 
+    /// Bring up to date as many rows of an image as its backing has; none without one.
+    void fetch();
+
     /// What is behind it, if anything.
     [[nodiscard]] const std::optional<Backing>& backing() const { return backing_; }
 
@@ -87,6 +90,7 @@ class Resource {
 
     /// The same each time; nothing when the kernel has no random numbers.
     [[nodiscard]] std::optional<Uuid> uuid();
+    void set_uuid(const Uuid& uuid) { uuid_ = uuid; }
 
   private:
     Resource(ResourceId id, std::uint64_t size, MemoryBudget& budget)

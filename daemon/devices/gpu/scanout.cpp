@@ -7,8 +7,8 @@
 
 namespace hvisor::devices::gpu {
 
-Scanout::Scanout(std::unique_ptr<Screen> screen, MemoryBudget& budget)
-    : screen_(std::move(screen)), share_(budget) {
+Scanout::Scanout(std::unique_ptr<Screen> screen, MemoryBudget& budget, const KeptScanout& kept)
+    : screen_(std::move(screen)), kept_(kept), share_(budget) {
     note();
 }
 
@@ -44,8 +44,8 @@ Scanout::Shown Scanout::show(const View& view) {
         return {.outcome = refuse(Response::err_unspec, "the screen cannot show it"),
                 .screen_error = std::move(on).error()};
     }
-    screen_->move_cursor(position_);
-    screen_->set_cursor(cursor_ ? &*cursor_ : nullptr);
+    screen_->move_cursor(kept_.position());
+    screen_->set_cursor(kept_.cursor());
     note();
     return {};
 }
@@ -96,14 +96,26 @@ void Scanout::catch_up() {
     }
 }
 
-void Scanout::set_cursor(const std::optional<Cursor>& cursor) {
-    cursor_ = cursor;
-    screen_->set_cursor(cursor_ ? &*cursor_ : nullptr);
+void Scanout::set_cursor(const Cursor* cursor) {
+    if (cursor != nullptr) {
+        kept_.put_cursor(*cursor);
+    } else {
+        kept_.remove_cursor();
+    }
+    screen_->set_cursor(kept_.cursor());
 }
 
 void Scanout::move_cursor(CursorPosition position) {
-    position_ = position;
+    kept_.move_cursor(position);
     screen_->move_cursor(position);
+}
+
+void Scanout::restore_preferred() {
+    const auto wanted = kept_.preferred();
+    if (!wanted.empty() && wanted != screen_->facts().preferred) {
+        // Where the display decides, it has decided.
+        [[maybe_unused]] const auto resized = screen_->resize(wanted);
+    }
 }
 
 Result<Screenshot> Scanout::take_screenshot(bool with_cursor) const {
@@ -117,8 +129,8 @@ Result<Screenshot> Scanout::take_screenshot(bool with_cursor) const {
     if (!screen_->read(canvas)) {
         return fail(ErrorCode::wrong_state, "the display has shown nothing yet");
     }
-    if (with_cursor && cursor_) {
-        draw_cursor(*cursor_, position_, canvas);
+    if (const auto* cursor = kept_.cursor(); with_cursor && cursor != nullptr) {
+        draw_cursor(*cursor, kept_.position(), canvas);
     }
     return shot;
 }

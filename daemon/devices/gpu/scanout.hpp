@@ -5,6 +5,7 @@
 #include "devices/gpu/canvas.hpp"
 #include "devices/gpu/device.hpp"
 #include "devices/gpu/frame_rate.hpp"
+#include "devices/gpu/kept_scanout.hpp"
 #include "devices/gpu/memory_budget.hpp"
 #include "devices/gpu/outcome.hpp"
 #include "devices/gpu/screen.hpp"
@@ -21,7 +22,8 @@ namespace hvisor::devices::gpu {
 /// All but state() is the owner's.
 class Scanout final : private Picture {
   public:
-    Scanout(std::unique_ptr<Screen> screen, MemoryBudget& budget);
+    /// `kept` outlives it.
+    Scanout(std::unique_ptr<Screen> screen, MemoryBudget& budget, const KeptScanout& kept);
     Scanout(const Scanout&) = delete;
     Scanout& operator=(const Scanout&) = delete;
     Scanout(Scanout&&) = delete;
@@ -55,8 +57,14 @@ class Scanout final : private Picture {
     /// Nobody has to wait for that frame any more.
     [[nodiscard]] bool is_shown(std::uint64_t frame) const { return !view_ || screen_->shown() >= frame; }
 
-    void set_cursor(const std::optional<Cursor>& cursor);
+    /// Null: none.
+    void set_cursor(const Cursor* cursor);
     void move_cursor(CursorPosition position);
+
+    /// Somebody has asked the driver to use another size.
+    void note_preferred() { kept_.set_preferred(screen_->facts().preferred); }
+    /// Ask for what was asked for in another process.
+    void restore_preferred();
 
     [[nodiscard]] Result<Screenshot> take_screenshot(bool with_cursor) const;
 
@@ -75,8 +83,7 @@ class Scanout final : private Picture {
     std::optional<View> view_; ///< what the screen shows
     std::optional<View> next_; ///< what the driver wants to be seen, once the renderer has it read
     Rect stale_;               ///< of another view that the screen does not show yet
-    std::optional<Cursor> cursor_;
-    CursorPosition position_;
+    KeptScanout kept_;
     MemoryBudget::Share share_;     ///< for the copy that the screen has
     std::uint64_t seen_frames_ = 0; ///< of the screen's
 

@@ -4,7 +4,6 @@
 #include "block_rig.hpp"
 #include "console_rig.hpp"
 #include "devices/entropy/device.hpp"
-#include "gpu_rig.hpp"
 #include "input_rig.hpp"
 #include "kit/successor.hpp"
 #include "net_rig.hpp"
@@ -309,39 +308,6 @@ TEST_CASE("entropy: buffers that wait are filled by the next object, each once")
     for (const auto& chain : chains) {
         CHECK(chain.written(0) != std::vector(32, std::byte{0xee}));
     }
-}
-
-TEST_CASE("gpu: a driver whose pictures are gone is told to begin again") {
-    using namespace hvisor::devices::gpu;
-    constexpr Size size{.width = 64, .height = 48};
-    GpuRig rig({.refresh = 1});
-    rig.draw(1, pattern(size, 1));
-    rig.set_scanout(0, 1, Rect::of(size));
-    rig.flush(1, Rect::of(size));
-    const auto flush = GpuRig::request(Command::resource_flush, GpuRig::flush_of(1, Rect::of(size)));
-    rig.start(flush, sizeof(Header)); // waits for its frame
-
-    auto screens = GpuRig::make_screens(*rig.reactor, {.screens = {size, size}});
-    Successor<GpuDevice> next(rig, std::move(screens));
-    CHECK(kit::eventually(
-        [&] { return (next.driver.get(virtio::Register::status) & virtio::status::needs_reset) != 0; }));
-    CHECK((next.driver.get(virtio::Register::interrupt_status) & virtio::interrupt_config_change) != 0);
-    CHECK(next.driver.config<std::uint32_t>(offsetof(Config, num_scanouts)) == 2);
-    // Nothing is carried out until it does.
-    next.driver.kick(control_queue);
-    rig.settle();
-    CHECK(!rig.control.has_used());
-    CHECK(!next.device.scanouts().front().is_on);
-    next.driver.reset();
-    CHECK(kit::eventually([&] { return next.driver.get(virtio::Register::status) == 0; }));
-}
-
-TEST_CASE("gpu: a device that no driver runs needs no reset when it goes on") {
-    using namespace hvisor::devices::gpu;
-    GpuRig rig;
-    rig.driver.reset();
-    Successor<GpuDevice> next(rig, GpuRig::make_screens(*rig.reactor, {}));
-    CHECK(next.driver.get(virtio::Register::status) == 0);
 }
 
 TEST_CASE("input: events that wait and LEDs are there for the next object, and no key stays down") {
