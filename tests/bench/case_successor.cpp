@@ -24,8 +24,10 @@ namespace {
 
 constexpr unsigned events = 20;
 constexpr double seconds_of_event = 0.6;
-constexpr std::uint32_t image_blocks = 256;                 // as Folder::write_zone() has it
-constexpr std::uint64_t ram_size = std::uint64_t{16} << 20; // likewise
+constexpr std::uint32_t image_blocks = 256; // as Folder::write_zone() has it
+// Of the zone's RAM; its kernel is before it.
+constexpr std::uint64_t ram_address = 0x50400000;
+constexpr std::uint64_t ram_size = std::uint64_t{4} << 20;
 
 /// A machine that stays, and the real program in the hands of a service manager.
 struct House {
@@ -55,8 +57,8 @@ struct House {
     hypervisor::Simulated machine;
     kit::MachineServer server{machine, folder.path("machine")};
     kit::ServiceManager manager;
-    Mapping view = machine.map_ram(0x50000000, ram_size).value();
-    kit::Ram ram{0x50000000, view.data(), view.size()};
+    Mapping view = machine.map_ram(ram_address, ram_size).value();
+    kit::Ram ram{ram_address, view.data(), view.size()};
 };
 
 /// The longest wait of a request for each event, in milliseconds.

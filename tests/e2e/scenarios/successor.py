@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hvisord is restarted and killed again and again while a zone works, which does not notice.
+"""hvisord is restarted, killed and upgraded again and again while a zone works, which does not notice.
 
 Disks are written and verified, the zone is pinged, and a stream goes through a
 console. A connection by vsock ends at both ends, and the next one works.
@@ -21,6 +21,8 @@ SECONDS = 240
 VERIFY = ("--rw=randwrite --bsrange=4k-32k --size=8m --iodepth=16 --fsync=64 --time_based --runtime={runtime} "
           "--verify=crc32c --verify_fatal=1 --verify_backlog=32 --verify_state_save=0")
 RESTART = "systemctl restart hvisord"
+# What dpkg runs once it has put a newer version in place.
+UPGRADE = "/var/lib/dpkg/info/hvisord.postinst configure 0"
 KILL = """set -e
     old=$(systemctl show -P MainPID hvisord)
     kill -9 $old
@@ -61,7 +63,7 @@ def work(board, numbers, runtime):
         board.check(f"""busybox stty -F {pty} raw -echo
             (timeout 60 head -c {STREAM} <{pty} >/run/stream; true) & echo $! >/run/reader
             printf s >{pty}; sleep {chance.uniform(0.2, 1.5):.2f}""")
-        board.check(RESTART if number % 2 == 0 else KILL, 60)
+        board.check((RESTART, KILL, UPGRADE)[number % 3], 60)
         came = board.check(f"""while kill -0 $(cat /run/reader) 2>/dev/null; do sleep 0.1; done
             md5sum </run/stream; wc -c </run/stream""", 90).split()
         expect(f"{came[0]}  -" == sent, f"round {number}: of {STREAM} bytes of the console {came[2]} came, or others")
