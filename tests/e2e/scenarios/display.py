@@ -13,6 +13,7 @@ import png
 import zone_file
 from board import DISPLAY_SIZE
 from linux2 import expect
+from scenarios import successor
 
 NAME = "display"
 RAM = 0x50000000, 0x18000000
@@ -53,6 +54,10 @@ def scenario(board):
     second_zone(board)
     draw(board, "parts")
     compare(board, "parts", inverted(whole))
+    # The next hvisord takes the display, and has the picture from the zone's memory.
+    for event, how in ((successor.RESTART, "restarted"), (successor.KILL, "killed")):
+        board.check(event, 60)
+        compare(board, how, inverted(whole))
     second_display(board, inverted(whole))
     other_display(board)
 
