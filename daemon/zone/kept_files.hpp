@@ -18,6 +18,7 @@ inline constexpr const char* kept_disk = "disk";
 inline constexpr const char* kept_tap = "tap";
 inline constexpr const char* kept_master = "pty";
 inline constexpr const char* kept_terminal = "tty";
+inline constexpr const char* kept_pipe = "pipe";
 
 /// The open files of one device that outlive the process: in the FdStore under names
 /// that begin with the device's key, as long as this object lives, or until forget(). A

@@ -158,11 +158,11 @@ std::vector<PortState> ConsoleDevice::ports() const {
     return states;
 }
 
-std::vector<std::pair<int, int>> ConsoleDevice::terminals() {
-    std::vector<std::pair<int, int>> files;
+std::vector<PtyFiles> ConsoleDevice::terminals() {
+    std::vector<PtyFiles> files;
     owner().call([&] {
         for (const auto& port : ports_) {
-            files.push_back(port->terminal());
+            files.push_back(port->pty_files());
         }
     });
     return files;
@@ -284,6 +284,28 @@ Input ConsoleDevice::read_input(std::size_t port, int fd) {
     const int error = errno;
     chain->put_back();
     return count == 0 || (error != EAGAIN && error != EINTR) ? Input::ended : Input::none;
+}
+
+Input ConsoleDevice::read_typed(std::size_t port, TypedInput& typed, int fd) {
+    const auto index = receive_queue_of(port);
+    auto chain = pop(index);
+    if (!chain) {
+        return Input::none;
+    }
+    auto writer = chain->writer();
+    if (writer.remaining() == 0) {
+        require_reset("a receive buffer that is not device-writable");
+        return Input::none;
+    }
+    if (!typed.is_for(chain->order()) && typed.is_empty() && !typed.fill(fd)) {
+        const int error = errno;
+        chain->put_back();
+        return error == EAGAIN || error == EINTR ? Input::none : Input::ended;
+    }
+    const auto count = writer.write(typed.take(chain->order(), writer.remaining()));
+    chain->set_written(count);
+    count_bytes(index, count);
+    return Input::taken;
 }
 
 void ConsoleDevice::resized(std::size_t port) {

@@ -61,7 +61,7 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     [[nodiscard]] Result<void> resize(std::string_view port, Size size);
     [[nodiscard]] std::vector<PortState> ports() const;
     /// The files of each port's pty, -1 where it has none: the master, and the terminal.
-    [[nodiscard]] std::vector<std::pair<int, int>> terminals();
+    [[nodiscard]] std::vector<PtyFiles> terminals();
 
     [[nodiscard]] std::string_view type_name() const override { return "console"; }
     [[nodiscard]] std::string backend_name() const override { return ports_.front()->pty_path(); }
@@ -78,6 +78,7 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
 
     bool takes_input(std::size_t port) override;
     Input read_input(std::size_t port, int fd) override;
+    Input read_typed(std::size_t port, TypedInput& typed, int fd) override;
     void resized(std::size_t port) override;
     Reactor& reactor() override { return owner(); }
     [[nodiscard]] PortHost::Place place_of(const std::byte* part) const override {

@@ -41,13 +41,17 @@ Result<void> Port::add_terminal(Pty pty) {
     terminal_ = std::move(pty.terminal);
     pty_path_ = std::move(pty.path);
     const auto place = host_.place_of(content_.history.bytes());
+    const auto typed = host_.place_of(reinterpret_cast<const std::byte*>(&content_.typed));
+    typed_.emplace(std::move(pty.pipe), content_.typed, typed.file, typed.offset);
     return add(
         Attachment(std::move(pty.master), content_.terminal, place.file, place.offset, content_.history));
 }
 
-std::pair<int, int> Port::terminal() const {
+PtyFiles Port::pty_files() const {
     const auto master = std::ranges::find_if(attachments_, &Attachment::is_terminal);
-    return {master != attachments_.end() ? master->fd() : -1, terminal_.get()};
+    return {.master = master != attachments_.end() ? master->fd() : -1,
+            .terminal = terminal_.get(),
+            .pipe = typed_ ? typed_->fd() : -1};
 }
 
 Result<void> Port::add_stream(UniqueFd fd, const AttachOptions& options) {
@@ -175,6 +179,7 @@ std::optional<Reactor::Clock::time_point> Port::offer(Reactor::Clock::time_point
 }
 
 void Port::look_again() {
+    take_typed();
     settle_all();
     settle_turn();
 }
@@ -242,8 +247,21 @@ void Port::take_input(Attachment& attachment) {
         terminal_was_told_ = false;
         follow_terminal();
     }
-    if (host_.takes_input(number_) && host_.read_input(number_, attachment.fd()) == Input::ended) {
+    if (host_.takes_input(number_) && read_from(attachment) == Input::ended) {
         attachment.end_input();
+    }
+    take_typed();
+}
+
+Input Port::read_from(const Attachment& attachment) {
+    return attachment.is_terminal() ? host_.read_typed(number_, *typed_, attachment.fd())
+                                    : host_.read_input(number_, attachment.fd());
+}
+
+void Port::take_typed() {
+    // More than that only when it is the terminal's turn.
+    while (typed_ && typed_->has_more() && host_.takes_input(number_) &&
+           host_.read_typed(number_, *typed_, -1) == Input::taken) {
     }
 }
 

@@ -9,6 +9,7 @@
 #include "devices/console/backend_pty.hpp"
 #include "devices/console/line_log.hpp"
 #include "devices/console/state.hpp"
+#include "devices/console/typed_input.hpp"
 #include "virtio/chain.hpp"
 
 #include <cstddef>
@@ -17,7 +18,6 @@
 #include <list>
 #include <optional>
 #include <string>
-#include <utility>
 
 namespace hvisor::devices::console {
 
@@ -56,6 +56,8 @@ class PortHost {
     [[nodiscard]] virtual bool takes_input(std::size_t port) = 0;
     /// Read from `fd` what fits into one buffer of the guest.
     [[nodiscard]] virtual Input read_input(std::size_t port, int fd) = 0;
+    /// The same of what was typed at a pty, whose master `fd` is; -1: of what has come from there already.
+    [[nodiscard]] virtual Input read_typed(std::size_t port, TypedInput& typed, int fd) = 0;
     /// A user of the pty has changed its size.
     virtual void resized(std::size_t port) = 0;
 
@@ -104,8 +106,7 @@ class Port {
     // On the owner thread
 
     [[nodiscard]] Result<void> add_terminal(Pty pty);
-    /// Its files: the master, and the terminal; -1 without one.
-    [[nodiscard]] std::pair<int, int> terminal() const;
+    [[nodiscard]] PtyFiles pty_files() const;
     [[nodiscard]] Result<void> add_stream(UniqueFd fd, const AttachOptions& options);
 
     /// From now on what the guest prints goes to the log, too.
@@ -137,6 +138,9 @@ class Port {
     [[nodiscard]] Result<void> take_over(bool force);
     void handle_event(int fd, std::uint32_t events);
     void take_input(Attachment& attachment);
+    /// What was typed at the pty and has come as far as here, while the guest takes it.
+    void take_typed();
+    [[nodiscard]] Input read_from(const Attachment& attachment);
     void follow_terminal();
     /// Watch for what can happen next, or drop who is gone.
     void settle(int fd);
@@ -154,6 +158,7 @@ class Port {
     std::optional<LineLog> lines_;      ///< where the port's lines are logged
     std::list<Attachment> attachments_; ///< in the order in which they came
     UniqueFd terminal_;
+    std::optional<TypedInput> typed_; ///< at the pty
     std::string pty_path_;
     Watched<std::size_t> streams_;
     Watched<bool> has_typist_;

@@ -33,6 +33,17 @@ struct TerminalPosition {
     std::int64_t at = 0;             ///< in the file that the history is in, before it or after it
 };
 
+/// What was typed at a pty, on its way to the guest (TypedInput).
+struct TypedState {
+    static constexpr std::size_t capacity = 4096;
+
+    std::int64_t at = 0; ///< in the file that this is in, behind the last of `bytes`; the kernel moves it
+    Watched<std::uint32_t> taken; ///< of them, by the guest
+    Watched<std::uint32_t> from;  ///< where those begin that went to `chain`
+    Watched<std::uint64_t> chain; ///< virtio::Chain::order() of the latest that got some
+    std::array<std::byte, capacity> bytes;
+};
+
 /// What a port has to show, whoever is attached: written by the owner thread.
 struct PortContent {
     Watched<std::uint16_t> columns{80};
@@ -42,6 +53,7 @@ struct PortContent {
     Watched<std::uint64_t> printed_chain;
     Watched<std::uint64_t> printed_from;
     TerminalPosition terminal; ///< of the pty
+    TypedState typed;          ///< there
     History history;
 };
 

@@ -210,6 +210,14 @@ TEST_CASE("console: history, size and input go on with the next object") {
     CHECK_FALSE(rig.transmit.take_used());
 }
 
+std::vector<devices::console::Pty> kept_ptys(devices::console::ConsoleRig& rig) {
+    const auto files = rig.device.terminals().front();
+    std::vector<devices::console::Pty> kept;
+    kept.push_back(devices::console::Pty::take_over(
+        UniqueFd(::dup(files.master)), UniqueFd(::dup(files.terminal)), UniqueFd(::dup(files.pipe))));
+    return kept;
+}
+
 TEST_CASE("console: its pty gets each byte once, also when nobody noted the latest") {
     using namespace hvisor::devices::console;
     for (const bool was_noted : {true, false}) {
@@ -219,9 +227,7 @@ TEST_CASE("console: its pty gets each byte once, also when nobody noted the late
         REQUIRE(reader);
         rig.print("before, ");
         CHECK(read_exactly(reader.get(), 8) == "before, ");
-        const auto [master, terminal] = rig.device.terminals().front();
-        std::vector<Pty> kept;
-        kept.push_back(Pty::take_over(UniqueFd(::dup(master)), UniqueFd(::dup(terminal))));
+        auto kept = kept_ptys(rig);
         CHECK(kept.front().path == rig.device.ports().front().pty_path);
         if (!was_noted) {
             constexpr auto type = (sizeof(virtio::DeviceRecord) + 63) / 64 * 64;
@@ -234,6 +240,27 @@ TEST_CASE("console: its pty gets each byte once, also when nobody noted the late
         CHECK(read_exactly(reader.get(), 9) == "and after");
         CHECK(read_for(reader.get(), std::chrono::milliseconds(50)).empty());
     }
+}
+
+TEST_CASE("console: what was typed at its pty and did not fit waits for the next object") {
+    using namespace hvisor::devices::console;
+    ConsoleRig rig;
+    const auto typist = rig.open_pty();
+    const auto first = rig.give_buffer(4);
+    type(typist, "one, two, three");
+    CHECK(rig.receive_into(first) == "one,");
+    Successor<ConsoleDevice> next(rig, std::vector<PortOptions>{}, false, kept_ptys(rig));
+    for (const std::string_view part : {" two", ", th", "ree"}) {
+        const ChainBuilder buffer = ChainBuilder(rig.receive).writable(4);
+        ChainBuilder sent = buffer;
+        sent.add();
+        next.driver.kick(devices::console::receive_queue);
+        CHECK(rig.receive_into(sent) == part);
+    }
+    const auto last = rig.give_buffer();
+    next.driver.kick(devices::console::receive_queue);
+    type(typist, "four");
+    CHECK(rig.receive_into(last) == "four");
 }
 
 TEST_CASE("console: the conversation about ports goes on with the next object") {
