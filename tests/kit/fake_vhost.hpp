@@ -71,6 +71,8 @@ class FakeVhost {
         return rings_.at(index).addresses;
     }
 
+    /// Its process ends, and it with that.
+    void end() { stop(); }
     /// For the guest, as soon as it has a buffer.
     void deliver(std::vector<std::byte> bytes) {
         const std::scoped_lock guard(lock_);
@@ -207,6 +209,7 @@ class FakeVhost {
             stop();
             return 0;
         }
+        const std::scoped_lock life(life_);
         const std::scoped_lock guard(lock_);
         for (auto& ring : rings_) {
             if (ring.size == 0 || ring.addresses.desc_user_addr == 0) {
@@ -223,6 +226,7 @@ class FakeVhost {
     }
 
     void stop() {
+        const std::scoped_lock life(life_);
         worker_.request_stop();
         ::eventfd_write(wake_.get(), 1);
         if (worker_.joinable()) {
@@ -340,6 +344,7 @@ class FakeVhost {
         return {};
     }
 
+    std::mutex life_; ///< whether there is a worker; before the other one
     mutable std::mutex lock_;
     std::array<Ring, 2> rings_;
     std::vector<vhost_memory_region> memory_;

@@ -15,10 +15,15 @@ using kit::FakeVhost;
 
 namespace {
 
+VsockRig& killed(VsockRig& rig) {
+    rig.kernel->end();
+    return rig;
+}
+
 /// The process after a rig's, with a kernel that knows nothing of what was before.
 struct Next {
     explicit Next(VsockRig& rig)
-        : process(rig, *VhostVsock::create(FakeVhost::open(kernel), cid, *rig.memory), cid,
+        : process(killed(rig), *VhostVsock::create(FakeVhost::open(kernel), cid, *rig.memory), cid,
                   *Reactor::start({.name = "setup", .cpus = {}, .on_crash = {}})) {}
 
     [[nodiscard]] bool runs() const {
