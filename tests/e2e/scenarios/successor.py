@@ -63,7 +63,7 @@ def work(board, numbers, runtime):
         board.check(f"""busybox stty -F {pty} raw -echo
             (timeout 60 head -c {STREAM} <{pty} >/run/stream; true) & echo $! >/run/reader
             printf s >{pty}; sleep {chance.uniform(0.2, 1.5):.2f}""")
-        board.check((RESTART, KILL, UPGRADE)[number % 3], 60)
+        board.check((RESTART, KILL, UPGRADE)[number % 3], 180)
         came = board.check(f"""while kill -0 $(cat /run/reader) 2>/dev/null; do sleep 0.1; done
             md5sum </run/stream; wc -c </run/stream""", 90).split()
         expect(f"{came[0]}  -" == sent, f"round {number}: of {STREAM} bytes of the console {came[2]} came, or others")
