@@ -2,6 +2,7 @@
 // A GPU device whose process is killed, for real and anywhere, and continued by the next one.
 #include "base/state_memory.hpp"
 #include "gpu_rig.hpp"
+#include "kit/sanitizer.hpp"
 
 #include <array>
 #include <atomic>
@@ -248,6 +249,9 @@ void run_process(SharedGuest& guest, Driver& driver, bool is_first, Until until)
 } // namespace
 
 TEST_CASE("gpu: killed at any moment it carries out each command once, and shows what was to be seen") {
+    if (kit::has_thread_sanitizer) {
+        SKIP("ThreadSanitizer lets a child of a process with threads start none");
+    }
     SharedGuest guest;
     Driver driver(guest);
     std::mt19937 random(1);
