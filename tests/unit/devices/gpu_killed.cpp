@@ -21,6 +21,8 @@ using namespace hvisor::devices::gpu;
 namespace {
 
 constexpr unsigned kills = 40;
+/// Under ASan, beside compilers.
+constexpr std::chrono::seconds start_time{60};
 constexpr Size size{.width = 32, .height = 32};
 constexpr std::size_t picture_bytes = bytes_per_pixel * 32 * 32;
 constexpr std::uint16_t entries = 64;
@@ -239,10 +241,12 @@ template <class Until>
 void run_process(SharedGuest& guest, Driver& driver, bool is_first, Until until) {
     guest.flag = std::byte{0};
     const Process process(guest, driver.queue, is_first);
-    CHECK(kit::eventually([&] {
-        std::atomic_signal_fence(std::memory_order_seq_cst);
-        return guest.flag == std::byte{1};
-    }));
+    CHECK(kit::eventually(
+        [&] {
+            std::atomic_signal_fence(std::memory_order_seq_cst);
+            return guest.flag == std::byte{1};
+        },
+        start_time));
     until();
 }
 
