@@ -261,17 +261,22 @@ bool ConsoleDevice::takes_input(std::size_t port) {
     return state_.conversations.at(port).guest_open.get() && has_buffer(receive_queue_of(port));
 }
 
+std::optional<virtio::Chain> ConsoleDevice::pop_buffer(std::size_t index) {
+    auto chain = pop(index);
+    if (chain && chain->writer().remaining() == 0) {
+        require_reset("a receive buffer that is not device-writable");
+        return std::nullopt;
+    }
+    return chain;
+}
+
 Input ConsoleDevice::read_input(std::size_t port, int fd) {
     const auto index = receive_queue_of(port);
-    auto chain = pop(index);
+    auto chain = pop_buffer(index);
     if (!chain) {
         return Input::none;
     }
     const auto writer = chain->writer();
-    if (writer.remaining() == 0) {
-        require_reset("a receive buffer that is not device-writable");
-        return Input::none;
-    }
     pieces_.clear();
     writer.peek(writer.remaining(), pieces_);
     const auto count =
@@ -288,15 +293,11 @@ Input ConsoleDevice::read_input(std::size_t port, int fd) {
 
 Input ConsoleDevice::read_typed(std::size_t port, TypedInput& typed, int fd) {
     const auto index = receive_queue_of(port);
-    auto chain = pop(index);
+    auto chain = pop_buffer(index);
     if (!chain) {
         return Input::none;
     }
     auto writer = chain->writer();
-    if (writer.remaining() == 0) {
-        require_reset("a receive buffer that is not device-writable");
-        return Input::none;
-    }
     if (!typed.is_for(chain->order()) && typed.is_empty() && !typed.fill(fd)) {
         const int error = errno;
         chain->put_back();

@@ -60,7 +60,7 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     /// Any thread.
     [[nodiscard]] Result<void> resize(std::string_view port, Size size);
     [[nodiscard]] std::vector<PortState> ports() const;
-    /// The files of each port's pty, -1 where it has none: the master, and the terminal.
+    /// The files of each port's pty, -1 where it has none.
     [[nodiscard]] std::vector<PtyFiles> terminals();
 
     [[nodiscard]] std::string_view type_name() const override { return "console"; }
@@ -92,6 +92,8 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     [[nodiscard]] Result<std::size_t> find_port(std::string_view name) const;
     /// The driver has a buffer there; asks it to tell when it has none.
     [[nodiscard]] bool has_buffer(std::size_t index);
+    /// The next one for input.
+    [[nodiscard]] std::optional<virtio::Chain> pop_buffer(std::size_t index);
 
     void handle_control(virtio::Reader reader);
     void handle_port_message(const Control& message);
