@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <cstddef>
 #include <mutex>
 #include <optional>
@@ -46,6 +47,7 @@ class Calls {
         manager_.getProxy()
             .callMethodAsync(method)
             .onInterface(Manager::INTERFACE_NAME)
+            .withTimeout(patience)
             .withArguments(values...)
             .uponReplyInvoke([this, method](std::optional<sdbus::Error> error, // NOLINT(*-value-param)
                                             const Dictionary&) {
@@ -56,14 +58,19 @@ class Calls {
     /// Who was answered, the first first.
     [[nodiscard]] Lines answers() {
         daemon_.thaw();
-        REQUIRE(eventually([this] {
-            const std::lock_guard guard(lock_);
-            return answers_.size() == made_;
-        }));
+        REQUIRE(eventually(
+            [this] {
+                const std::lock_guard guard(lock_);
+                return answers_.size() == made_;
+            },
+            patience));
         return answers_;
     }
 
   private:
+    /// What takes three seconds on an idle machine took half a minute beside a build.
+    static constexpr std::chrono::minutes patience{3};
+
     const Daemon& daemon_;
     std::unique_ptr<sdbus::IConnection> connection_ = sdbus::createSessionBusConnection();
     Manager manager_{*connection_};
