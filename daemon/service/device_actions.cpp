@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/device_actions.hpp"
 
-#include "devices/gpu/backend_drm.hpp"
+#include "devices/gpu/list_connectors.hpp"
 #include "service/object_path.hpp"
 #include "service/png_file.hpp"
 

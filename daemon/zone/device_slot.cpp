@@ -111,7 +111,7 @@ Result<void> DeviceSlot::make_gpu(const GpuSettings& settings, virtio::DeviceCon
     const GpuConfig& config = settings.config;
     std::vector<std::unique_ptr<devices::gpu::Screen>> screens;
     for (std::size_t i = 0; i < config.displays.size(); ++i) {
-        auto screen = open_screen(*owner_, settings, i, context, inputs);
+        auto screen = open_screen(*owner_, settings, i, context, inputs, kept_);
         if (!screen) {
             return std::unexpected(std::move(screen).error().with_context(settings.location));
         }

@@ -46,16 +46,41 @@ std::shared_ptr<const StateMemory> KeptFiles::memory(const std::string& name, st
 
 void KeptFiles::keep(const std::string& what, int fd) {
     const auto name = name_of(key_, what);
+    const std::scoped_lock guard(lock_);
+    if (is_forgotten_) {
+        return;
+    }
     if (!names_.insert(name).second) {
         store_.drop(name);
     }
     store_.keep(name, fd);
 }
 
+void KeptFiles::drop(const std::string& what) {
+    const auto name = name_of(key_, what);
+    const std::scoped_lock guard(lock_);
+    if (names_.erase(name) != 0) {
+        store_.drop(name);
+    }
+}
+
+void KeptFiles::drop_all(const std::string& what) {
+    const auto prefix = name_of(key_, what + ".");
+    const std::scoped_lock guard(lock_);
+    std::erase_if(names_, [&](const std::string& name) {
+        const bool is_meant = name.starts_with(prefix);
+        if (is_meant) {
+            store_.drop(name);
+        }
+        return is_meant;
+    });
+}
+
 UniqueFd KeptFiles::take(const std::string& what) {
     const auto name = name_of(key_, what);
     auto file = store_.take(name);
     if (file) {
+        const std::scoped_lock guard(lock_);
         names_.insert(name);
     }
     return file;
@@ -69,7 +94,20 @@ std::vector<UniqueFd> KeptFiles::take_all(const std::string& what) {
     return files;
 }
 
+std::optional<KeptFiles::Named> KeptFiles::take_one_of(const std::string& what) {
+    const auto prefix = what + ".";
+    const auto names = store_.inherited(name_of(key_, prefix));
+    if (names.empty()) {
+        return std::nullopt;
+    }
+    auto rest = names.front().substr(name_of(key_, prefix).size());
+    auto file = take(prefix + rest);
+    return Named{.rest = std::move(rest), .file = std::move(file)};
+}
+
 void KeptFiles::forget() {
+    const std::scoped_lock guard(lock_);
+    is_forgotten_ = true;
     for (const auto& name : std::exchange(names_, {})) {
         store_.drop(name);
     }

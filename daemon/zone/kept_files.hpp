@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,10 +21,12 @@ inline constexpr const char* kept_tap = "tap";
 inline constexpr const char* kept_master = "pty";
 inline constexpr const char* kept_terminal = "tty";
 inline constexpr const char* kept_pipe = "pipe";
+inline constexpr const char* kept_card = "card";
+inline constexpr const char* kept_lease = "lease";
 
 /// The open files of one device that outlive the process: in the FdStore under names
 /// that begin with the device's key, as long as this object lives, or until forget(). A
-/// process that ends without destroying it leaves them to the next.
+/// process that ends without destroying it leaves them to the next. Any thread.
 class KeptFiles {
   public:
     /// `key` is what a process before this one has kept files by; "" for a new device.
@@ -51,18 +55,30 @@ class KeptFiles {
 
     /// `what`: "disk", "tap.0". In the place of the one that was kept so, if there is one.
     void keep(const std::string& what, int fd);
+    /// It is kept no longer, if it was.
+    void drop(const std::string& what);
+    /// The same of "WHAT.", followed by anything.
+    void drop_all(const std::string& what);
     /// What was kept so by a process before this one, once; -1 when nothing was.
     [[nodiscard]] UniqueFd take(const std::string& what);
     /// The same of "WHAT.0", "WHAT.1" and so on.
     [[nodiscard]] std::vector<UniqueFd> take_all(const std::string& what);
-    /// The device is gone.
+    struct Named {
+        std::string rest;
+        UniqueFd file;
+    };
+    /// The same of "WHAT.", followed by anything.
+    [[nodiscard]] std::optional<Named> take_one_of(const std::string& what);
+    /// The device is gone: nothing is kept from now on.
     void forget();
 
   private:
     FdStore& store_;
-    bool is_continued_;
-    std::string key_;
-    std::set<std::string> names_;
+    const bool is_continued_;
+    const std::string key_;
+    std::mutex lock_;
+    std::set<std::string> names_; ///< under lock_
+    bool is_forgotten_ = false;   ///< under lock_
 };
 
 /// A key that nothing has had since the machine was started.

@@ -5,6 +5,7 @@
 #include "base/runtime_directory.hpp"
 #include "devices/gpu/backend_drm.hpp"
 #include "devices/gpu/backend_headless.hpp"
+#include "zone/kept_display.hpp"
 
 #include <format>
 #include <utility>
@@ -67,7 +68,7 @@ Result<std::unique_ptr<Screen>> open_headless(Reactor& owner, const GpuSettings&
 
 Result<std::unique_ptr<Screen>> open_screen(Reactor& owner, const GpuSettings& gpu, std::size_t number,
                                             const virtio::DeviceContext& context,
-                                            const std::shared_ptr<ZoneInputs>& inputs) {
+                                            const std::shared_ptr<ZoneInputs>& inputs, KeptFiles& kept) {
     if (gpu.config.backend == GpuBackend::headless) {
         return open_headless(owner, gpu, number, context, inputs);
     }
@@ -75,7 +76,9 @@ Result<std::unique_ptr<Screen>> open_screen(Reactor& owner, const GpuSettings& g
     return devices::gpu::DrmScreen::open(owner, {.card = gpu.config.card,
                                                  .connector = display.connector,
                                                  .size = {.width = display.width, .height = display.height},
-                                                 .about = {.zone = context.zone_name, .device = context.id}});
+                                                 .about = {.zone = context.zone_name, .device = context.id},
+                                                 .keeper = keep_display(kept, number),
+                                                 .inherited = take_display(kept, number)});
 }
 
 std::unique_ptr<devices::gpu::Renderer> open_renderer(Reactor& owner, const virtio::DeviceContext& context) {

@@ -6,6 +6,7 @@
 #include "devices/gpu/renderer.hpp"
 #include "devices/gpu/screen.hpp"
 #include "virtio/device.hpp"
+#include "zone/kept_files.hpp"
 #include "zone/zone_devices.hpp"
 #include "zone/zone_inputs.hpp"
 
@@ -15,10 +16,11 @@
 namespace hvisor::zone {
 
 /// The back end of display `number` of a zone's GPU device. Who looks at it from
-/// elsewhere types on `inputs`. Errors name the connector or the address.
+/// elsewhere types on `inputs`. What it needs of a display outlives the process in `kept`, which
+/// outlives it. Errors name the connector or the address.
 [[nodiscard]] Result<std::unique_ptr<devices::gpu::Screen>>
 open_screen(Reactor& owner, const GpuSettings& gpu, std::size_t number, const virtio::DeviceContext& context,
-            const std::shared_ptr<ZoneInputs>& inputs);
+            const std::shared_ptr<ZoneInputs>& inputs, KeptFiles& kept);
 
 /// hvisor-gpu-render for a zone's GPU device; null, and a warning, when it is not there:
 /// then the device draws in two dimensions. Waits for it.

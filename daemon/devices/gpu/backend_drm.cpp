@@ -3,9 +3,9 @@
 
 #include "base/errno_text.hpp"
 #include "base/rate_limit.hpp"
-#include "devices/gpu/drm_card.hpp"
 #include "devices/gpu/drm_events.hpp"
 #include "devices/gpu/drm_mode.hpp"
+#include "devices/gpu/drm_place.hpp"
 #include "devices/gpu/drm_stage.hpp"
 #include "devices/gpu/flip_chain.hpp"
 
@@ -22,7 +22,10 @@ namespace {
 
 /// Until another try when the display could not take a flip: less than a frame.
 constexpr std::chrono::milliseconds busy_pause{4};
-/// Until another look at a card that somebody else has: the kernel tells nobody when it is free.
+/// Until another look at a card that somebody else has: the kernel tells nobody when it is
+/// free. The first one is soon, and nothing is said before: who keeps this process's files may
+/// not have closed what was just given back.
+constexpr std::chrono::milliseconds first_look{100};
 constexpr std::chrono::seconds next_look{1};
 constexpr std::uint32_t usual_refresh = 60000;
 /// What a driver may use while no display says anything.
@@ -50,36 +53,6 @@ std::string sizes_of(const Connector& connector) {
     return text.empty() ? "none" : text;
 }
 
-Result<DrmClaim> claim_on(const std::string& card, const DrmSettings& settings) {
-    auto found = DrmCard::find(card);
-    if (!found) {
-        return std::unexpected(std::move(found).error());
-    }
-    return (*found)->claim(settings.connector, std::format("zone {}", settings.about.zone));
-}
-
-/// On the card that is named, or on the first that has what is wanted.
-Result<DrmClaim> claim_for(const DrmSettings& settings) {
-    if (!settings.card.empty()) {
-        return claim_on(settings.card, settings);
-    }
-    std::optional<Error> first;
-    for (const auto& card : DrmCard::names()) {
-        auto claimed = claim_on(card, settings);
-        if (claimed) {
-            return claimed;
-        }
-        if (!first) {
-            first = std::move(claimed).error();
-        }
-    }
-    if (first) {
-        return std::unexpected(std::move(*first));
-    }
-    return fail(ErrorCode::not_found,
-                R"(there is no graphics card in /dev/dri: load its driver, or choose "backend": "headless")");
-}
-
 std::int32_t shifted(std::int32_t position, std::uint32_t by) {
     return static_cast<std::int32_t>(std::clamp<std::int64_t>(std::int64_t{position} + by,
                                                               std::numeric_limits<std::int32_t>::min(),
@@ -89,17 +62,19 @@ std::int32_t shifted(std::int32_t position, std::uint32_t by) {
 } // namespace
 
 struct DrmScreen::Impl {
-    Impl(Reactor& reactor, DrmClaim claimed, DrmEvents heard, const DrmSettings& settings)
+    Impl(Reactor& reactor, DrmPlace place, DrmEvents heard, DrmSettings settings)
         : owner(reactor),
-          card(claimed.card()),
-          connector(claimed.connector()),
-          claim(std::move(claimed)),
+          card(place.claim.card()),
+          connector(place.claim.connector()),
+          claim(std::move(place.claim)),
+          remains(std::move(place.remains)),
+          keeper(std::move(settings.keeper)),
           events(std::move(heard)),
           wanted(settings.size),
           label(std::format("{}: {}", card->name(), connector.name)),
           name(std::format("{}-{}", card->name(), connector.name)),
           timer(reactor, [this] { proceed([this] { return chain.resume(); }); }),
-          log(settings.about),
+          log(std::move(settings.about)),
           look_timer(reactor, [this] { show_or_say(false); }) {}
 
     /// At once, or as soon as nobody else has what it takes. Errors name the connector; it is off then.
@@ -120,6 +95,8 @@ struct DrmScreen::Impl {
     const std::shared_ptr<DrmCard> card;
     Connector connector; ///< as it is now
     std::optional<DrmClaim> claim;
+    std::optional<DrmRemains> remains; ///< until the mode is to be seen
+    const DrmKeeper keeper;
     DrmEvents events;
     const Size wanted;
     const std::string label; ///< before messages
@@ -130,7 +107,7 @@ struct DrmScreen::Impl {
     std::unique_ptr<DrmStage> stage;  ///< while a picture is shown
     const Picture* picture = nullptr; ///< also while no display or another program is in its way
     Reactor::Timer look_timer;
-    bool waits = false; ///< for a card that somebody else has
+    unsigned looks = 0; ///< at a card that somebody else has
     Placement placement;
     std::optional<Cursor> cursor;
     CursorPosition cursor_position;
@@ -138,13 +115,14 @@ struct DrmScreen::Impl {
     bool is_closed = false;
 };
 
-Result<std::unique_ptr<DrmScreen>> DrmScreen::open(Reactor& owner, const DrmSettings& settings) {
-    auto claim = claim_for(settings);
-    if (!claim) {
-        return std::unexpected(std::move(claim).error());
+Result<std::unique_ptr<DrmScreen>> DrmScreen::open(Reactor& owner, DrmSettings settings) {
+    auto place = find_place(settings.card, settings.connector, std::format("zone {}", settings.about.zone),
+                            std::move(settings.inherited));
+    if (!place) {
+        return std::unexpected(std::move(place).error());
     }
-    const auto& card = claim->card()->name();
-    const auto& connector = claim->connector();
+    const auto& card = place->claim.card()->name();
+    const auto& connector = place->claim.connector();
     if (connector.is_connected && !settings.size.empty() &&
         find_mode(connector.modes, settings.size) == nullptr) {
         return fail(ErrorCode::invalid_config, "{}: {}: the display has no mode of {} x {}; it has {}", card,
@@ -154,8 +132,8 @@ Result<std::unique_ptr<DrmScreen>> DrmScreen::open(Reactor& owner, const DrmSett
     if (!events) {
         return std::unexpected(std::move(events).error());
     }
-    std::unique_ptr<DrmScreen> screen(
-        new DrmScreen(std::make_unique<Impl>(owner, std::move(*claim), std::move(*events), settings)));
+    std::unique_ptr<DrmScreen> screen(new DrmScreen(
+        std::make_unique<Impl>(owner, std::move(*place), std::move(*events), std::move(settings))));
     Result<void> watched;
     owner.call([&watched, impl = screen->impl_.get()] {
         watched = impl->owner.watch(impl->events.fd(), EPOLLIN, [impl](std::uint32_t) {
@@ -254,18 +232,18 @@ Result<void> DrmScreen::resize(Size /*size*/) {
 Result<void> DrmScreen::Impl::show_when_free(const Picture& shown_picture, bool sets_mode) {
     auto done = show(shown_picture, sets_mode);
     if (done) {
-        waits = false;
+        looks = 0;
         return done;
     }
-    const bool has_waited = waits;
+    const auto look = looks + 1;
     turn_off();
     if (done.error().code != ErrorCode::resource_busy) {
         return std::unexpected(std::move(done).error().with_context(label));
     }
     picture = &shown_picture;
-    waits = true;
-    look_timer.set(Reactor::Clock::now() + next_look);
-    if (!has_waited) {
+    looks = look;
+    look_timer.set(Reactor::Clock::now() + (look == 1 ? Reactor::Clock::duration(first_look) : next_look));
+    if (look == 2) {
         log.warning("{}: {}; the zone is seen as soon as that has ended", label, done.error().message);
     }
     return {};
@@ -318,6 +296,12 @@ Result<void> DrmScreen::Impl::light(const drmModeModeInfo& mode) {
         return std::unexpected(std::move(opened).error());
     }
     stage = std::move(*opened);
+    if (keeper.keep) {
+        keeper.keep({.card = card->name(),
+                     .connector = connector.name,
+                     .master = stage->lease().master(),
+                     .lease = stage->fd()});
+    }
     if (auto done = stage->use(mode); !done) {
         return done;
     }
@@ -340,11 +324,15 @@ void DrmScreen::Impl::turn_off() {
     chain.end();
     timer.cancel();
     look_timer.cancel();
-    waits = false;
+    looks = 0;
     picture = nullptr;
     if (stage != nullptr) {
         owner.unwatch(stage->fd());
         stage.reset();
+    }
+    remains.reset();
+    if (keeper.drop) {
+        keeper.drop();
     }
 }
 
@@ -361,6 +349,7 @@ void DrmScreen::Impl::proceed(Step step) {
     report(step());
     if (stage != nullptr && !chain.is_beginning()) {
         stage->settle();
+        remains.reset();
     }
     // Last, as whoever hears it may turn the screen off.
     if (chain.shown() != before && listener->shown) {
@@ -395,29 +384,6 @@ void DrmScreen::Impl::look() {
     if (listener->changed) {
         listener->changed();
     }
-}
-
-Result<std::vector<ConnectorFacts>> list_connectors() {
-    std::vector<ConnectorFacts> all;
-    for (const auto& name : DrmCard::names()) {
-        const auto card = DrmCard::find(name);
-        if (!card) {
-            continue; // it has just gone
-        }
-        const auto connectors = (*card)->ask();
-        if (!connectors) {
-            return std::unexpected(connectors.error());
-        }
-        for (const auto& connector : connectors->value_or(std::vector<Connector>{})) {
-            const auto* mode = preferred_mode(connector.modes);
-            all.push_back({.card = name,
-                           .connector = connector.name,
-                           .is_connected = connector.is_connected,
-                           .preferred = mode != nullptr ? size_of(*mode) : Size{},
-                           .refresh = mode != nullptr ? refresh_of(*mode) : 0});
-        }
-    }
-    return all;
 }
 
 } // namespace hvisor::devices::gpu

@@ -5,12 +5,13 @@
 #include "base/log.hpp"
 #include "base/reactor.hpp"
 #include "devices/gpu/canvas.hpp"
+#include "devices/gpu/drm_keeper.hpp"
 #include "devices/gpu/screen.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
 namespace hvisor::devices::gpu {
 
@@ -19,17 +20,20 @@ struct DrmSettings {
     std::string connector{}; ///< "HDMI-A-1"; "": the first connected one that no zone uses
     Size size{};             ///< of a mode that the display has; 0 x 0: its preferred one
     log::Fields about{};     ///< the zone and device, for messages
+    DrmKeeper keeper{};
+    std::optional<DrmInherited> inherited{};
 };
 
 /// One connector of a graphics card of the root zone, by KMS. A connector is
 /// this screen's from open() to close(); it is taken from the root zone's
 /// console only while a picture is shown (turn_on() … turn_off()). A card that
-/// another program shows something on is waited for, and that is said once.
+/// another program shows something on is waited for, and that is said once. What is
+/// shown outlives this process, until another one shows the same.
 class DrmScreen final : public Screen {
   public:
     /// Asks the display, which takes up to a second on slow wires: on the
     /// control thread. `resource_busy` when another zone has the connector.
-    [[nodiscard]] static Result<std::unique_ptr<DrmScreen>> open(Reactor& owner, const DrmSettings& settings);
+    [[nodiscard]] static Result<std::unique_ptr<DrmScreen>> open(Reactor& owner, DrmSettings settings);
     ~DrmScreen() override;
 
     [[nodiscard]] ScreenFacts facts() const override;
@@ -52,18 +56,5 @@ class DrmScreen final : public Screen {
     explicit DrmScreen(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };
-
-/// A connector of the root zone's graphics cards.
-struct ConnectorFacts {
-    std::string card;      ///< "card0"
-    std::string connector; ///< "HDMI-A-1"
-    bool is_connected = false;
-    Size preferred{};          ///< 0 x 0 when nothing is connected
-    std::uint32_t refresh = 0; ///< of that mode, in mHz
-};
-
-/// All of them, cards in the order of their numbers; none where there is no
-/// card. Not on an owner thread: displays are asked.
-[[nodiscard]] Result<std::vector<ConnectorFacts>> list_connectors();
 
 } // namespace hvisor::devices::gpu

@@ -153,6 +153,12 @@ struct GpuDevice::Impl {
         device.put_config(offsetof(Config, events_read), std::as_bytes(std::span(fields)));
     }
 
+    void remove_remains() {
+        for (const auto& scanout : scanouts) {
+            scanout->remove_remains();
+        }
+    }
+
     void close_screens() {
         if (!std::exchange(is_closed, true)) {
             for (const auto& scanout : scanouts) {
@@ -190,7 +196,9 @@ GpuDevice::GpuDevice(virtio::DeviceContext context, std::vector<std::unique_ptr<
 GpuDevice::~GpuDevice() = default;
 
 void GpuDevice::do_activate() {
-    impl_->kept.forget_all(); // another process may have had no time to
+    // Another process may have had no time to.
+    impl_->kept.forget_all();
+    impl_->remove_remains();
     // What changed before is what the driver finds when it asks.
     impl_->clear_events(event_display);
 }
@@ -209,14 +217,15 @@ void GpuDevice::do_resume() {
     }
     if (negotiated(f_virgl)) {
         require_reset("the renderer of another process had what the driver draws with, and it is gone");
+        impl_->remove_remains();
         return;
     }
     if (const auto restored = impl_->kept.restore(negotiated(), queue_state(control_queue).indices.taken());
         !restored) {
         require_reset(restored.error()); // first, or a process that is killed now leaves an empty device
         impl_->kept.forget_all();
-        return;
     }
+    impl_->remove_remains();
     // A display may have come or gone while nobody looked.
     impl_->tell_change();
 }

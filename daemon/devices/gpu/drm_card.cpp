@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <system_error>
 #include <utility>
 #include <xf86drm.h>
@@ -19,6 +20,8 @@ namespace {
 
 constexpr std::string_view folder = "/dev/dri";
 constexpr std::string_view prefix = "card";
+
+using LesseesPtr = DrmPtr<drmModeLesseeListRes, drmFree>;
 
 /// The number of "card0"; nothing for other names.
 std::optional<unsigned> number_of(std::string_view name) {
@@ -45,6 +48,19 @@ DrmLease::~DrmLease() {
     if (card_ != nullptr) {
         fd_.reset();
         card_->give_back(*this);
+    }
+}
+
+int DrmLease::master() const {
+    const std::scoped_lock guard(card_->lock_);
+    return card_->master_.get();
+}
+
+DrmRemains::~DrmRemains() {
+    if (card_ != nullptr) {
+        lease_.reset();
+        const std::scoped_lock guard(card_->lock_);
+        card_->leave();
     }
 }
 
@@ -175,13 +191,33 @@ void DrmCard::disclaim(const std::string& connector) {
     std::erase_if(users_, [&](const User& user) { return user.connector == connector; });
 }
 
+std::optional<DrmRemains> DrmCard::inherit(UniqueFd master, UniqueFd lease) {
+    const std::scoped_lock guard(lock_);
+    // Each screen of the card has kept the same.
+    if (!master_) {
+        if (drmIsMaster(master.get()) == 0) {
+            return std::nullopt;
+        }
+        // What was lent is free to be lent again. A framebuffer stays on its display, as
+        // it belongs to the file of the lease.
+        if (const LesseesPtr lessees(drmModeListLessees(master.get())); lessees != nullptr) {
+            for (const auto lessee : std::span(lessees->lessees, lessees->count)) {
+                drmModeRevokeLease(master.get(), lessee);
+            }
+        }
+        master_ = std::move(master);
+    }
+    ++master_users_;
+    return DrmRemains(shared_from_this(), std::move(lease));
+}
+
 Result<DrmLease> DrmCard::lend(const Connector& connector) {
     const std::scoped_lock guard(lock_);
     if (auto done = become_master(); !done) {
         return std::unexpected(std::move(done).error());
     }
     auto lease = make_lease(connector);
-    if (!lease && leases_ == 0) {
+    if (!lease && master_users_ == 0) {
         master_.reset();
     }
     return lease;
@@ -244,7 +280,7 @@ Result<DrmLease> DrmCard::make_lease(const Connector& connector) {
         drmSetClientCap(lease.fd(), DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT, 1);
     }
     lease.card_ = shared_from_this();
-    ++leases_;
+    ++master_users_;
     taken_crtcs_ |= lease.crtc_bit_;
     taken_planes_.insert(taken_planes_.end(), objects.begin() + 2, objects.end());
     return lease;
@@ -255,7 +291,11 @@ void DrmCard::give_back(const DrmLease& lease) {
     taken_crtcs_ &= ~lease.crtc_bit_;
     std::erase_if(taken_planes_,
                   [&](std::uint32_t plane) { return plane == lease.plane_ || plane == lease.cursor_plane_; });
-    if (--leases_ == 0) {
+    leave();
+}
+
+void DrmCard::leave() {
+    if (--master_users_ == 0) {
         // The last descriptor of the card: the kernel brings its console back.
         master_.reset();
     }

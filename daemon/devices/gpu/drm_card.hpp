@@ -30,6 +30,8 @@ class DrmLease {
     ~DrmLease();
 
     [[nodiscard]] int fd() const { return fd_.get(); }
+    /// The card's own file, which lends; open as long as this lives.
+    [[nodiscard]] int master() const;
     [[nodiscard]] std::uint32_t connector() const { return connector_; }
     [[nodiscard]] std::uint32_t crtc() const { return crtc_; }
     [[nodiscard]] std::uint32_t plane() const { return plane_; }
@@ -49,6 +51,25 @@ class DrmLease {
     std::uint32_t plane_ = 0;
     std::uint32_t cursor_plane_ = 0;
     bool is_atomic_ = false;
+};
+
+/// What a process before this one shows on a connector: it stays there as long as this
+/// lives, or until something else is shown.
+class DrmRemains {
+  public:
+    DrmRemains(const DrmRemains&) = delete;
+    DrmRemains& operator=(const DrmRemains&) = delete;
+    DrmRemains(DrmRemains&& other) noexcept = default;
+    DrmRemains& operator=(DrmRemains&&) = delete;
+    ~DrmRemains();
+
+  private:
+    friend DrmCard;
+    DrmRemains(std::shared_ptr<DrmCard> card, UniqueFd lease)
+        : card_(std::move(card)), lease_(std::move(lease)) {}
+
+    std::shared_ptr<DrmCard> card_;
+    UniqueFd lease_;
 };
 
 /// One connector for one screen of this daemon, as long as this lives.
@@ -96,12 +117,18 @@ class DrmCard : public std::enable_shared_from_this<DrmCard> {
     /// The connector of that name, or the first that is connected and free, for `user`.
     [[nodiscard]] Result<DrmClaim> claim(const std::string& connector, const std::string& user);
 
+    /// `master` and `lease` are those of a process before this one, see DrmInherited. Its
+    /// connectors can be lent again, and what it shows there stays. Nothing when the
+    /// card has another master by now.
+    [[nodiscard]] std::optional<DrmRemains> inherit(UniqueFd master, UniqueFd lease);
+
     /// `resource_busy` when another program shows something on this card.
     [[nodiscard]] Result<DrmLease> lend(const Connector& connector);
 
   private:
     friend DrmClaim;
     friend DrmLease;
+    friend DrmRemains;
     struct User {
         std::string connector;
         std::string name;
@@ -113,12 +140,13 @@ class DrmCard : public std::enable_shared_from_this<DrmCard> {
     [[nodiscard]] Result<void> become_master();
     [[nodiscard]] Result<DrmLease> make_lease(const Connector& connector);
     void give_back(const DrmLease& lease);
+    void leave(); ///< under the lock
     void disclaim(const std::string& connector);
 
     const std::string name_;
     std::mutex lock_;
-    UniqueFd master_; ///< while there are leases
-    std::size_t leases_ = 0;
+    UniqueFd master_;               ///< while there are users
+    std::size_t master_users_ = 0;  ///< leases, and what is left of those of another process
     std::uint32_t taken_crtcs_ = 0; ///< a bit for each, by index
     std::vector<std::uint32_t> taken_planes_;
     std::vector<User> users_;

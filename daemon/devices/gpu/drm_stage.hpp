@@ -40,6 +40,7 @@ class DrmStage final : public FlipOutput {
 
     /// Readable when there is something for take_flips().
     [[nodiscard]] int fd() const { return lease_.fd(); }
+    [[nodiscard]] const DrmLease& lease() const { return lease_; }
     /// Null: the card has none.
     [[nodiscard]] DrmCursor* cursor() { return cursor_ ? &*cursor_ : nullptr; }
 

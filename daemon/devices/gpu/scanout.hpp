@@ -61,6 +61,12 @@ class Scanout final : private Picture {
     void set_cursor(const Cursor* cursor);
     void move_cursor(CursorPosition position);
 
+    /// What another process showed, and this one does not, is not to be seen any more.
+    void remove_remains() {
+        if (!view_) {
+            screen_->turn_off();
+        }
+    }
     /// Somebody has asked the driver to use another size.
     void note_preferred() { kept_.set_preferred(screen_->facts().preferred); }
     /// Ask for what was asked for in another process.

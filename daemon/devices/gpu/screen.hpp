@@ -90,8 +90,8 @@ class Screen {
     /// Show this picture, which stays until turn_off() or the next turn_on();
     /// all of it is drawn at once. Errors name the connector; it is off then.
     [[nodiscard]] virtual Result<void> turn_on(const Picture& picture) = 0;
-    /// Nothing is shown any more, and every frame counts as shown. What is
-    /// lent by others (a connector) may be given back.
+    /// Nothing is shown any more, also of what a process before this one showed, and
+    /// every frame counts as shown. What is lent by others (a connector) may be given back.
     virtual void turn_off() = 0;
 
     /// This part of the picture, which fits it, has changed. Returns the frame's number.

@@ -54,10 +54,8 @@ def scenario(board):
     second_zone(board)
     draw(board, "parts")
     compare(board, "parts", inverted(whole))
-    # The next hvisord takes the display, and has the picture from the zone's memory.
-    for event, how in ((successor.RESTART, "restarted"), (successor.KILL, "killed")):
-        board.check(event, 60)
-        compare(board, how, inverted(whole))
+    board.check(successor.RESTART, 60)
+    compare(board, "restarted", inverted(whole))
     second_display(board, inverted(whole))
     other_display(board)
 
@@ -96,9 +94,27 @@ def second_display(board, first):
     draw(board, "whole", OTHER)
     compare(board, "second", expected(OTHER_SIZE), OTHER, head=1)
     compare(board, "beside", first)
+    without_daemon(board, first)
     board.check(f"hvisorctl zone shutdown {OTHER}")
     board.unplug_display(head=1)
     compare(board, "alone", first)
+
+
+def without_daemon(board, first):
+    """Both displays show what they did while no hvisord runs, and then it goes on with both."""
+    drop_in = "/run/systemd/system/hvisord.service.d"
+    board.check(f"mkdir -p {drop_in} && printf '[Service]\\nRestartSec=infinity\\n' >{drop_in}/late.conf && systemctl daemon-reload")
+    board.check("kill -9 $(systemctl show -P MainPID hvisord); "
+                f"timeout {SECONDS} sh -c 'until [ $(systemctl show -P SubState hvisord) = auto-restart ]; do sleep 0.2; done'")
+    pictures = {0: first, 1: expected(OTHER_SIZE)}
+    for head, wanted in pictures.items():
+        expect((seen := photograph(board, f"without-daemon-{head}", head)) == wanted,
+               f"without hvisord display {head} shows something else: {difference(seen, wanted)}")
+    board.check(f"rm -r {drop_in} && systemctl daemon-reload && systemctl start hvisord", 60)
+    compare(board, "killed", first)
+    compare(board, "killed-second", pictures[1], OTHER, head=1)
+    draw(board, "parts", OTHER)
+    compare(board, "killed-parts", inverted(pictures[1]), OTHER, head=1)
 
 
 def start(board, zone=NAME, disk=linux2.DISK):

@@ -363,6 +363,19 @@ TEST_CASE("gpu: a size that somebody has asked for stays") {
     CHECK(next.device.scanouts()[1].size == small);
 }
 
+TEST_CASE("gpu: what another process showed goes from a display that shows nothing any more") {
+    GpuRig rig({.screens = {size, size}, .is_held = true});
+    rig.draw(1, pattern(size, 1));
+    rig.set_scanout(1, 1, Rect::of(size));
+    NextGpu next(rig);
+    CHECK(kit::eventually([&] { return next.is_on(1); }));
+    rig.settle();
+    const auto& screens = *rig.options.held;
+    REQUIRE(screens.size() == 4);
+    CHECK(screens[2]->turned_off == 1);
+    CHECK(screens[3]->turned_off == 0);
+}
+
 TEST_CASE("gpu: a driver of three dimensions needs a reset") {
     kit::FakeRenderer renderer;
     renderer.serve();

@@ -140,6 +140,7 @@ class HeldScreen final : public Screen {
         return {};
     }
     void turn_off() override {
+        ++turned_off;
         picture_ = nullptr;
         shown_ = presented;
     }
@@ -166,6 +167,7 @@ class HeldScreen final : public Screen {
     ScreenFacts now;
     bool is_broken = false;
     int turned_on = 0;
+    int turned_off = 0;
     std::uint64_t presented = 0;
     std::vector<Rect> damages;
     std::optional<Cursor> cursor;
