@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kit/wait.hpp"
 #include "virtio/guest_port.hpp"
 
 #include <chrono>
@@ -34,13 +35,11 @@ class FakePort final : public virtio::GuestPort {
         const std::scoped_lock guard(lock_);
         return answers_;
     }
-    [[nodiscard]] bool wait_for_injections(std::size_t count,
-                                           std::chrono::milliseconds timeout = std::chrono::seconds(5)) {
+    [[nodiscard]] bool wait_for_injections(std::size_t count, std::chrono::milliseconds timeout = patience) {
         std::unique_lock guard(lock_);
         return changed_.wait_for(guard, timeout, [&] { return injected_.size() >= count; });
     }
-    [[nodiscard]] bool wait_for_answers(std::size_t count,
-                                        std::chrono::milliseconds timeout = std::chrono::seconds(5)) {
+    [[nodiscard]] bool wait_for_answers(std::size_t count, std::chrono::milliseconds timeout = patience) {
         std::unique_lock guard(lock_);
         return changed_.wait_for(guard, timeout, [&] { return answers_.size() >= count; });
     }

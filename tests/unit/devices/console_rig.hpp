@@ -4,6 +4,7 @@
 #include "devices/console/config.hpp"
 #include "devices/console/device.hpp"
 #include "kit/device_rig.hpp"
+#include "kit/wait.hpp"
 
 #include <algorithm>
 #include <array>
@@ -36,7 +37,7 @@ inline std::string read_for(int fd, std::chrono::milliseconds timeout, std::size
 
 /// Exactly `size` bytes, however long they take.
 inline std::string read_exactly(int fd, std::size_t size) {
-    return read_for(fd, std::chrono::seconds(5), size);
+    return read_for(fd, kit::patience, size);
 }
 
 inline bool at_end(int fd) {

@@ -333,11 +333,11 @@ TEST_CASE("gpu 3d: a renderer that hangs is given up") {
     using std::chrono::milliseconds;
     FakeRenderer fake;
     auto settings = fake.settings();
-    settings.answer_limit = milliseconds(60);
-    settings.start_limit = milliseconds(60);
+    settings.answer_limit = milliseconds(600);
+    settings.start_limit = milliseconds(600);
     Rig3d rig(settings);
     // Nothing is asked of it for longer than that.
-    std::this_thread::sleep_for(milliseconds(100));
+    std::this_thread::sleep_for(milliseconds(700));
     CHECK_FALSE(rig.needs_reset());
     static_cast<void>(rig.start(Rig3d::create_context(context)));
     CHECK(kit::eventually([&rig] { return rig.needs_reset(); }));
@@ -362,6 +362,7 @@ TEST_CASE("gpu 3d: a renderer that is not ready in time, or nothing of the kind,
     };
     fake.is_mute = true;
     CHECK(open() == "hvisor-gpu-render was not ready after 30ms");
+    settings.start_limit = kit::patience;
     fake.is_away = true;
     CHECK(open() == "gpu-render: Connection refused");
     fake.is_away = false;

@@ -105,7 +105,7 @@ TEST_CASE("a hypervisor that comes later is served by the loop that waited for i
     CHECK(rig.simulated->guest_read(2, base, 4) == 0x74726976);
     CHECK(rig.simulated->counts().wakeups > wakeups);
     rig.loop.inject(1, 76);
-    CHECK(rig.simulated->take_interrupt(1, 76, 1s));
+    CHECK(rig.simulated->take_interrupt(1, 76, kit::patience));
     rig.loop.remove_zone(1);
     CHECK(rig.simulated->panicked().empty());
 }

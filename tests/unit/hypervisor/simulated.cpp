@@ -4,6 +4,7 @@
 #include "base/unique_fd.hpp"
 #include "hypervisor/simulated_interrupts.hpp"
 #include "hypervisor/trap_loop.hpp"
+#include "kit/wait.hpp"
 
 #include <array>
 #include <atomic>
@@ -145,12 +146,12 @@ TEST_CASE("an interrupt is lost while its handler runs, as in hvisor v0.4") {
     hypervisor.add_zone(1, "linux2", 0xc, {});
     Bridge bridge(hypervisor);
     REQUIRE(bridge.push_interrupt(1, 78));
-    REQUIRE(hypervisor.take_interrupt(1, 78, 1s));
+    REQUIRE(hypervisor.take_interrupt(1, 78, kit::patience));
     REQUIRE(bridge.push_interrupt(1, 78));
     CHECK_FALSE(hypervisor.take_interrupt(1, 78, 1ms));
     hypervisor.end_interrupt(1, 78);
     REQUIRE(bridge.push_interrupt(1, 78));
-    CHECK(hypervisor.take_interrupt(1, 78, 1s));
+    CHECK(hypervisor.take_interrupt(1, 78, kit::patience));
     CHECK(hypervisor.counts().lost_injections == 1);
 }
 
@@ -213,7 +214,7 @@ TEST_CASE("a CPU that sleeps is woken by each interrupt") {
     constexpr unsigned rounds = 1000;
     auto taken = std::async(std::launch::async, [&] {
         unsigned count = 0;
-        while (count < rounds && hypervisor.take_interrupt(1, 78, 5s)) {
+        while (count < rounds && hypervisor.take_interrupt(1, 78, kit::patience)) {
             hypervisor.end_interrupt(1, 78);
             ++count;
             static_cast<void>(bridge.push_interrupt(1, 79)); // asks for the next
@@ -222,7 +223,7 @@ TEST_CASE("a CPU that sleeps is woken by each interrupt") {
     });
     for (unsigned i = 0; i < rounds; ++i) {
         REQUIRE(bridge.push_interrupt(1, 78));
-        REQUIRE(hypervisor.take_interrupt(1, 79, 5s));
+        REQUIRE(hypervisor.take_interrupt(1, 79, kit::patience));
     }
     CHECK(taken.get() == rounds);
 }

@@ -165,7 +165,7 @@ class Disk {
     /// Waits for an interrupt and takes what has been completed; false when
     /// none came.
     [[nodiscard]] bool receive() {
-        if (!rig_.hypervisor.take_interrupt(rig_.place.id, disk_interrupt, std::chrono::seconds(5))) {
+        if (!rig_.hypervisor.take_interrupt(rig_.place.id, disk_interrupt, kit::patience)) {
             return false;
         }
         driver_.acknowledge();
