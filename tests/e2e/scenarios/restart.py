@@ -9,7 +9,7 @@ from scenarios import uboot
 
 CYCLES = 20
 # One cycle of these is Linux's. U-Boot, on a disk of the same kind, is up in a third of the time.
-LINUX_EVERY = 6
+LINUX_EVERY = 10
 WARM = 5
 GROWTH_KIB = 256
 
