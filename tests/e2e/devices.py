@@ -25,6 +25,10 @@ TAP = "zone1b"
 # The zone's disk of tools, for the root zone; its libraries come along.
 ROOT_TOOLS = "/run/tools"
 
+# The command that mounts that disk in the zone, and loads the modules of devices.
+TAKE_TOOLS = ("mount -o ro /dev/vdb /tools && "
+              "for module in $(cat /tools/modules/order); do insmod /tools/modules/$module || break; done")
+
 
 def start(board: Board):
     """Start the zone with empty disks; nothing to do while it runs already."""
@@ -47,9 +51,7 @@ def start(board: Board):
         fi""")
     linux2.start(board, nonce, NAME)
     board.check(f"busybox ip address add {ON_TAP[0]}/24 dev {TAP}")
-    run(board, "mount -o ro /dev/vdb /tools && "
-        "for module in $(cat /tools/modules/order); do insmod /tools/modules/$module || break; done && "
-        f"{set_up('eth0', ON_BRIDGE[1])} && {set_up('eth1', ON_TAP[1])}")
+    run(board, f"{TAKE_TOOLS} && {set_up('eth0', ON_BRIDGE[1])} && {set_up('eth1', ON_TAP[1])}")
 
 
 def set_up(interface: str, address: str) -> str:

@@ -12,8 +12,8 @@ import linux2
 import png
 import zone_file
 from board import DISPLAY_SIZE
+from events import RESTART
 from linux2 import expect
-from scenarios import successor
 
 NAME = "display"
 RAM = 0x50000000, 0x18000000
@@ -54,7 +54,7 @@ def scenario(board):
     second_zone(board)
     draw(board, "parts")
     compare(board, "parts", inverted(whole))
-    board.check(successor.RESTART, 60)
+    board.check(RESTART, 60)
     compare(board, "restarted", inverted(whole))
     second_display(board, inverted(whole))
     other_display(board)
@@ -121,6 +121,11 @@ def start(board, zone=NAME, disk=linux2.DISK):
     """Start a zone, and the driver of its display."""
     nonce = linux2.new_disk(board, disk)
     linux2.start(board, nonce, zone)
+    load_driver(board, zone)
+
+
+def load_driver(board, zone):
+    """Load the driver of a zone's display, and make the pipe of what draws."""
     linux2.run(board, "mount -o ro /dev/vdb /tools && mkfifo /tmp/draw && "
                "for module in $(cat /tools/modules/display); do insmod /tools/modules/$module || exit; done", 60, zone)
 
@@ -208,11 +213,16 @@ def compare(board, name, wanted, zone=NAME, head=0):
     (board.folder / f"display-{name}-wanted.png").write_bytes(png.write(wanted))
     wait_until(board, name, lambda picture: picture == wanted,
                lambda picture: f"the display does not show {name}: {difference(picture, wanted)}", head)
+    picture = screenshot(board, name, zone)
+    expect(picture == wanted, f"the screenshot of {name} is another picture: {difference(picture, wanted)}")
+
+
+def screenshot(board, name, zone=NAME):
+    """What a zone's screen shows as hvisord has it; the file is kept beside the logs."""
     board.check(f"hvisorctl screenshot {zone} /run/{name}.png --force")
     taken = base64.b64decode(board.check(f"base64 -w 0 /run/{name}.png"))
     (board.folder / f"display-{name}-zone.png").write_bytes(taken)
-    picture = png.read(taken)
-    expect(picture == wanted, f"the screenshot of {name} is another picture: {difference(picture, wanted)}")
+    return png.read(taken)
 
 
 def alike(one, other):

@@ -51,8 +51,7 @@ def scenario(board):
     zone_file.configure(board, NAME, 1, [2], RAM, linux2.DISK, devices=(display.TOOLS, GPU, KEYBOARD, TABLET))
     nonce = linux2.new_disk(board)
     linux2.start(board, nonce, NAME)
-    linux2.run(board, "mount -o ro /dev/vdb /tools && mkfifo /tmp/draw && "
-               "for module in $(cat /tools/modules/display); do insmod /tools/modules/$module || exit; done", 60, NAME)
+    display.load_driver(board, NAME)
     display.begin_to_draw(board, SIZE, NAME)
     display.draw(board, "whole", NAME)
     keys.start_drivers(board, NAME, 2)
