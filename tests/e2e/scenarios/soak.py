@@ -12,5 +12,4 @@ SECONDS = int(os.environ.get("SOAK_SECONDS", "3600"))
 
 def scenario(board):
     begin = time.monotonic()
-    numbers = itertools.takewhile(lambda _: time.monotonic() - begin < SECONDS, itertools.count())
-    successor.work(board, numbers, SECONDS)
+    successor.work(board, itertools.takewhile(lambda _: time.monotonic() - begin < SECONDS, itertools.count()))
