@@ -20,6 +20,12 @@ void FdStore::drop(const std::string& name) const {
     }
 }
 
+void FdStore::settle() const {
+    if (carrier_.settle) {
+        carrier_.settle();
+    }
+}
+
 UniqueFd FdStore::take(const std::string& name) {
     const std::scoped_lock guard(lock_);
     auto node = inherited_.extract(name);

@@ -21,6 +21,7 @@ class FdStore {
     struct Carrier {
         std::function<void(const std::string& name, int fd)> keep; ///< the file is duplicated
         std::function<void(const std::string& name)> drop;         ///< all of that name
+        std::function<void()> settle{}; ///< wait until what was dropped is closed; null: it is at once
     };
 
     /// Without a carrier nothing is kept.
@@ -33,6 +34,9 @@ class FdStore {
     /// From now on there is this file under that name, beside those that there are.
     void keep(const std::string& name, int fd) const;
     void drop(const std::string& name) const;
+    /// Wait until what was dropped is closed: some milliseconds, or seconds where who
+    /// keeps the files is busy.
+    void settle() const;
 
     /// The file that was inherited under that name, once; -1 when there is none.
     [[nodiscard]] UniqueFd take(const std::string& name);

@@ -5,6 +5,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -30,6 +31,13 @@ void keep(const std::string& name, int fd) {
 
 void drop(const std::string& name) {
     sd_notify(0, std::format("FDSTOREREMOVE=1\nFDNAME={}{}", prefix, name).c_str());
+}
+
+void settle() {
+    constexpr std::chrono::microseconds longest = std::chrono::seconds(5);
+    if (const int result = sd_notify_barrier(0, longest.count()); result < 0) {
+        log::warning("the service manager does not say that it has closed files: {}", std::strerror(-result));
+    }
 }
 
 /// A service manager that keeps files says how many (systemd.exec(5), $FDSTORE).
@@ -58,8 +66,8 @@ InheritedFiles InheritedFiles::take(std::vector<std::string> arguments) {
     }
     std::free(static_cast<void*>(names));
     if (keeps_files()) {
-        files.store =
-            std::make_unique<FdStore>(FdStore::Carrier{.keep = keep, .drop = drop}, std::move(kept));
+        files.store = std::make_unique<FdStore>(
+            FdStore::Carrier{.keep = keep, .drop = drop, .settle = settle}, std::move(kept));
         return files;
     }
     files.successor = std::make_unique<OwnSuccessor>(std::move(arguments));

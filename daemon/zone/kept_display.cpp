@@ -44,17 +44,22 @@ std::optional<DrmInherited> take_display(KeptFiles& files, std::size_t number) {
 
 DrmKeeper keep_display(KeptFiles& files, std::size_t number) {
     const auto drop = [&files, number] {
-        files.drop_all(lease_name(number));
-        files.drop(card_name(number));
+        const bool had_lease = files.drop_all(lease_name(number));
+        return files.drop(card_name(number)) || had_lease;
     };
     return {.keep =
                 [&files, number, drop](const DrmLent& lent) {
-                    drop();
+                    static_cast<void>(drop());
                     files.keep(card_name(number), lent.master);
                     files.keep(std::format("{}.{}.{}", lease_name(number), lent.card, lent.connector),
                                lent.lease);
                 },
-            .drop = drop};
+            .drop =
+                [&files, drop] {
+                    if (drop()) {
+                        files.settle();
+                    }
+                }};
 }
 
 } // namespace hvisor::zone

@@ -56,24 +56,26 @@ void KeptFiles::keep(const std::string& what, int fd) {
     store_.keep(name, fd);
 }
 
-void KeptFiles::drop(const std::string& what) {
+bool KeptFiles::drop(const std::string& what) {
     const auto name = name_of(key_, what);
     const std::scoped_lock guard(lock_);
-    if (names_.erase(name) != 0) {
+    const bool was_kept = names_.erase(name) != 0;
+    if (was_kept) {
         store_.drop(name);
     }
+    return was_kept;
 }
 
-void KeptFiles::drop_all(const std::string& what) {
+bool KeptFiles::drop_all(const std::string& what) {
     const auto prefix = name_of(key_, what + ".");
     const std::scoped_lock guard(lock_);
-    std::erase_if(names_, [&](const std::string& name) {
-        const bool is_meant = name.starts_with(prefix);
-        if (is_meant) {
-            store_.drop(name);
-        }
-        return is_meant;
-    });
+    return std::erase_if(names_, [&](const std::string& name) {
+               const bool is_meant = name.starts_with(prefix);
+               if (is_meant) {
+                   store_.drop(name);
+               }
+               return is_meant;
+           }) != 0;
 }
 
 UniqueFd KeptFiles::take(const std::string& what) {

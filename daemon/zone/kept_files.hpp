@@ -55,10 +55,12 @@ class KeptFiles {
 
     /// `what`: "disk", "tap.0". In the place of the one that was kept so, if there is one.
     void keep(const std::string& what, int fd);
-    /// It is kept no longer, if it was.
-    void drop(const std::string& what);
+    /// It is kept no longer; false when it was not.
+    bool drop(const std::string& what);
     /// The same of "WHAT.", followed by anything.
-    void drop_all(const std::string& what);
+    bool drop_all(const std::string& what);
+    /// See FdStore.
+    void settle() const { store_.settle(); }
     /// What was kept so by a process before this one, once; -1 when nothing was.
     [[nodiscard]] UniqueFd take(const std::string& what);
     /// The same of "WHAT.0", "WHAT.1" and so on.

@@ -22,10 +22,7 @@ namespace {
 
 /// Until another try when the display could not take a flip: less than a frame.
 constexpr std::chrono::milliseconds busy_pause{4};
-/// Until another look at a card that somebody else has: the kernel tells nobody when it is
-/// free. The first one is soon, and nothing is said before: who keeps this process's files may
-/// not have closed what was just given back.
-constexpr std::chrono::milliseconds first_look{100};
+/// Until another look at a card that somebody else has: the kernel tells nobody when it is free.
 constexpr std::chrono::seconds next_look{1};
 constexpr std::uint32_t usual_refresh = 60000;
 /// What a driver may use while no display says anything.
@@ -107,7 +104,7 @@ struct DrmScreen::Impl {
     std::unique_ptr<DrmStage> stage;  ///< while a picture is shown
     const Picture* picture = nullptr; ///< also while no display or another program is in its way
     Reactor::Timer look_timer;
-    unsigned looks = 0; ///< at a card that somebody else has
+    bool waits = false; ///< for a card that somebody else has
     Placement placement;
     std::optional<Cursor> cursor;
     CursorPosition cursor_position;
@@ -232,18 +229,18 @@ Result<void> DrmScreen::resize(Size /*size*/) {
 Result<void> DrmScreen::Impl::show_when_free(const Picture& shown_picture, bool sets_mode) {
     auto done = show(shown_picture, sets_mode);
     if (done) {
-        looks = 0;
+        waits = false;
         return done;
     }
-    const auto look = looks + 1;
+    const bool has_waited = waits;
     turn_off();
     if (done.error().code != ErrorCode::resource_busy) {
         return std::unexpected(std::move(done).error().with_context(label));
     }
     picture = &shown_picture;
-    looks = look;
-    look_timer.set(Reactor::Clock::now() + (look == 1 ? Reactor::Clock::duration(first_look) : next_look));
-    if (look == 2) {
+    waits = true;
+    look_timer.set(Reactor::Clock::now() + next_look);
+    if (!has_waited) {
         log.warning("{}: {}; the zone is seen as soon as that has ended", label, done.error().message);
     }
     return {};
@@ -324,16 +321,18 @@ void DrmScreen::Impl::turn_off() {
     chain.end();
     timer.cancel();
     look_timer.cancel();
-    looks = 0;
+    waits = false;
     picture = nullptr;
+    // First: a card whose master nobody has closed yet does not look at its displays for
+    // whoever opens it next, and lends nothing.
+    if (keeper.drop) {
+        keeper.drop();
+    }
     if (stage != nullptr) {
         owner.unwatch(stage->fd());
         stage.reset();
     }
     remains.reset();
-    if (keeper.drop) {
-        keeper.drop();
-    }
 }
 
 void DrmScreen::Impl::place_cursor() const {

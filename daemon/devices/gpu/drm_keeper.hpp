@@ -29,7 +29,8 @@ struct DrmInherited {
 /// owner thread.
 struct DrmKeeper {
     std::function<void(const DrmLent& lent)> keep; ///< in place of what was kept before
-    std::function<void()> drop;                    ///< nothing is lent any more
+    /// Nothing is lent any more: nobody but this process has these files when it returns.
+    std::function<void()> drop;
 };
 
 } // namespace hvisor::devices::gpu

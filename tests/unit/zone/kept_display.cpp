@@ -26,8 +26,10 @@ class Store {
     FdStore::Carrier carrier() {
         return {.keep = [this](const std::string& name,
                                int fd) { files_.emplace(name, UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0))); },
-                .drop = [this](const std::string& name) { files_.erase(name); }};
+                .drop = [this](const std::string& name) { files_.erase(name); },
+                .settle = [this] { ++settled_; }};
     }
+    [[nodiscard]] int settled() const { return settled_; }
     /// What the next process gets.
     [[nodiscard]] std::multimap<std::string, UniqueFd> left() const {
         std::multimap<std::string, UniqueFd> left;
@@ -46,6 +48,7 @@ class Store {
 
   private:
     std::multimap<std::string, UniqueFd> files_;
+    int settled_ = 0;
 };
 
 /// A file that can be told from others: by its size.
@@ -92,10 +95,15 @@ TEST_CASE("kept display: the next process has the files of each, until nothing i
     again.keep({.card = "card0", .connector = "DP-3", .master = card.get(), .lease = lease.get()});
     CHECK(store.names() == Names{key + ".card.0", key + ".card.1", key + ".lease.0.card0.HDMI-A-1",
                                  key + ".lease.1.card0.DP-3"});
+    CHECK(store.settled() == 0);
     again.drop();
     CHECK(store.names() == Names{key + ".card.0", key + ".lease.0.card0.HDMI-A-1"});
+    CHECK(store.settled() == 1);
+    // Nothing to wait for.
     again.drop();
+    CHECK(store.settled() == 1);
     keeper.drop();
+    CHECK(store.settled() == 2);
     CHECK(store.names().empty());
 }
 
