@@ -16,7 +16,6 @@ from events import KILL, RESTART, UPGRADE
 from linux2 import expect
 
 ROUNDS = 5
-# dpkg's part takes most of a minute on an emulated CPU.
 UPGRADE_EVERY, UPGRADE_FIRST = 10, 2
 # Of the same work without any of it, for comparison.
 CALM_SECONDS = 5
