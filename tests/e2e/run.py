@@ -22,12 +22,13 @@ import artefacts
 from board import Board, BoardFault, CommandFailed
 from linux2 import Unexpected
 
-# By boot, those that take longest first; a name is scenarios/NAME.py with '_' for
-# '-', and after ':' what is handed to it.
+# By boot, those that take longest first, but the one that has to see the power come on: the
+# next one starts where that has booted. A name is scenarios/NAME.py with '_' for '-', and after
+# ':' what is handed to it.
 BOOTS = (
+    ("boot", "zone", "console", "disk", "bad-input", "input", "restart"),
     ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change",
      "successor", "soak", "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
-    ("boot", "zone", "console", "disk", "bad-input", "input", "restart"),
     ("power-cycle", "vanish", "one-file", "two-zones", "upstream-abi", "uboot", "display", "vnc"),
     ("no-daemon", "lost:injections", "lost:active", "lost:wakeups"),
 )
@@ -114,14 +115,17 @@ class Booted:
 
     def power_on(self, board: Board, needs_power_on: bool):
         """Have the board ready, sooner than by booting it where one is kept."""
-        if self._is_there and not needs_power_on:
-            board.resume(self._place)
-            return
-        board.boot()
         with self._lock:
+            # Whoever waits here waits for less than a boot beside another takes.
             if not self._is_there:
+                board.boot()
                 board.keep(self._place)
                 self._is_there = True
+                return
+        if needs_power_on:
+            board.boot()
+        else:
+            board.resume(self._place)
 
     def close(self):
         """Keep it no longer."""
