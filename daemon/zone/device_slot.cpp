@@ -7,6 +7,7 @@
 #include "devices/input/models.hpp"
 #include "devices/vsock/device.hpp"
 #include "devices/vsock/vhost.hpp"
+#include "zone/kept_console.hpp"
 #include "zone/open_screen.hpp"
 
 #include <algorithm>
@@ -214,23 +215,10 @@ void DeviceSlot::make_console(ConsoleSettings settings, virtio::DeviceContext co
     for (auto& port : settings.ports) {
         ports.push_back({.name = std::move(port.name), .is_console = port.is_console});
     }
-    auto masters = kept_.take_all(kept_master);
-    auto terminals = kept_.take_all(kept_terminal);
-    auto pipes = kept_.take_all(kept_pipe);
-    std::vector<devices::console::Pty> ptys;
-    for (std::size_t i = 0; i < std::min({masters.size(), terminals.size(), pipes.size()}); ++i) {
-        ptys.push_back(devices::console::Pty::take_over(std::move(masters[i]), std::move(terminals[i]),
-                                                        std::move(pipes[i])));
-    }
-    const auto known = ptys.size();
-    auto console = std::make_unique<devices::console::ConsoleDevice>(std::move(context), std::move(ports),
-                                                                     settings.is_logged, std::move(ptys));
-    const auto files = console->terminals();
-    for (auto i = known; i < files.size(); ++i) {
-        kept_.keep(std::format("{}.{}", kept_master, i), files[i].master);
-        kept_.keep(std::format("{}.{}", kept_terminal, i), files[i].terminal);
-        kept_.keep(std::format("{}.{}", kept_pipe, i), files[i].pipe);
-    }
+    auto remains = take_console(kept_, ports.size() + 1);
+    auto console = std::make_unique<devices::console::ConsoleDevice>(
+        std::move(context), std::move(ports), settings.is_logged, std::move(remains), keep_clients(kept_));
+    keep_ports(kept_, console->files());
     console_ = console.get();
     device_ = std::move(console);
 }

@@ -56,6 +56,11 @@ void KeptFiles::keep(const std::string& what, int fd) {
     store_.keep(name, fd);
 }
 
+bool KeptFiles::has(const std::string& what) {
+    const std::scoped_lock guard(lock_);
+    return names_.contains(name_of(key_, what));
+}
+
 bool KeptFiles::drop(const std::string& what) {
     const auto name = name_of(key_, what);
     const std::scoped_lock guard(lock_);

@@ -18,9 +18,6 @@ namespace hvisor::zone {
 // What a device keeps for a process after this one.
 inline constexpr const char* kept_disk = "disk";
 inline constexpr const char* kept_tap = "tap";
-inline constexpr const char* kept_master = "pty";
-inline constexpr const char* kept_terminal = "tty";
-inline constexpr const char* kept_pipe = "pipe";
 inline constexpr const char* kept_card = "card";
 inline constexpr const char* kept_lease = "lease";
 
@@ -55,6 +52,8 @@ class KeptFiles {
 
     /// `what`: "disk", "tap.0". In the place of the one that was kept so, if there is one.
     void keep(const std::string& what, int fd);
+    /// Something is, or was by a process before this one and has been taken.
+    [[nodiscard]] bool has(const std::string& what);
     /// It is kept no longer; false when it was not.
     bool drop(const std::string& what);
     /// The same of "WHAT.", followed by anything.

@@ -48,7 +48,7 @@ class Restarts {
     /// started, or reported back as failed().
     [[nodiscard]] std::vector<std::pair<std::string, Run>> due(Clock::time_point now);
 
-    /// A zone could not be started: how long it waits for the next try.
+    /// A remembered zone could not be started, or does not run: how long it waits for the next try.
     std::chrono::seconds failed(const std::string& name, Clock::time_point now);
 
   private:

@@ -187,7 +187,7 @@ bool Zone::ask_to_power_off(Afterwards then) {
 Result<void> Zone::shutdown(Afterwards then) {
     // Another zone may have its number by now.
     if (!is_there()) {
-        finish(std::move(then));
+        set_state(then.state, std::move(then.reason));
         return {};
     }
     set_state(State::stopping, "");
@@ -240,11 +240,14 @@ bool Zone::observe(const hypervisor::ZoneInfo* info) {
     return false;
 }
 
-/// The zone is gone, and its devices are quiet: nobody asks for a register any more.
+/// The zone is gone, and its devices are quiet: nobody asks for a register any more. Its
+/// record stays until it is known whether it is started again.
 void Zone::finish(Afterwards then) {
     trap_loop_.drain();
     trap_loop_.remove_zone(id());
-    forget_kept();
+    if (const auto devices = this->devices()) {
+        devices->forget();
+    }
     const std::scoped_lock guard(lock_);
     state_ = then.state;
     reason_ = std::move(then.reason);
@@ -253,8 +256,9 @@ void Zone::finish(Afterwards then) {
     is_there_ = false;
 }
 
-void Zone::await_restart(std::string reason) {
-    set_state(State::starting, std::move(reason));
+void Zone::set_stopped() {
+    set_state(State::stopped, "");
+    forget();
 }
 
 void Zone::set_state(State state, std::string reason) {

@@ -93,11 +93,15 @@ class Zone {
     /// its list: a guest may power itself off. True when the state changed.
     bool observe(const hypervisor::ZoneInfo* info);
 
-    /// Of a zone that has ended: it is about to be started again, by another
-    /// Zone in its place, and `reason` says so.
-    void await_restart(std::string reason);
+    /// Of a zone that has ended: it is started again after that time, by another
+    /// Zone in its place; `why` says why that has to be.
+    void await_restart(std::string why, std::chrono::seconds delay);
+    /// The same of one that a process before this one has had, and kept as `record_name`.
+    void resume_waiting(std::string record_name, std::string why, std::chrono::seconds delay);
     /// Nobody starts it again after all.
-    void set_stopped() { set_state(State::stopped, ""); }
+    void set_stopped();
+    /// It has ended, and a process after this one need not know of it.
+    void forget();
 
     // Any thread.
     [[nodiscard]] State state() const;
@@ -129,8 +133,9 @@ class Zone {
     void set_running(std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now());
     /// Have the store know of the zone as it is now, or not at all.
     void keep_record();
+    void keep(const ZoneRecord& record);
     void drop_record();
-    /// The zone is gone, or this process's devices of it: nobody goes on with them.
+    /// This process's devices of it are gone, and nobody goes on with them.
     void forget_kept();
     void set_state(State state, std::string reason);
 
@@ -141,6 +146,7 @@ class Zone {
     const ZoneOrigin origin_;
     std::map<std::uint64_t, ConfigText> attached_; ///< by address: what described devices that came later
     std::string record_name_;                      ///< in the store; "" when it has none
+    bool is_forgotten_ = false;                    ///< and so are the files of origin_
     std::atomic<unsigned> progress_ = 0;           ///< percent of the images
 
     mutable std::mutex lock_; ///< of all below; held for a moment only

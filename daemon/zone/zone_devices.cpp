@@ -164,6 +164,14 @@ void ZoneDevices::forget() {
     }
 }
 
+void ZoneDevices::tidy() {
+    for (const auto& slot : impl_->slots_now()) {
+        if (slot->console() != nullptr) {
+            slot->console()->drop_left();
+        }
+    }
+}
+
 std::optional<std::uint64_t> ZoneDevices::access(const hypervisor::TrapRequest& request) {
     for (const auto& slot : impl_->slots) {
         if (range_inside(request.address, request.size, slot->address(), slot->length())) {

@@ -224,6 +224,9 @@ class ZoneDevices final : public hypervisor::TrapHandler {
     /// The zone is gone: no process after this one goes on with its devices.
     void forget();
 
+    /// To be called now and then, on a thread that may wait: let go of what is kept for those who have left.
+    void tidy();
+
     /// A stream of the console's output, its history first, whose other
     /// direction is the guest's input. Empty id means the first console.
     [[nodiscard]] Result<UniqueFd> open_console(const std::string& id, const ConsoleAttach& options);

@@ -60,6 +60,11 @@ void ZoneManager::Impl::forget(const std::string& name) {
 /// The open files of what has ended by itself belong to nobody any more.
 void ZoneManager::Impl::forget_ended() {
     const auto now = zones_now();
+    for (const auto& [name, zone] : now) {
+        if (zone->state() == State::stopped) {
+            zone->forget();
+        }
+    }
     std::erase_if(origins, [&](const auto& origin) {
         const auto zone = now.find(origin.first);
         return zone == now.end() || zone->second->state() == State::stopped;
@@ -113,6 +118,7 @@ Result<std::vector<std::uint32_t>> ZoneManager::configure_virtio(const ConfigTex
     for (const auto& zone : *adopted) {
         if (const auto old = impl_->replace(zone->name(), zone)) {
             old->release();
+            old->forget();
         }
     }
     std::vector<std::uint32_t> ids;
@@ -182,6 +188,9 @@ Result<void> ZoneManager::shutdown(const std::string& name) {
     }
     // A guest that powered itself off a moment ago is a zone that is shut down.
     auto stopped = zone->shutdown();
+    if (stopped) {
+        zone->forget();
+    }
     impl_->notify();
     return stopped;
 }
@@ -244,6 +253,11 @@ void ZoneManager::refresh() {
     const std::unique_lock guard(impl_->control, std::try_to_lock);
     if (!guard) {
         return;
+    }
+    for (const auto& [name, zone] : impl_->zones_now()) {
+        if (const auto devices = zone->devices()) {
+            devices->tidy();
+        }
     }
     auto list = impl_->hypervisor.list_zones();
     if (!list) {

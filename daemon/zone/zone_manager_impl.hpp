@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,6 +81,10 @@ struct ZoneManager::Impl {
     }
     ZoneOrigin origin_of(const Restarts::Run& run, const std::string& configured);
     ZoneOrigin origin_of(const VirtioSource& virtio);
+    FileTable kept_files(const ZoneRecord& record);
+    Result<std::optional<Restarts::Run>> read_kept(const ZoneRecord& record);
+    void resume_ended(const ZoneRecord& record, const std::string& name);
+    void wait_again(const ZoneRecord& record, const std::string& name, Restarts::Run run);
     Result<void> resume(const ZoneRecord& record, const std::string& name);
     void drop(const ZoneRecord& record, const std::string& name);
     Result<std::vector<DeviceSettings>> kept_devices(const ZoneRecord& record, const VirtioSource* virtio,

@@ -131,38 +131,87 @@ void ZoneManager::Impl::drop(const ZoneRecord& record, const std::string& name) 
     }
 }
 
+/// What was passed open when that zone was started.
+FileTable ZoneManager::Impl::kept_files(const ZoneRecord& record) {
+    FileTable files{.files = {}, .may_open = record.origin.may_open};
+    for (const auto& [path, key] : record.origin.files) {
+        files.files.emplace(path, store.take(key));
+    }
+    return files;
+}
+
+/// What that zone was started from; nothing of one that somebody else has started.
+Result<std::optional<Restarts::Run>> ZoneManager::Impl::read_kept(const ZoneRecord& record) {
+    if (record.origin.zone.text.empty()) {
+        return std::nullopt;
+    }
+    return read(JsonDocument::parse(record.origin.zone), record.origin.virtio, kept_files(record));
+}
+
+/// Have a zone that does not run any more wait for its next start, if there is to be one.
+void ZoneManager::Impl::resume_ended(const ZoneRecord& record, const std::string& name) {
+    const bool has_waited = !record.ended.empty();
+    if (!has_waited) {
+        log::info({.zone = record.name, .event = log::Event::zone_powered_off},
+                  "has ended while no daemon was there");
+    }
+    auto run = read_kept(record);
+    if (!run) {
+        log::error({.zone = record.name, .event = log::Event::zone_not_restarted},
+                   "could not be started again: {}", run.error().message);
+    }
+    const auto policy = run && *run ? (*run)->file.start.restart : RestartPolicy::never;
+    // One that had failed would still be there.
+    if (policy == RestartPolicy::never || (policy == RestartPolicy::on_failure && !has_waited)) {
+        drop(record, name);
+        return;
+    }
+    wait_again(record, name, std::move(**run));
+}
+
+void ZoneManager::Impl::wait_again(const ZoneRecord& record, const std::string& name, Restarts::Run run) {
+    const auto zone = std::make_shared<Zone>(run.file.config,
+                                             run.virtio ? described_devices(run.virtio->file, record.id)
+                                                        : std::vector<VirtioDevice>{},
+                                             record.origin, world());
+    restarts.remember(record.name, run.file.start.restart, run);
+    origins.insert_or_assign(record.name,
+                             Origin{.configured = record.origin.configured, .run = std::move(run)});
+    zone->resume_waiting(name, record.ended.empty() ? "the guest has powered itself off" : record.ended,
+                         restarts.failed(record.name, Restarts::Clock::now()));
+    replace(record.name, zone);
+}
+
 Result<void> ZoneManager::Impl::resume(const ZoneRecord& record, const std::string& name) {
     const auto list = hypervisor.list_zones();
     if (!list) {
         return std::unexpected(list.error());
     }
     const auto* info = find(*list, record.id);
-    if (info == nullptr || info->name != record.name) {
-        log::info({.zone = record.name, .event = log::Event::zone_powered_off},
-                  "has ended while no daemon was there");
+    const bool is_there = info != nullptr && info->name == record.name;
+    if (!is_there) {
+        resume_ended(record, name);
+        return {};
+    }
+    if (!record.ended.empty()) {
+        // Somebody else has started it meanwhile.
         drop(record, name);
         return {};
     }
-    FileTable files{.files = {}, .may_open = record.origin.may_open};
-    for (const auto& [path, key] : record.origin.files) {
-        files.files.emplace(path, store.take(key));
+    auto read_again = read_kept(record);
+    if (!read_again) {
+        return std::unexpected(std::move(read_again).error());
     }
-    std::optional<Restarts::Run> run; // none of a zone that somebody else has started
+    auto& run = *read_again;
     std::shared_ptr<const VirtioSource> virtio;
-    if (!record.origin.zone.text.empty()) {
-        auto read_again =
-            read(JsonDocument::parse(record.origin.zone), record.origin.virtio, std::move(files));
-        if (!read_again) {
-            return std::unexpected(std::move(read_again).error());
-        }
-        run = std::move(*read_again);
+    if (run) {
         virtio = run->virtio;
     } else {
         auto file = read_virtio_config(record.origin.virtio);
         if (!file) {
             return std::unexpected(std::move(file).error());
         }
-        virtio = std::make_shared<const VirtioSource>(std::move(*file), std::move(files));
+        virtio = std::make_shared<const VirtioSource>(std::move(*file), kept_files(record));
     }
     std::vector<VirtioDevice> described;
     auto devices = kept_devices(record, virtio.get(), described);

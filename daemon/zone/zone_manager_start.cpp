@@ -69,7 +69,8 @@ Result<std::string> ZoneManager::Impl::start(Restarts::Run run, const std::strin
     const auto zone = std::make_shared<Zone>(plan->zone.config, described_devices(*plan),
                                              origin_of(run, configured), world());
     // Its last run ends here, with disks and memory that the new one needs.
-    if (const auto old = replace(name, zone)) {
+    const auto old = replace(name, zone);
+    if (old) {
         old->release();
     }
     notify();
@@ -80,6 +81,9 @@ Result<std::string> ZoneManager::Impl::start(Restarts::Run run, const std::strin
         notify();
     };
     auto started = zone->start(std::move(*plan), {.stop = how.stop, .named = {}, .progress = tell});
+    if (old && (started || old != on_failure)) {
+        old->forget();
+    }
     if (!started) {
         replace(name, on_failure);
     } else {
@@ -202,15 +206,13 @@ bool ZoneManager::Impl::await_restarts() {
             continue;
         }
         has_changed = true;
-        const std::string reason = zone->inspect().reason;
+        std::string reason = zone->inspect().reason;
         // A zone that has failed is still there, with its CPUs.
         if (zone->state() == State::failed && !zone->shutdown()) {
             restarts.forget(name);
             continue;
         }
-        zone->await_restart(std::format("{}; it is started again in {}",
-                                        reason.empty() ? "the guest has powered itself off" : reason,
-                                        *delay));
+        zone->await_restart(reason.empty() ? "the guest has powered itself off" : std::move(reason), *delay);
     }
     return has_changed;
 }
@@ -232,8 +234,7 @@ bool ZoneManager::Impl::restart_due() {
         log::error({.zone = name, .event = log::Event::zone_not_restarted},
                    "could not be started again, the next try is in {}: {}", delay, started.error().message);
         if (old) {
-            old->await_restart(std::format("it could not be started again, the next try is in {}: {}", delay,
-                                           started.error().message));
+            old->await_restart("it could not be started again: " + started.error().message, delay);
         }
     }
     return !due.empty();

@@ -19,7 +19,7 @@ namespace hvisor::zone {
 namespace {
 
 /// One more with each change of what is below.
-constexpr std::uint64_t record_layout = 1;
+constexpr std::uint64_t record_layout = 2;
 /// More than every file of a zone together can have.
 constexpr std::size_t longest_record = std::size_t{64} << 20;
 
@@ -112,6 +112,7 @@ std::string write_zone_record(const ZoneRecord& record) {
     members.add_number("id", record.id);
     members.add("name", json_string(record.name));
     members.add_number("started", static_cast<std::uint64_t>(record.started_ns));
+    members.add("ended", json_string(record.ended));
     members.add("configured", json_string(record.origin.configured));
     members.add("zone", text_of(record.origin.zone));
     members.add("virtio", text_of(record.origin.virtio));
@@ -132,15 +133,17 @@ Result<ZoneRecord> read_zone_record(const std::string& text) {
     std::uint64_t layout = 0;
     all.get("layout", layout);
     if (is_sound && layout != record_layout) {
-        return fail(ErrorCode::incompatible,
-                    "{} has the layout {}, this one knows {}: it was a newer one; start that again, or start "
-                    "the zone again",
-                    what, layout, record_layout);
+        return fail(
+            ErrorCode::incompatible,
+            "{} has the layout {}, this one knows {}: start that one again, or shut the zone down and "
+            "start it",
+            what, layout, record_layout);
     }
     ZoneRecord record;
     all.get("id", record.id);
     all.get("name", record.name);
     all.get("started", record.started_ns);
+    all.get("ended", record.ended);
     all.get("configured", record.origin.configured);
     all.get("zone", record.origin.zone);
     all.get("virtio", record.origin.virtio);

@@ -26,8 +26,8 @@ struct ZoneOrigin {
     std::vector<File> files;
 };
 
-/// All that has to be known of a zone that runs to go on with it in another process,
-/// besides what its devices remember themselves.
+/// All that has to be known of a zone that runs, or waits for its next start, to go on with
+/// it in another process, besides what its devices remember themselves.
 struct ZoneRecord {
     /// A device, and what the FdStore has of it.
     struct Device {
@@ -41,6 +41,7 @@ struct ZoneRecord {
     std::uint32_t id = 0;
     std::string name;
     std::int64_t started_ns = 0; ///< by the monotonic clock
+    std::string ended{};         ///< why it waits for its next start; "" of one that runs
     ZoneOrigin origin;
     std::vector<Device> devices;
 };

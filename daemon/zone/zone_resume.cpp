@@ -15,7 +15,8 @@ void Zone::keep_record() {
     if (!store_.is_kept() || !devices) {
         return;
     }
-    ZoneRecord record{.id = id(), .name = name(), .started_ns = 0, .origin = origin_, .devices = {}};
+    ZoneRecord record{
+        .id = id(), .name = name(), .started_ns = 0, .ended = {}, .origin = origin_, .devices = {}};
     for (auto& [address, key] : devices->keys()) {
         record.devices.push_back({.address = address, .key = std::move(key), .image = {}, .text = {}});
         auto& device = record.devices.back();
@@ -33,6 +34,10 @@ void Zone::keep_record() {
         const auto since = state_ == State::starting ? std::chrono::steady_clock::now() : started_;
         record.started_ns = std::chrono::nanoseconds(since.time_since_epoch()).count();
     }
+    keep(record);
+}
+
+void Zone::keep(const ZoneRecord& record) {
     auto file = make_text_file("hvisor zone " + name(), write_zone_record(record));
     if (!file) {
         log::warning({.zone = name(), .device = {}}, "{}: the zone would lose its devices with this process",
@@ -52,14 +57,42 @@ void Zone::drop_record() {
     }
 }
 
-void Zone::forget_kept() {
-    drop_record();
-    if (const auto devices = this->devices()) {
-        devices->forget();
+void Zone::forget() {
+    if (std::exchange(is_forgotten_, true)) {
+        return;
     }
+    drop_record();
     for (const auto& file : origin_.files) {
         store_.drop(file.key);
     }
+}
+
+void Zone::forget_kept() {
+    forget();
+    if (const auto devices = this->devices()) {
+        devices->forget();
+    }
+}
+
+void Zone::await_restart(std::string why, std::chrono::seconds delay) {
+    set_state(State::starting, std::format("{}; it is started again in {}", why, delay));
+    if (store_.is_kept()) {
+        keep({.id = id(),
+              .name = name(),
+              .started_ns = 0,
+              .ended = std::move(why),
+              .origin = origin_,
+              .devices = {}});
+    }
+}
+
+void Zone::resume_waiting(std::string record_name, std::string why, std::chrono::seconds delay) {
+    record_name_ = std::move(record_name);
+    {
+        const std::scoped_lock guard(lock_);
+        is_there_ = false;
+    }
+    await_restart(std::move(why), delay);
 }
 
 Result<void> Zone::resume(const ZoneRecord& record, std::string record_name,

@@ -312,11 +312,13 @@ class ConsoleGuest {
     std::atomic<std::uint64_t> printed_{0};
 };
 
-/// Reads what is printed, and types.
-class PtyUser {
+/// Reads what a ConsoleGuest prints, and may type.
+class ConsoleUser {
   public:
-    PtyUser(const std::string& path, Faults& faults)
-        : terminal_(::open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)), faults_(faults) {
+    /// `file` is a pty, or a stream.
+    ConsoleUser(UniqueFd file, bool types, Faults& faults)
+        : file_(std::move(file)), faults_(faults), types_(types) {
+        ::fcntl(file_.get(), F_SETFL, O_NONBLOCK);
         thread_ = std::jthread([this](const std::stop_token& stopped) { run(stopped); });
     }
     /// That came, and were right.
@@ -331,9 +333,9 @@ class PtyUser {
         while (!stopped.stop_requested()) {
             if (types_) {
                 const char byte = line_byte(typed_);
-                typed_ += ::write(terminal_.get(), &byte, 1) == 1 ? 1 : 0;
+                typed_ += ::write(file_.get(), &byte, 1) == 1 ? 1 : 0;
             }
-            const auto count = ::read(terminal_.get(), buffer.data(), buffer.size());
+            const auto count = ::read(file_.get(), buffer.data(), buffer.size());
             if (count <= 0) {
                 std::this_thread::sleep_for(1ms);
                 continue;
@@ -350,11 +352,11 @@ class PtyUser {
         }
     }
 
-    UniqueFd terminal_;
+    UniqueFd file_;
     Faults& faults_;
+    std::atomic<bool> types_;
     std::atomic<std::uint64_t> lines_{0};
     std::atomic<std::uint64_t> typed_{0};
-    std::atomic<bool> types_{true};
     std::jthread thread_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // hvisord ends in any way while a zone works, and another one goes on: the real program, with
 // a machine that stays, and a service manager that keeps its files.
+#include "bus_client.hpp"
 #include "busy_guest.hpp"
 #include "daemon.hpp"
 #include "hypervisor/simulated.hpp"
@@ -11,9 +12,11 @@
 
 #include <array>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <fcntl.h>
 #include <filesystem>
 #include <iterator>
 #include <random>
@@ -72,9 +75,19 @@ void run(auto& guest, const std::stop_token& stopped, Faults& faults) {
     }
 }
 
+/// A client's of the zone's console.
+UniqueFd open_stream(const House& house, bool types) {
+    const auto connection = sdbus::createDirectBusConnection("unix:path=" + house.files.path("control"));
+    Zone zone(*connection, guest_path);
+    auto opened = zone.OpenConsole("", {{"read-only", sdbus::Variant(!types)}});
+    return UniqueFd(std::get<sdbus::UnixFd>(opened).release());
+}
+
+enum class Typist { pty, stream };
+
 /// A zone works, and meanwhile each of the rounds ends one daemon and begins the next.
 template <class Round>
-void work(House& house, unsigned rounds, Round round) {
+void work(House& house, unsigned rounds, Typist typist, Round round) {
     REQUIRE(house.manager.wait_until_ready(ready_time));
     const auto started = house.ctl(
         {"zone", "start", house.files.path("zone.json"), "--virtio", house.files.path("virtio.json")});
@@ -90,7 +103,11 @@ void work(House& house, unsigned rounds, Round round) {
     ConsoleGuest console(house.machine, faults);
     disk.bring_up();
     console.bring_up();
-    PtyUser user(pty.substr(0, pty.find_first_not_of("/devpts0123456789")), faults);
+    const auto path = pty.substr(0, pty.find_first_not_of("/devpts0123456789"));
+    ConsoleUser at_pty(UniqueFd(::open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC)), typist == Typist::pty,
+                       faults);
+    ConsoleUser at_stream(open_stream(house, typist == Typist::stream), typist == Typist::stream, faults);
+    ConsoleUser& user = typist == Typist::pty ? at_pty : at_stream;
     std::jthread disk_cpu([&](const std::stop_token& stopped) { run(disk, stopped, faults); });
     std::jthread console_cpu([&](const std::stop_token& stopped) { run(console, stopped, faults); });
 
@@ -111,7 +128,9 @@ void work(House& house, unsigned rounds, Round round) {
     console_cpu.request_stop();
     disk_cpu.join();
     console_cpu.join();
-    CHECK(eventually([&] { return user.lines() == console.printed() || !faults.text().empty(); }));
+    for (const auto* reader : {&at_pty, &at_stream}) {
+        CHECK(eventually([&] { return reader->lines() == console.printed() || !faults.text().empty(); }));
+    }
     INFO(house.log());
     CHECK(faults.text() == "");            // NOLINT(readability-container-size-empty): it is to be seen
     CHECK(house.machine.panicked() == ""); // NOLINT(readability-container-size-empty)
@@ -122,8 +141,9 @@ void work(House& house, unsigned rounds, Round round) {
 }
 
 TEST_CASE("a zone notices no restart, no kill and no crash", "[successor]") {
+    const auto typist = GENERATE(Typist::pty, Typist::stream);
     House house(true);
-    work(house, 30, [&](unsigned number) {
+    work(house, 30, typist, [&](unsigned number) {
         // SIGABRT is also what systemd's watchdog sends.
         constexpr std::array signals{SIGTERM, SIGKILL, SIGABRT};
         const int signal = signals.at(number % signals.size());
@@ -134,8 +154,9 @@ TEST_CASE("a zone notices no restart, no kill and no crash", "[successor]") {
 }
 
 TEST_CASE("where nobody keeps files, hvisord starts itself again", "[successor]") {
+    const auto typist = GENERATE(Typist::pty, Typist::stream);
     House house(false);
-    work(house, 15, [&](unsigned) { house.manager.have_it_start_again(SIGUSR2); });
+    work(house, 15, typist, [&](unsigned) { house.manager.have_it_start_again(SIGUSR2); });
     CHECK(house.manager.kept() == 0);
 }
 

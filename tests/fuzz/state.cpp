@@ -15,11 +15,13 @@
 #include "input.hpp"
 #include "kit/device_rig.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
 #include <span>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -176,6 +178,15 @@ UniqueFd image() {
     return file;
 }
 
+/// Somebody who is attached by whatever name the state has for it; `theirs` is the other end.
+devices::console::Remains::Client attached(const devices::console::ClientPosition& place, UniqueFd& theirs) {
+    std::array<int, 2> ends{};
+    fuzz::expect(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0,
+                 "there are sockets");
+    theirs.reset(ends[1]);
+    return {.port = 0, .client = std::max<std::uint64_t>(place.client.get(), 1), .stream = UniqueFd(ends[0])};
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -192,12 +203,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         });
         break;
     }
-    case 1:
-        run<devices::console::ConsoleDevice>(input, [](DeviceContext context) {
-            return devices::console::ConsoleDevice(std::move(context),
-                                                   {{.name = "second", .is_console = true}});
+    case 1: {
+        using namespace devices::console;
+        UniqueFd client;
+        run<ConsoleDevice>(input, [&client](DeviceContext context) {
+            const auto& state = *reinterpret_cast<ConsoleState*>(context.state->bytes().data() + type);
+            Remains remains;
+            remains.clients.push_back(attached(state.ports.front().clients.front(), client));
+            return ConsoleDevice(std::move(context), {{.name = "second", .is_console = true}}, false,
+                                 std::move(remains));
         });
         break;
+    }
     case 2:
         run<devices::entropy::EntropyDevice>(input, [](DeviceContext context) {
             return devices::entropy::EntropyDevice(std::move(context), devices::entropy::kernel_random, {});

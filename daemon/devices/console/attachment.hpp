@@ -2,17 +2,17 @@
 #pragma once
 
 #include "base/unique_fd.hpp"
+#include "devices/console/cursor.hpp"
 #include "devices/console/history.hpp"
-#include "devices/console/state.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 
 namespace hvisor::devices::console {
 
-/// One who watches a port, and may type: a socket, or the pty.
+/// One who watches a port, and may type: a client's socket, or the pty.
 ///
 /// All share one history, each with a position of its own in it, as in
 /// obmc-console. Nobody waits for a slow reader: neither the guest, whose
@@ -21,24 +21,23 @@ namespace hvisor::devices::console {
 /// how much it missed, and goes on with the oldest byte that is left.
 class Attachment {
   public:
-    enum class Kind { stream, terminal };
-
     /// `fd` is non-blocking.
-    Attachment(UniqueFd fd, std::uint64_t position, bool has_input)
-        : fd_(std::move(fd)), kind_(Kind::stream), position_(position), has_input_(has_input) {}
-    /// A pty, which goes on where `kept` says; that outlives it. The history is in `file`,
-    /// from `offset` on.
-    Attachment(UniqueFd fd, TerminalPosition& kept, int file, std::int64_t offset, const History& history);
+    Attachment(UniqueFd fd, std::unique_ptr<TerminalCursor> cursor)
+        : fd_(std::move(fd)), cursor_(std::move(cursor)), has_input_(true) {}
+    Attachment(UniqueFd fd, std::unique_ptr<ClientCursor> cursor, bool has_input)
+        : fd_(std::move(fd)), client_(cursor->client()), cursor_(std::move(cursor)), has_input_(has_input) {}
 
     [[nodiscard]] int fd() const { return fd_.get(); }
-    [[nodiscard]] bool is_terminal() const { return kind_ == Kind::terminal; }
+    [[nodiscard]] bool is_terminal() const { return client_ == 0; }
+    /// By which its stream is known; 0: it is the pty.
+    [[nodiscard]] std::uint64_t client() const { return client_; }
 
     /// Write what there is as far as it goes.
     void pump(const History& history);
     /// There is more, but its buffer is full: pump() again after EPOLLOUT.
     [[nodiscard]] bool is_blocked() const { return blocked_; }
     [[nodiscard]] bool is_caught_up(const History& history) const {
-        return notice_.empty() && position_ == history.end();
+        return notice_.empty() && cursor_->position() == history.end();
     }
     /// A line for this one alone, with the next pump().
     void tell(std::string_view line);
@@ -58,16 +57,11 @@ class Attachment {
 
   private:
     [[nodiscard]] bool write_notice();
-    void move_to(std::uint64_t position);
-    [[nodiscard]] ssize_t write_some(const History& history);
 
     UniqueFd fd_;
-    Kind kind_;
-    std::uint64_t position_;           ///< of the next byte of the history to write
-    TerminalPosition* kept_ = nullptr; ///< of a terminal
-    int file_ = -1;                    ///< the same: the history's file
-    std::int64_t offset_ = 0;          ///< and where it begins there
-    std::string notice_;               ///< what is left of lines that are not the guest's
+    std::uint64_t client_ = 0;
+    std::unique_ptr<Cursor> cursor_;
+    std::string notice_; ///< what is left of lines that are not the guest's
     bool has_input_;
     bool blocked_ = false;
     bool deaf_ = false;

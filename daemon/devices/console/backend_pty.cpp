@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdlib>
 #include <fcntl.h>
-#include <format>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -14,28 +13,8 @@
 
 namespace hvisor::devices::console {
 
-namespace {
-
-/// One file for both ends: one to keep.
-UniqueFd make_pipe() {
-    std::array<int, 2> ends{-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return {};
-    }
-    const UniqueFd reader(ends[0]);
-    const UniqueFd writer(ends[1]);
-    return UniqueFd(
-        ::open(std::format("/proc/self/fd/{}", reader.get()).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
-}
-
-} // namespace
-
 Result<Pty> Pty::open() {
     Pty pty;
-    pty.pipe = make_pipe();
-    if (!pty.pipe) {
-        return fail(ErrorCode::failed, "cannot create a pipe: {}", errno_text());
-    }
     pty.master.reset(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
     std::array<char, 64> path{};
     if (!pty.master || ::grantpt(pty.master.get()) != 0 || ::unlockpt(pty.master.get()) != 0 ||
@@ -54,13 +33,10 @@ Result<Pty> Pty::open() {
     return pty;
 }
 
-Pty Pty::take_over(UniqueFd master, UniqueFd terminal, UniqueFd pipe) {
+Pty Pty::take_over(UniqueFd master, UniqueFd terminal) {
     std::array<char, 64> path{};
     ::ptsname_r(master.get(), path.data(), path.size());
-    return {.master = std::move(master),
-            .terminal = std::move(terminal),
-            .pipe = std::move(pipe),
-            .path = path.data()};
+    return {.master = std::move(master), .terminal = std::move(terminal), .path = path.data()};
 }
 
 std::optional<Size> window_size(const UniqueFd& terminal) {

@@ -24,19 +24,11 @@ struct Pty {
     /// Kept open: without it the master reports a hang-up, for ever and all
     /// the time, whenever nobody has the terminal open.
     UniqueFd terminal;
-    UniqueFd pipe;    ///< non-blocking, both ends: what was typed passes through it (TypedInput)
     std::string path; ///< "/dev/pts/3"
 
     [[nodiscard]] static Result<Pty> open();
     /// One that a process before this one has left open.
-    [[nodiscard]] static Pty take_over(UniqueFd master, UniqueFd terminal, UniqueFd pipe);
-};
-
-/// The files of a Pty; -1 without one.
-struct PtyFiles {
-    int master = -1;
-    int terminal = -1;
-    int pipe = -1;
+    [[nodiscard]] static Pty take_over(UniqueFd master, UniqueFd terminal);
 };
 
 /// Of a terminal; nothing when it has none.

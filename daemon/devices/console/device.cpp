@@ -7,13 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
+#include <chrono>
 #include <cstddef>
 #include <fcntl.h>
+#include <map>
 #include <ranges>
 #include <span>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <utility>
 
 namespace hvisor::devices::console {
@@ -55,32 +55,60 @@ Result<std::pair<UniqueFd, UniqueFd>> make_stream() {
 } // namespace
 
 ConsoleDevice::ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further, bool is_logged,
-                             std::vector<Pty> terminals)
+                             Remains remains, ClientKeeper keeper)
     : Device(std::move(context), make_model(further.size() + 1)),
       state_(type_state<ConsoleState>()),
-      offer_timer_(owner(), [this] {
-          turn([this] {
-              for (auto& port : ports_) {
-                  offer(*port);
-              }
-          });
-      }) {
+      offer_timer_(owner(),
+                   [this] {
+                       turn([this] {
+                           for (auto& port : ports_) {
+                               offer(*port);
+                           }
+                       });
+                   }),
+      keeper_(std::move(keeper)) {
     further.insert(further.begin(), PortOptions{.name = "", .is_console = true});
-    PortHost& host = *this;
-    for (auto& options : further) {
-        ports_.push_back(
-            std::make_unique<Port>(host, ports_.size(), std::move(options), state_.ports.at(ports_.size())));
-        const auto number = ports_.size() - 1;
-        open_terminal(*ports_.back(),
-                      number < terminals.size() ? std::optional(std::move(terminals[number])) : std::nullopt);
+    remains.ports.resize(further.size());
+    for (std::size_t i = 0; i < further.size(); ++i) {
+        add_port(std::move(further[i]), std::move(remains.ports[i]));
     }
+    resume_clients(std::move(remains.clients));
     if (is_logged) {
         owner().call([this] { ports_.front()->log_lines(log_fields()); });
     }
 }
 
-void ConsoleDevice::open_terminal(Port& port, std::optional<Pty> kept) {
-    auto pty = kept ? Result<Pty>(std::move(*kept)) : Pty::open();
+void ConsoleDevice::add_port(PortOptions options, Remains::Port remains) {
+    const auto number = ports_.size();
+    auto pipe = remains.pipe ? std::move(remains.pipe) : TypedInput::open_pipe();
+    if (!pipe) {
+        log::warning(log_fields(), "cannot create a pipe: {}; nothing can be typed at port {} of the console",
+                     errno_text(), number);
+    }
+    PortHost& host = *this;
+    ports_.push_back(
+        std::make_unique<Port>(host, number, std::move(options), state_.ports.at(number), std::move(pipe)));
+    open_terminal(*ports_.back(), std::move(remains));
+}
+
+void ConsoleDevice::resume_clients(std::vector<Remains::Client> clients) {
+    std::vector<std::map<std::uint64_t, UniqueFd>> streams(ports_.size());
+    for (auto& [port, client, stream] : clients) {
+        if (port < streams.size()) {
+            streams[port].emplace(client, std::move(stream));
+        }
+    }
+    owner().call([&] {
+        for (std::size_t i = 0; i < streams.size(); ++i) {
+            ports_[i]->resume_streams(std::move(streams[i]));
+        }
+    });
+}
+
+void ConsoleDevice::open_terminal(Port& port, Remains::Port remains) {
+    auto pty = remains.master && remains.terminal
+                   ? Result<Pty>(Pty::take_over(std::move(remains.master), std::move(remains.terminal)))
+                   : Pty::open();
     if (!pty) {
         log::warning(log_fields(), "{}; the console is reachable without one", pty.error().message);
         return;
@@ -120,12 +148,45 @@ Result<UniqueFd> ConsoleDevice::attach(std::string_view port, const AttachOption
     if (options.read_only) {
         ::shutdown(ours.get(), SHUT_RD);
     }
+    drop_left();
+    const auto client = next_client();
+    if (keeper_.keep) {
+        keeper_.keep(*number, client, ours.get());
+    }
     Result<void> added;
-    owner().call([&] { added = ports_[*number]->add_stream(std::move(ours), options); });
+    owner().call([&] { added = ports_[*number]->add_stream(std::move(ours), client, options); });
     if (!added) {
+        has_left(*number, client);
+        drop_left();
         return std::unexpected(std::move(added).error());
     }
     return std::move(theirs);
+}
+
+/// Later than every one of this machine's, whichever process had it.
+std::uint64_t ConsoleDevice::next_client() {
+    const auto now = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+    const std::scoped_lock guard(lock_);
+    last_client_ = std::max(last_client_ + 1, static_cast<std::uint64_t>(now));
+    return last_client_;
+}
+
+void ConsoleDevice::has_left(std::size_t port, std::uint64_t client) {
+    const std::scoped_lock guard(lock_);
+    left_.emplace_back(port, client);
+}
+
+void ConsoleDevice::drop_left() {
+    std::vector<std::pair<std::size_t, std::uint64_t>> left;
+    {
+        const std::scoped_lock guard(lock_);
+        left.swap(left_);
+    }
+    for (const auto& [port, client] : left) {
+        if (keeper_.drop) {
+            keeper_.drop(port, client);
+        }
+    }
 }
 
 Result<void> ConsoleDevice::resize(std::string_view port, Size size) {
@@ -158,11 +219,11 @@ std::vector<PortState> ConsoleDevice::ports() const {
     return states;
 }
 
-std::vector<PtyFiles> ConsoleDevice::terminals() {
-    std::vector<PtyFiles> files;
+std::vector<PortFiles> ConsoleDevice::files() {
+    std::vector<PortFiles> files;
     owner().call([&] {
         for (const auto& port : ports_) {
-            files.push_back(port->pty_files());
+            files.push_back(port->files());
         }
     });
     return files;
@@ -268,27 +329,6 @@ std::optional<virtio::Chain> ConsoleDevice::pop_buffer(std::size_t index) {
         return std::nullopt;
     }
     return chain;
-}
-
-Input ConsoleDevice::read_input(std::size_t port, int fd) {
-    const auto index = receive_queue_of(port);
-    auto chain = pop_buffer(index);
-    if (!chain) {
-        return Input::none;
-    }
-    const auto writer = chain->writer();
-    pieces_.clear();
-    writer.peek(writer.remaining(), pieces_);
-    const auto count =
-        ::readv(fd, pieces_.data(), static_cast<int>(std::min<std::size_t>(pieces_.size(), IOV_MAX)));
-    if (count > 0) {
-        chain->set_written(static_cast<std::size_t>(count));
-        count_bytes(index, static_cast<std::uint64_t>(count));
-        return Input::taken;
-    }
-    const int error = errno;
-    chain->put_back();
-    return count == 0 || (error != EAGAIN && error != EINTR) ? Input::ended : Input::none;
 }
 
 Input ConsoleDevice::read_typed(std::size_t port, TypedInput& typed, int fd) {

@@ -5,6 +5,7 @@
 #include "base/unique_fd.hpp"
 #include "devices/console/config.hpp"
 #include "devices/console/port.hpp"
+#include "devices/console/remains.hpp"
 #include "devices/console/state.hpp"
 #include "virtio/device.hpp"
 
@@ -13,11 +14,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <sys/uio.h>
 #include <utility>
 #include <vector>
 
@@ -44,9 +45,9 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
   public:
     /// `further` are the ports from number 1 on, at most max_ports - 1. Opens
     /// a pty for each port and logs its path; without one a port works all the same.
-    /// `terminals` are the ptys that a process before this one has left open, in the order of the ports.
+    /// `remains` are of a process before this one; `keeper` is for one after it.
     explicit ConsoleDevice(virtio::DeviceContext context, std::vector<PortOptions> further = {},
-                           bool is_logged = false, std::vector<Pty> terminals = {});
+                           bool is_logged = false, Remains remains = {}, ClientKeeper keeper = {});
     ConsoleDevice(const ConsoleDevice&) = delete;
     ConsoleDevice& operator=(const ConsoleDevice&) = delete;
     ConsoleDevice(ConsoleDevice&&) = delete;
@@ -55,13 +56,15 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
 
     /// A stream socket: the last bytes of the port's history, then what comes;
     /// written to it, input for the guest, which only one client has at a time.
-    /// After quiesce() the history and its end. "" is port 0. Any thread.
+    /// After quiesce() the history and its end. "" is port 0. Any thread but the owner.
     [[nodiscard]] Result<UniqueFd> attach(std::string_view port, const AttachOptions& options);
     /// Any thread.
     [[nodiscard]] Result<void> resize(std::string_view port, Size size);
     [[nodiscard]] std::vector<PortState> ports() const;
-    /// The files of each port's pty, -1 where it has none.
-    [[nodiscard]] std::vector<PtyFiles> terminals();
+    /// In the order of the ports; valid as long as the device is.
+    [[nodiscard]] std::vector<PortFiles> files();
+    /// Have the keeper drop the streams of clients that have left. Any thread but the owner.
+    void drop_left();
 
     [[nodiscard]] std::string_view type_name() const override { return "console"; }
     [[nodiscard]] std::string backend_name() const override { return ports_.front()->pty_path(); }
@@ -77,8 +80,8 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     void do_close() override;
 
     bool takes_input(std::size_t port) override;
-    Input read_input(std::size_t port, int fd) override;
     Input read_typed(std::size_t port, TypedInput& typed, int fd) override;
+    void has_left(std::size_t port, std::uint64_t client) override;
     void resized(std::size_t port) override;
     Reactor& reactor() override { return owner(); }
     [[nodiscard]] PortHost::Place place_of(const std::byte* part) const override {
@@ -87,7 +90,10 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
     }
     Result<void> watch(int fd, std::function<void(std::uint32_t)> callback) override;
 
-    void open_terminal(Port& port, std::optional<Pty> pty);
+    void add_port(PortOptions options, Remains::Port remains);
+    void open_terminal(Port& port, Remains::Port remains);
+    void resume_clients(std::vector<Remains::Client> clients);
+    [[nodiscard]] std::uint64_t next_client();
     void offer(Port& port);
     [[nodiscard]] Result<std::size_t> find_port(std::string_view name) const;
     /// The driver has a buffer there; asks it to tell when it has none.
@@ -105,8 +111,12 @@ class ConsoleDevice final : public virtio::Device, private PortHost {
 
     ConsoleState& state_;
     std::vector<std::unique_ptr<Port>> ports_;
-    std::vector<iovec> pieces_; ///< kept, so that no input allocates
     Reactor::Timer offer_timer_;
+
+    const ClientKeeper keeper_;
+    std::mutex lock_;                                         ///< of all below
+    std::uint64_t last_client_ = 0;                           ///< the latest one who has come
+    std::vector<std::pair<std::size_t, std::uint64_t>> left_; ///< ports and clients, for drop_left()
 };
 
 } // namespace hvisor::devices::console

@@ -31,32 +31,51 @@ bool has_unread(int fd) {
     return ::ioctl(fd, FIONREAD, &unread) == 0 && unread != 0;
 }
 
+std::uint64_t client_of(const ClientPosition& place) {
+    return place.client.get();
+}
+
+/// Neither its end nor ours has said that no more comes.
+bool takes_more(int fd) {
+    pollfd poll_fd{.fd = fd, .events = POLLRDHUP, .revents = 0};
+    return ::poll(&poll_fd, 1, 0) == 0;
+}
+
+TypedInput make_typed(PortHost& host, TypedState& state, UniqueFd pipe) {
+    const auto place = host.place_of(reinterpret_cast<const std::byte*>(&state));
+    return {std::move(pipe), state, place.file, place.offset};
+}
+
 } // namespace
 
-Port::Port(PortHost& host, std::size_t number, PortOptions options, PortContent& content)
-    : host_(host), number_(number), options_(std::move(options)), content_(content) {}
+Port::Port(PortHost& host, std::size_t number, PortOptions options, PortContent& content, UniqueFd pipe)
+    : host_(host),
+      number_(number),
+      options_(std::move(options)),
+      content_(content),
+      typed_(make_typed(host, content.typed, std::move(pipe))) {}
 
 Result<void> Port::add_terminal(Pty pty) {
     set_window_size(pty.terminal, size());
     terminal_ = std::move(pty.terminal);
     pty_path_ = std::move(pty.path);
     const auto place = host_.place_of(content_.history.bytes());
-    const auto typed = host_.place_of(reinterpret_cast<const std::byte*>(&content_.typed));
-    typed_.emplace(std::move(pty.pipe), content_.typed, typed.file, typed.offset);
     return add(
-        Attachment(std::move(pty.master), content_.terminal, place.file, place.offset, content_.history));
+        Attachment(std::move(pty.master), std::make_unique<TerminalCursor>(content_.terminal, place.file,
+                                                                           place.offset, content_.history)));
 }
 
-PtyFiles Port::pty_files() const {
+PortFiles Port::files() const {
     const auto master = std::ranges::find_if(attachments_, &Attachment::is_terminal);
     return {.master = master != attachments_.end() ? master->fd() : -1,
             .terminal = terminal_.get(),
-            .pipe = typed_ ? typed_->fd() : -1};
+            .pipe = typed_.fd()};
 }
 
-Result<void> Port::add_stream(UniqueFd fd, const AttachOptions& options) {
+Result<void> Port::add_stream(UniqueFd fd, std::uint64_t client, const AttachOptions& options) {
     const bool has_input = !options.read_only && !ended_;
-    if (streams() >= max_attachments) {
+    const auto place = std::ranges::find(content_.clients, 0U, client_of);
+    if (place == content_.clients.end()) {
         return fail(ErrorCode::resource_busy, "{} are attached to the console already", streams());
     }
     if (has_input) {
@@ -66,7 +85,38 @@ Result<void> Port::add_stream(UniqueFd fd, const AttachOptions& options) {
     }
     const auto kept = content_.history.end() - content_.history.begin();
     const auto position = content_.history.end() - std::min<std::uint64_t>(options.replay, kept);
-    return add(Attachment(std::move(fd), position, has_input));
+    auto added =
+        add(Attachment(std::move(fd), std::make_unique<ClientCursor>(*place, client, position), has_input));
+    if (!added) {
+        free_place(client);
+    }
+    return added;
+}
+
+void Port::resume_streams(std::map<std::uint64_t, UniqueFd> streams) {
+    for (auto& place : content_.clients) {
+        if (!streams.contains(place.client.get())) {
+            place.client.set(0);
+        }
+    }
+    for (auto& [client, stream] : streams) {
+        const auto place = std::ranges::find(content_.clients, client, client_of);
+        const bool has_input = takes_more(stream.get()) || has_unread(stream.get());
+        // One without a place has never got its end of the stream.
+        if (place == content_.clients.end() ||
+            !add(Attachment(std::move(stream), std::make_unique<ClientCursor>(*place, content_.history),
+                            has_input))) {
+            free_place(client);
+            host_.has_left(number_, client);
+        }
+    }
+}
+
+void Port::free_place(std::uint64_t client) {
+    const auto place = std::ranges::find(content_.clients, client, client_of);
+    if (place != content_.clients.end()) {
+        place->client.commit(0);
+    }
 }
 
 Result<void> Port::take_over(bool force) {
@@ -247,21 +297,16 @@ void Port::take_input(Attachment& attachment) {
         terminal_was_told_ = false;
         follow_terminal();
     }
-    if (host_.takes_input(number_) && read_from(attachment) == Input::ended) {
+    if (host_.takes_input(number_) && host_.read_typed(number_, typed_, attachment.fd()) == Input::ended) {
         attachment.end_input();
     }
     take_typed();
 }
 
-Input Port::read_from(const Attachment& attachment) {
-    return attachment.is_terminal() ? host_.read_typed(number_, *typed_, attachment.fd())
-                                    : host_.read_input(number_, attachment.fd());
-}
-
 void Port::take_typed() {
-    // More than that only when it is the terminal's turn.
-    while (typed_ && typed_->has_more() && host_.takes_input(number_) &&
-           host_.read_typed(number_, *typed_, -1) == Input::taken) {
+    // More than that only from the one whose turn it is.
+    while (typed_.has_more() && host_.takes_input(number_) &&
+           host_.read_typed(number_, typed_, -1) == Input::taken) {
     }
 }
 
@@ -290,6 +335,16 @@ void Port::settle_turn() {
     streams_.set(static_cast<std::size_t>(std::ranges::count(attachments_, false, &Attachment::is_terminal)));
 }
 
+void Port::leave(const Attachment& attachment) {
+    const int fd = attachment.fd();
+    host_.reactor().unwatch(fd);
+    if (!attachment.is_terminal()) {
+        free_place(attachment.client());
+        host_.has_left(number_, attachment.client());
+    }
+    attachments_.remove_if([fd](const Attachment& other) { return other.fd() == fd; });
+}
+
 void Port::settle(int fd) {
     auto* attachment = find(fd);
     if (attachment == nullptr) {
@@ -302,8 +357,7 @@ void Port::settle(int fd) {
     }
     const bool is_finished = attachment->is_deaf() || (ended_ && attachment->is_caught_up(content_.history));
     if (is_finished && !attachment->has_input()) {
-        host_.reactor().unwatch(fd);
-        attachments_.remove_if([fd](const Attachment& other) { return other.fd() == fd; });
+        leave(*attachment);
         return;
     }
     const bool has_turn = fd == typist();

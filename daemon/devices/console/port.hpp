@@ -8,6 +8,7 @@
 #include "devices/console/attachment.hpp"
 #include "devices/console/backend_pty.hpp"
 #include "devices/console/line_log.hpp"
+#include "devices/console/remains.hpp"
 #include "devices/console/state.hpp"
 #include "devices/console/typed_input.hpp"
 #include "virtio/chain.hpp"
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -54,10 +56,11 @@ class PortHost {
     /// The guest takes input now. When it does not, the device calls
     /// Port::look_again() once it does.
     [[nodiscard]] virtual bool takes_input(std::size_t port) = 0;
-    /// Read from `fd` what fits into one buffer of the guest.
-    [[nodiscard]] virtual Input read_input(std::size_t port, int fd) = 0;
-    /// The same of what was typed at a pty, whose master `fd` is; -1: of what has come from there already.
+    /// Give one buffer of the guest what was typed, at `fd` when there is nothing that has come
+    /// already; -1: only of that.
     [[nodiscard]] virtual Input read_typed(std::size_t port, TypedInput& typed, int fd) = 0;
+    /// A client has left: nobody needs its stream any more.
+    virtual void has_left(std::size_t port, std::uint64_t client) = 0;
     /// A user of the pty has changed its size.
     virtual void resized(std::size_t port) = 0;
 
@@ -80,10 +83,9 @@ class PortHost {
 /// stream has it, it belongs to the pty.
 class Port {
   public:
-    static constexpr std::size_t max_attachments = 32;
-
-    /// `number` is the host's number of this port; `content` outlives it.
-    Port(PortHost& host, std::size_t number, PortOptions options, PortContent& content);
+    /// `number` is the host's number of this port; `content` outlives it, and so does the
+    /// other end of `pipe`, see TypedInput.
+    Port(PortHost& host, std::size_t number, PortOptions options, PortContent& content, UniqueFd pipe);
     Port(const Port&) = delete;
     Port& operator=(const Port&) = delete;
     Port(Port&&) = delete;
@@ -106,8 +108,11 @@ class Port {
     // On the owner thread
 
     [[nodiscard]] Result<void> add_terminal(Pty pty);
-    [[nodiscard]] PtyFiles pty_files() const;
-    [[nodiscard]] Result<void> add_stream(UniqueFd fd, const AttachOptions& options);
+    [[nodiscard]] PortFiles files() const;
+    /// `client` is above 0, and above that of everybody who came before.
+    [[nodiscard]] Result<void> add_stream(UniqueFd fd, std::uint64_t client, const AttachOptions& options);
+    /// Go on with the clients of a process before this one, by client; before any other.
+    void resume_streams(std::map<std::uint64_t, UniqueFd> streams);
 
     /// From now on what the guest prints goes to the log, too.
     void log_lines(const log::Fields& fields) { lines_.emplace(fields); }
@@ -138,11 +143,12 @@ class Port {
     [[nodiscard]] Result<void> take_over(bool force);
     void handle_event(int fd, std::uint32_t events);
     void take_input(Attachment& attachment);
-    /// What was typed at the pty and has come as far as here, while the guest takes it.
+    /// What was typed and has come as far as here, while the guest takes it.
     void take_typed();
-    [[nodiscard]] Input read_from(const Attachment& attachment);
     void follow_terminal();
-    /// Watch for what can happen next, or drop who is gone.
+    void leave(const Attachment& attachment);
+    void free_place(std::uint64_t client);
+    /// Watch for what can happen next, or let go of who is gone.
     void settle(int fd);
     void settle_all();
     /// When the input has gone from one to another, both are watched anew.
@@ -158,7 +164,7 @@ class Port {
     std::optional<LineLog> lines_;      ///< where the port's lines are logged
     std::list<Attachment> attachments_; ///< in the order in which they came
     UniqueFd terminal_;
-    std::optional<TypedInput> typed_; ///< at the pty
+    TypedInput typed_;
     std::string pty_path_;
     Watched<std::size_t> streams_;
     Watched<bool> has_typist_;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <sys/socket.h>
 #include <type_traits>
 
 namespace hvisor::devices::console {
@@ -33,7 +34,19 @@ struct TerminalPosition {
     std::int64_t at = 0;             ///< in the file that the history is in, before it or after it
 };
 
-/// What was typed at a pty, on its way to the guest (TypedInput).
+/// Streams of one port.
+inline constexpr std::size_t max_clients = 32;
+
+/// How far the history has been sent to a client. The kernel writes down how much it took, as part
+/// of sending (sendmmsg(2)): so whoever is killed, what was sent and what is noted are the same.
+struct ClientPosition {
+    Watched<std::uint64_t> client;   ///< by which its stream is known; 0: nobody has this place
+    Watched<std::uint64_t> position; ///< in the history, before the latest send or after it
+    Watched<std::uint64_t> from;     ///< where that began
+    mmsghdr sent{};                  ///< how much it was; the rest is of no use to another process
+};
+
+/// What was typed, on its way to the guest (TypedInput).
 struct TypedState {
     static constexpr std::size_t capacity = 4096;
 
@@ -53,7 +66,8 @@ struct PortContent {
     Watched<std::uint64_t> printed_chain;
     Watched<std::uint64_t> printed_from;
     TerminalPosition terminal; ///< of the pty
-    TypedState typed;          ///< there
+    std::array<ClientPosition, max_clients> clients;
+    TypedState typed;
     History history;
 };
 

@@ -2,9 +2,12 @@
 #include "devices/console/typed_input.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <fcntl.h>
+#include <format>
+#include <unistd.h>
 #include <utility>
 
 namespace hvisor::devices::console {
@@ -14,6 +17,17 @@ TypedInput::TypedInput(UniqueFd pipe, TypedState& state, int file, std::int64_t 
       state_(state),
       file_(file),
       begin_(offset + static_cast<std::int64_t>(offsetof(TypedState, bytes))) {}
+
+UniqueFd TypedInput::open_pipe() {
+    std::array<int, 2> ends{-1, -1};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return {};
+    }
+    const UniqueFd reader(ends[0]);
+    const UniqueFd writer(ends[1]);
+    return UniqueFd(
+        ::open(std::format("/proc/self/fd/{}", reader.get()).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+}
 
 std::uint32_t TypedInput::filled() const {
     const auto end = begin_ + static_cast<std::int64_t>(TypedState::capacity);
@@ -31,16 +45,16 @@ bool TypedInput::fetch() {
     return may_be_piped_;
 }
 
-bool TypedInput::fill(int master) {
+bool TypedInput::fill(int typist) {
     if (may_be_piped_ && fetch()) {
         return true;
     }
-    if (master < 0) {
+    if (typist < 0) {
         errno = EAGAIN;
         return false;
     }
     const auto count =
-        ::splice(master, nullptr, pipe_.get(), nullptr, TypedState::capacity, SPLICE_F_NONBLOCK);
+        ::splice(typist, nullptr, pipe_.get(), nullptr, TypedState::capacity, SPLICE_F_NONBLOCK);
     if (count == 0) {
         errno = EIO;
     }

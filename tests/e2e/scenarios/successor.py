@@ -2,8 +2,8 @@
 """hvisord is restarted, killed and upgraded again and again while two zones work, which do not notice.
 
 Disks of both are written and verified. One is pinged, and prints a stream on a
-console; the other draws on a screen. A connection by vsock ends at both ends,
-and the next one works.
+console; the other draws on a screen. Whoever is attached to a console stays so. A
+connection by vsock ends at both ends, and the next one works.
 """
 
 import random
@@ -30,6 +30,7 @@ def work(board, numbers):
     """The rounds."""
     at_work.start(board)
     gone_on = goings_on(board)
+    consoles = attached_consoles(board)
     screen, stream, connection = at_work.Screen(board), at_work.Stream(board), at_work.Connection(board)
     fios = [at_work.Fio(board, zone) for zone in at_work.DISKS]
     pings = at_work.Pings(board)
@@ -57,6 +58,7 @@ def work(board, numbers):
     rounds = sum(map(len, stalls.values()))
     for zone, times in goings_on(board).items():
         expect(times - gone_on[zone] == rounds, f"{times - gone_on[zone]} of {rounds} daemons went on with {zone}")
+    expect(attached_consoles(board) == consoles, "a client of a console had to attach again")
     check_files(board, files)
     at_work.stop(board)
 
@@ -115,11 +117,15 @@ def goings_on(board):
     return {zone: sum(zone in line for line in said.splitlines()) for zone in at_work.DISKS}
 
 
-def open_files(board):
-    """How many of each kind hvisord has open, and systemd keeps for it."""
-    # A console that was attached to hvisord before is attached to this one with the next command.
+def attached_consoles(board):
+    """The processes that commands of the zones go through, one a zone."""
     for zone in at_work.DISKS:
         at_work.run(board, zone, "true")
+    return board.check("cat /run/zone-run/*/console")
+
+
+def open_files(board):
+    """How many of each kind hvisord has open, and systemd keeps for it."""
     process, kept = board.check("systemctl show -P MainPID -P NFileDescriptorStore hvisord").split()
     links = board.check(f"find /proc/{process}/fd -type l -printf '%l\\n'").splitlines()
     # Those of sockets and pipes end with a number of their own.

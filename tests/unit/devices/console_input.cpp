@@ -74,6 +74,22 @@ TEST_CASE("the input is free again when its owner leaves, or says that no more c
     CHECK(received == "b");
 }
 
+TEST_CASE("a client's stream is kept until it leaves, or has got the end") {
+    ConsoleRig rig;
+    auto client = rig.attach();
+    const auto watcher = rig.watch();
+    CHECK(rig.kept.size() == 2);
+    client.reset();
+    CHECK(kit::eventually([&] {
+        rig.device.drop_left();
+        return rig.kept.size() == 1;
+    }));
+    rig.device.quiesce();
+    rig.device.drop_left();
+    CHECK(rig.kept.empty());
+    CHECK(at_end(watcher.get()));
+}
+
 TEST_CASE("what was typed before comes before what the next one types") {
     ConsoleRig rig;
     {

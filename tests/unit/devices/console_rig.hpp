@@ -11,12 +11,14 @@
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <fcntl.h>
+#include <map>
 #include <optional>
 #include <poll.h>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 namespace hvisor::devices::console {
 
@@ -46,18 +48,28 @@ inline bool at_end(int fd) {
     return ::poll(&poll_fd, 1, 5000) == 1 && ::read(fd, &byte, 1) == 0;
 }
 
+/// Keeps clients' streams for a process after this one, by port and client.
+struct StreamStore {
+    std::map<std::pair<std::size_t, std::uint64_t>, UniqueFd> kept{};
+
+    ClientKeeper keeper() {
+        return {
+            .keep = [this](std::size_t port, std::uint64_t client,
+                           int stream) { kept.emplace(std::pair(port, client), UniqueFd(::dup(stream))); },
+            .drop = [this](std::size_t port, std::uint64_t client) { kept.erase({port, client}); }};
+    }
+};
+
 /// A Linux console's driver: prints, and gives buffers for input.
-struct ConsoleRig : kit::DeviceRig<ConsoleDevice> {
-    explicit ConsoleRig(virtio::FeatureSet wanted = {virtio::FeatureBit::version_1}) : features(wanted) {
-        start();
+struct ConsoleRig : StreamStore, kit::DeviceRig<ConsoleDevice> {
+    explicit ConsoleRig(virtio::FeatureSet wanted = {virtio::FeatureBit::version_1}, bool is_logged = false)
+        : DeviceRig(std::vector<PortOptions>{}, is_logged, Remains{}, keeper()) {
+        start(wanted);
     }
-
-    explicit ConsoleRig(bool is_logged)
-        : DeviceRig(std::vector<PortOptions>{}, is_logged), features({virtio::FeatureBit::version_1}) {
-        start();
+    void start(virtio::FeatureSet wanted = {virtio::FeatureBit::version_1}) {
+        bring_up({&receive, &transmit}, wanted);
     }
-
-    void start() { bring_up({&receive, &transmit}, features); }
+    explicit ConsoleRig(bool is_logged) : ConsoleRig({virtio::FeatureBit::version_1}, is_logged) {}
 
     void print(std::string_view text) {
         while (!text.empty()) {
@@ -95,7 +107,6 @@ struct ConsoleRig : kit::DeviceRig<ConsoleDevice> {
         return UniqueFd(::open(device.backend_name().c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
     }
 
-    virtio::FeatureSet features;
     kit::SplitQueue receive{ram, 16};
     kit::SplitQueue transmit{ram, 16};
     std::uint64_t print_buffer = ram.allocate(4096);

@@ -210,12 +210,24 @@ TEST_CASE("console: history, size and input go on with the next object") {
     CHECK_FALSE(rig.transmit.take_used());
 }
 
-std::vector<devices::console::Pty> kept_ptys(devices::console::ConsoleRig& rig) {
-    const auto files = rig.device.terminals().front();
-    std::vector<devices::console::Pty> kept;
-    kept.push_back(devices::console::Pty::take_over(
-        UniqueFd(::dup(files.master)), UniqueFd(::dup(files.terminal)), UniqueFd(::dup(files.pipe))));
-    return kept;
+/// What systemd would have of the rig's console when its process is killed now.
+devices::console::Remains remains_of(devices::console::ConsoleRig& rig) {
+    devices::console::Remains remains;
+    for (const auto& files : rig.device.files()) {
+        remains.ports.push_back({.master = UniqueFd(::dup(files.master)),
+                                 .terminal = UniqueFd(::dup(files.terminal)),
+                                 .pipe = UniqueFd(::dup(files.pipe))});
+    }
+    for (const auto& [client, stream] : rig.kept) {
+        remains.clients.push_back(
+            {.port = client.first, .client = client.second, .stream = UniqueFd(::dup(stream.get()))});
+    }
+    return remains;
+}
+
+devices::console::ConsoleState& state_of(const devices::console::ConsoleRig& rig) {
+    constexpr auto type = (sizeof(virtio::DeviceRecord) + 63) / 64 * 64;
+    return *reinterpret_cast<devices::console::ConsoleState*>(rig.state->bytes().data() + type);
 }
 
 TEST_CASE("console: its pty gets each byte once, also when nobody noted the latest") {
@@ -227,14 +239,13 @@ TEST_CASE("console: its pty gets each byte once, also when nobody noted the late
         REQUIRE(reader);
         rig.print("before, ");
         CHECK(read_exactly(reader.get(), 8) == "before, ");
-        auto kept = kept_ptys(rig);
-        CHECK(kept.front().path == rig.device.ports().front().pty_path);
+        const auto path = rig.device.ports().front().pty_path;
+        auto remains = remains_of(rig);
         if (!was_noted) {
-            constexpr auto type = (sizeof(virtio::DeviceRecord) + 63) / 64 * 64;
-            auto& state = *reinterpret_cast<ConsoleState*>(rig.state->bytes().data() + type);
-            state.ports.front().terminal.position.set(0);
+            state_of(rig).ports.front().terminal.position.set(0);
         }
-        Successor<ConsoleDevice> next(rig, std::vector<PortOptions>{}, false, std::move(kept));
+        Successor<ConsoleDevice> next(rig, std::vector<PortOptions>{}, false, std::move(remains));
+        CHECK(next.device.ports().front().pty_path == path);
         ChainBuilder(rig.transmit).readable("and after").add();
         next.driver.kick(devices::console::transmit_queue);
         CHECK(read_exactly(reader.get(), 9) == "and after");
@@ -249,7 +260,7 @@ TEST_CASE("console: what was typed at its pty and did not fit waits for the next
     const auto first = rig.give_buffer(4);
     type(typist, "one, two, three");
     CHECK(rig.receive_into(first) == "one,");
-    Successor<ConsoleDevice> next(rig, std::vector<PortOptions>{}, false, kept_ptys(rig));
+    Successor<ConsoleDevice> next(rig, std::vector<PortOptions>{}, false, remains_of(rig));
     for (const std::string_view part : {" two", ", th", "ree"}) {
         const ChainBuilder buffer = ChainBuilder(rig.receive).writable(4);
         ChainBuilder sent = buffer;
@@ -261,6 +272,87 @@ TEST_CASE("console: what was typed at its pty and did not fit waits for the next
     next.driver.kick(devices::console::receive_queue);
     type(typist, "four");
     CHECK(rig.receive_into(last) == "four");
+}
+
+TEST_CASE("console: a client gets each byte once, also when nobody noted the latest") {
+    using namespace hvisor::devices::console;
+    for (const bool was_noted : {true, false}) {
+        ConsoleRig rig;
+        const auto reader = rig.watch();
+        const auto typist = rig.attach();
+        rig.print("before, ");
+        CHECK(read_exactly(reader.get(), 8) == "before, ");
+        CHECK(read_exactly(typist.get(), 8) == "before, ");
+        REQUIRE(rig.kept.size() == 2);
+        auto remains = remains_of(rig);
+        if (!was_noted) {
+            for (auto& place : state_of(rig).ports.front().clients) {
+                place.position.set(0);
+            }
+        }
+        Successor<ConsoleDevice> next(rig, std::vector<PortOptions>{}, false, std::move(remains));
+        rig.kept.clear();
+        CHECK(next.device.ports().front().streams == 2);
+        CHECK(next.device.ports().front().has_typist);
+        ChainBuilder(rig.transmit).readable("and after").add();
+        next.driver.kick(devices::console::transmit_queue);
+        for (const auto* client : {&reader, &typist}) {
+            CHECK(read_exactly(client->get(), 9) == "and after");
+            CHECK(read_for(client->get(), std::chrono::milliseconds(50)).empty());
+        }
+    }
+}
+
+TEST_CASE("console: what a client typed waits for the next object, and its last words when it has left") {
+    using namespace hvisor::devices::console;
+    ConsoleRig rig;
+    const auto watcher = rig.watch();
+    auto typist = rig.attach();
+    const auto first = rig.give_buffer(4);
+    type(typist, "one, two, ");
+    CHECK(rig.receive_into(first) == "one,");
+    auto remains = remains_of(rig);
+    type(typist, "three");
+    typist.reset();
+    Successor<ConsoleDevice> next(rig, std::vector<PortOptions>{}, false, std::move(remains));
+    rig.kept.clear();
+    for (const std::string_view part : {" two", ", ", "thre", "e"}) {
+        ChainBuilder buffer(rig.receive);
+        buffer.writable(4).add();
+        next.driver.kick(devices::console::receive_queue);
+        CHECK(rig.receive_into(buffer) == part);
+    }
+    // Its place is free, and the one who only watches still does not type.
+    CHECK(kit::eventually([&] { return next.device.ports().front().streams == 1; }));
+    CHECK_FALSE(next.device.ports().front().has_typist);
+    CHECK(next.device.attach("", {}));
+}
+
+TEST_CASE("console: a client that came as its process was killed has no place, and leaves none taken") {
+    using namespace hvisor::devices::console;
+    ConsoleRig rig;
+    std::vector<UniqueFd> clients;
+    for (std::size_t i = 0; i < max_clients; ++i) {
+        clients.push_back(rig.watch());
+    }
+    CHECK_FALSE(rig.device.attach("", {.replay = 0, .read_only = true, .force = false}));
+    auto remains = remains_of(rig);
+    remains.clients.resize(1); // the others had not been kept yet
+    std::array<int, 2> ends{};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
+    const UniqueFd theirs(ends[1]);
+    remains.clients.push_back({.port = 0, .client = 17, .stream = UniqueFd(ends[0])});
+    std::vector<std::uint64_t> dropped;
+    Successor<ConsoleDevice> next(rig, std::vector<PortOptions>{}, false, std::move(remains),
+                                  ClientKeeper{.keep = {}, .drop = [&](std::size_t, std::uint64_t client) {
+                                                   dropped.push_back(client);
+                                               }});
+    CHECK(next.device.ports().front().streams == 1);
+    next.device.drop_left();
+    CHECK(dropped == std::vector<std::uint64_t>{17});
+    for (std::size_t i = 1; i < max_clients; ++i) {
+        CHECK(next.device.attach("", {.replay = 0, .read_only = true, .force = false}));
+    }
 }
 
 TEST_CASE("console: the conversation about ports goes on with the next object") {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <format>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -81,6 +82,13 @@ struct Holdings {
         return mappings;
     }
 };
+
+/// The good zone of one file without an initial RAM disk, kept as `policy` says.
+inline std::string kept(std::string_view policy) {
+    const auto text = test::changed(
+        test::good_one_file, R"("initrd_filepath": "initrd.gz", "initrd_load_paddr": "0x58000000",)", "");
+    return test::changed(text, R"("restart": "on-failure")", std::format(R"("restart": "{}")", policy));
+}
 
 [[nodiscard]] std::string message(const auto& result) {
     return result ? "" : result.error().message;

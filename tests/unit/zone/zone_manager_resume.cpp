@@ -2,6 +2,7 @@
 // A manager goes on with the zones of one before it, with nothing but the files that were kept.
 #include "base/fd_store.hpp"
 #include "base/state_memory.hpp"
+#include "kit/wait.hpp"
 #include "manager_rig.hpp"
 #include "virtio/registers.hpp"
 #include "zone/zone_record.hpp"
@@ -261,6 +262,88 @@ TEST_CASE("a zone that has ended while no daemon was there is not taken for one 
     CHECK(process->store.inherited("").empty());
 }
 
+TEST_CASE("a zone that is to be started again is, also when it ended or waited beside no daemon") {
+    const bool has_waited = GENERATE(true, false);
+    Machine machine;
+    auto process = std::make_unique<Process>(machine);
+    REQUIRE(process->manager.start({.name = "z.json", .text = kept("always")}, {}, open_files(machine)));
+    for (const char* name : {"Image", "zone1.dtb", "disk.img"}) {
+        REQUIRE(::unlink((machine.directory.path() / name).c_str()) == 0);
+    }
+    for (int round = 0; round < 2; ++round) {
+        machine.hypervisor.real().power_off(1);
+        if (has_waited) {
+            process->manager.refresh();
+            REQUIRE(process->zone("linux2").state == State::starting);
+        }
+        for (int daemon = 0; daemon < 2; ++daemon) {
+            succeed(process, machine);
+            CHECK(process->zone("linux2").state == State::starting);
+            CHECK(process->zone("linux2").reason ==
+                  "the guest has powered itself off; it is started again in 1s");
+            CHECK(process->keeper.count("zone.") == 1);
+        }
+        REQUIRE(hvisor::kit::eventually([&] {
+            process->manager.refresh();
+            return process->zone("linux2").state == State::running;
+        }));
+        CHECK(process->keeper.count("zone.") == 1);
+        CHECK(machine.read(hvisor::virtio::Register::magic_value) == magic_value);
+    }
+    succeed(process, machine);
+    CHECK(process->zone("linux2").state == State::running);
+    REQUIRE(process->manager.shutdown("linux2"));
+    CHECK(process->keeper.count() == 0);
+}
+
+TEST_CASE("a zone that had failed is started again by the manager after") {
+    Machine machine;
+    auto process = std::make_unique<Process>(machine);
+    REQUIRE(process->manager.start({.name = "z.json", .text = kept("on-failure")}, {}, open_files(machine)));
+    CHECK_FALSE(machine.hypervisor.real().guest_read(2, 0x1000, 4));
+    process->manager.refresh();
+    succeed(process, machine);
+    CHECK(process->zone("linux2").state == State::starting);
+    CHECK(process->zone("linux2").reason.contains("the hypervisor has marked it as failed"));
+    REQUIRE(hvisor::kit::eventually([&] {
+        process->manager.refresh();
+        return process->zone("linux2").state == State::running;
+    }));
+    // One that has powered itself off in good order is left alone, whoever was there.
+    machine.hypervisor.real().power_off(1);
+    succeed(process, machine);
+    CHECK(process->zone("linux2").state != State::starting);
+    CHECK(process->keeper.count() == 0);
+}
+
+TEST_CASE("nothing is kept of a zone that waited for its next start when somebody has ended it") {
+    const bool has_next = GENERATE(true, false);
+    Machine machine;
+    auto process = std::make_unique<Process>(machine);
+    REQUIRE(process->manager.start({.name = "z.json", .text = kept("always")}, {}, open_files(machine)));
+    machine.hypervisor.real().power_off(1);
+    process->manager.refresh();
+    if (has_next) {
+        succeed(process, machine);
+    }
+    REQUIRE(process->manager.shutdown("linux2"));
+    CHECK(process->zone("linux2").state == State::stopped);
+    CHECK(process->keeper.count() == 0);
+    succeed(process, machine);
+    process->manager.refresh();
+    CHECK(process->zone("linux2").state != State::starting);
+}
+
+TEST_CASE("the files of a zone that has ended by itself are kept no longer") {
+    Machine machine;
+    auto process = std::make_unique<Process>(machine);
+    REQUIRE(process->manager.start({.name = "z.json", .text = kept("never")}, {}, open_files(machine)));
+    machine.hypervisor.real().power_off(1);
+    process->manager.refresh();
+    CHECK(process->zone("linux2").state == State::stopped);
+    CHECK(process->keeper.count() == 0);
+}
+
 TEST_CASE("a state that is of no use leaves a device that needs a reset, and says so") {
     Machine machine;
     auto process = std::make_unique<Process>(machine);
@@ -299,7 +382,7 @@ TEST_CASE("a zone whose record is broken, or of a newer daemon, is left alone") 
         std::ranges::find_if(left, [](const auto& f) { return f.first.starts_with("zone."); });
     REQUIRE(record != left.end());
     const auto text = *read_text_file(record->second.get());
-    record->second = *make_text_file("record", is_newer ? changed(text, R"("layout": 1)", R"("layout": 2)")
+    record->second = *make_text_file("record", is_newer ? changed(text, R"("layout": 2)", R"("layout": 3)")
                                                         : text.substr(0, text.size() / 2));
     process = std::make_unique<Process>(machine, std::move(left));
     process->manager.resume();
