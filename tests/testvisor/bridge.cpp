@@ -5,6 +5,7 @@
 
 #include "arch.hpp"
 #include "gic.hpp"
+#include "nap.hpp"
 #include "options.hpp"
 #include "root_memory.hpp"
 #include "uart.hpp"
@@ -75,7 +76,7 @@ std::uint32_t after(std::uint32_t position) {
 
 void push(Page& bridge, const Request& request) {
     bool was_full = false;
-    for (;;) {
+    for (Nap nap;; nap.take()) {
         {
             const Guard guard(request_lock);
             const std::uint32_t rear = index(bridge.request_rear);
@@ -89,7 +90,6 @@ void push(Page& bridge, const Request& request) {
             count(Counter::RingFull);
             was_full = true;
         }
-        relax();
     }
 }
 
@@ -110,13 +110,12 @@ void wait_for_answer(const Page& bridge, std::uint64_t old_flag, const Request& 
     const unsigned cpu = this_cpu();
     const Deadline complaint(complain_milliseconds);
     bool complained = false;
-    while (load(bridge.flags[cpu]) == old_flag) {
+    for (Nap nap; load(bridge.flags[cpu]) == old_flag; nap.take()) {
         if (!complained && complaint.passed()) {
             complained = true;
             say("zone ", request.source_zone, ", CPU ", cpu, ": no answer to the access at ",
                 Hex{request.address}, " for ", complain_milliseconds / 1000, " s");
         }
-        relax();
     }
 }
 

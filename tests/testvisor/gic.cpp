@@ -27,13 +27,14 @@ constexpr std::uint64_t frame_of(unsigned cpu) {
     return redistributors + cpu * redistributor_size;
 }
 
-/// Also for a CPU whose kernel has put SGI 15 into Group 1 and disabled it, as
+/// Also for a CPU whose kernel has put our interrupts into Group 1 and disabled them, as
 /// the root zone's does with what it does not use.
-void open_for_stop(unsigned cpu) {
+void open_for_own(unsigned cpu) {
     const std::uint64_t sgi = frame_of(cpu) + sgi_frame;
-    mmio_write<std::uint32_t>(sgi + group, all & ~stop_bit);
+    mmio_write<std::uint32_t>(sgi + group, all & ~own_bits);
     mmio_write<std::uint8_t>(sgi + priority + stop_sgi, 0);
-    mmio_write<std::uint32_t>(sgi + set_enable, stop_bit);
+    mmio_write<std::uint8_t>(sgi + priority + timer_ppi, 0);
+    mmio_write<std::uint32_t>(sgi + set_enable, own_bits);
 }
 
 } // namespace
@@ -67,14 +68,15 @@ void start_cpu(unsigned cpu) {
     TESTVISOR_WRITE_REGISTER("s3_0_c12_c12_7", 0);  // ICC_IGRPEN1_EL1
     TESTVISOR_WRITE_REGISTER("s3_0_c12_c12_6", 1);  // ICC_IGRPEN0_EL1
     TESTVISOR_WRITE_REGISTER("s3_4_c12_c11_0", 0);  // ICH_HCR_EL2
+    TESTVISOR_WRITE_REGISTER("cnthp_ctl_el2", 0);
     instruction_barrier();
-    open_for_stop(cpu);
+    open_for_own(cpu);
     full_barrier();
 }
 
 void request_stop(unsigned cpu) {
     full_barrier();
-    open_for_stop(cpu);
+    open_for_own(cpu);
     mmio_write<std::uint32_t>(frame_of(cpu) + sgi_frame + set_pending, stop_bit);
     full_barrier();
 }

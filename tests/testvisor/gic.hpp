@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The machine's GICv3 as the hypervisor uses it. Guests take their interrupts
-// directly; EL2 keeps Group 0, in which SGI 15 alone asks a CPU to stop.
+// directly; EL2 keeps Group 0, in which SGI 15 asks a CPU to stop and EL2's own
+// timer ends a nap.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,9 @@ inline constexpr std::uint64_t redistributor_size = 0x20000;
 inline constexpr std::uint64_t sgi_frame = 0x10000;
 
 inline constexpr unsigned stop_sgi = 15;
+inline constexpr unsigned timer_ppi = 26;
+/// What zones must not change, of the interrupts 0 to 31.
+inline constexpr std::uint32_t own_bits = 1U << stop_sgi | 1U << timer_ppi;
 inline constexpr unsigned first_spi = 32;
 inline constexpr unsigned spi_end = 1020;
 inline constexpr unsigned spi_words = 32;

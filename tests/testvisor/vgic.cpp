@@ -76,7 +76,7 @@ void write_distributor(const Zone& zone, std::uint64_t offset, const Access& acc
     }
 }
 
-/// Everything but the interrupt that stops the CPU belongs to the zone.
+/// Everything but our own interrupts belongs to the zone.
 void write_redistributor(std::uint64_t physical, std::uint64_t offset, const Access& access) {
     const auto value = static_cast<std::uint32_t>(access.value);
     if (offset == gic::waker) {
@@ -94,7 +94,7 @@ void write_redistributor(std::uint64_t physical, std::uint64_t offset, const Acc
     case gic::clear_pending:
     case gic::set_active:
     case gic::clear_active:
-        mmio_write<std::uint32_t>(physical, value & ~(1U << gic::stop_sgi));
+        mmio_write<std::uint32_t>(physical, value & ~gic::own_bits);
         break;
     case gic::configuration + 4:
         mmio_write<std::uint32_t>(physical, value);
@@ -102,7 +102,8 @@ void write_redistributor(std::uint64_t physical, std::uint64_t offset, const Acc
     default:
         if (reg >= gic::priority && reg < gic::priority + gic::first_spi) {
             const auto first = static_cast<unsigned>(reg - gic::priority);
-            write_priorities(physical, first, access, [](unsigned i) { return i != gic::stop_sgi; });
+            write_priorities(physical, first, access,
+                             [](unsigned i) { return (gic::own_bits >> i & 1) == 0; });
         }
         break;
     }

@@ -20,6 +20,8 @@ constexpr std::uint64_t foreign = 8;
 constexpr std::uint64_t distributor = 0x8000000;
 constexpr std::uint64_t frame_2 = 0x80a0000 + 2 * 0x20000 + 0x10000;
 constexpr std::uint64_t none = 1023;
+// SGI 15 and the timer of EL2.
+constexpr std::uint32_t own_bits = 1U << 15 | 1U << 26;
 
 std::uint64_t counter(std::uint64_t which) {
     return static_cast<std::uint64_t>(hvc(debug, read_counter + which));
@@ -186,21 +188,24 @@ void writes_reach_only_what_is_the_zones() {
         },
         distributor + 0x6000 + 76 * 8UL);
     CHECK_EQUAL(mmio_read<std::uint64_t>(distributor + 0x6000 + 76 * 8UL), 2);
-    // The interrupt that stops the CPU cannot be touched, nor other CPUs' frames.
+    // The interrupts that stop the CPU and end its naps cannot be touched, nor other CPUs' frames.
     run_on(
         2,
         [](std::uint64_t frame) -> std::uint64_t {
             mmio_write<std::uint32_t>(frame + 0x80, ~0U);
             mmio_write<std::uint32_t>(frame + 0x180, ~0U);
             mmio_write<std::uint32_t>(frame + 0x40c, 0xf0f0f0f0);
+            mmio_write<std::uint32_t>(frame + 0x418, 0xf0f0f0f0);
             mmio_write<std::uint32_t>(frame + 0x100, 1U << 7);
             mmio_write<std::uint32_t>(frame - 0x20000 + 0x100, 1U << 9);
             return mmio_read<std::uint64_t>(frame - 0x10000 + 8);
         },
         frame_2);
-    CHECK_EQUAL(mmio_read<std::uint32_t>(frame_2 + 0x80) >> 15 & 1, 0);
-    CHECK_EQUAL(mmio_read<std::uint32_t>(frame_2 + 0x100), 1U << 15 | 1U << 7);
+    CHECK_EQUAL(mmio_read<std::uint32_t>(frame_2 + 0x80) & own_bits, 0);
+    CHECK_EQUAL(mmio_read<std::uint32_t>(frame_2 + 0x100), own_bits | 1U << 7);
     CHECK_EQUAL(mmio_read<std::uint8_t>(frame_2 + 0x400 + 15), 0);
+    CHECK_EQUAL(mmio_read<std::uint8_t>(frame_2 + 0x400 + 26), 0);
+    CHECK_EQUAL(mmio_read<std::uint8_t>(frame_2 + 0x400 + 25), 0xf0);
     CHECK_EQUAL(mmio_read<std::uint8_t>(frame_2 + 0x400 + 14), 0xf0);
     CHECK_EQUAL(mmio_read<std::uint32_t>(frame_2 - 0x20000 + 0x100) >> 9 & 1, 0);
     // No ITS: zero, and writes without effect.
