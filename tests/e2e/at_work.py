@@ -154,6 +154,23 @@ class Pings:
         return f"ping {least}, {mean}, {most} ms (least, mean, most), {lost} % lost"
 
 
+class Flood:
+    """The worker is pinged again as soon as it has answered."""
+
+    def __init__(self, board):
+        self._board = board
+        board.check(f"busybox ping -A -q -i {PING_SECONDS} -W 1 {ON_TAP[1]} >/run/flood 2>&1 </dev/null & "
+                    "echo $! >/run/flooder")
+
+    def end(self) -> str:
+        """What there is to say about it."""
+        said = self._board.check("""kill -INT $(cat /run/flooder)
+            for i in $(seq 100); do grep 'packet loss' /run/flood && break; sleep 0.1; done""")
+        sent, received = re.search(r"(\d+) packets transmitted, (\d+) packets received", said).groups()
+        expect(int(received) > 0, f"{WORKER} answered none of {sent} pings")
+        return f"ping flood: {sent} sent, {received} answered"
+
+
 class Stream:
     """The worker's second console prints the same bytes once more whenever it is asked to."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scenario `successor` does, for an hour."""
+"""What the scenario `successor` does, beside a ping flood, for an hour."""
 
 import itertools
 import os
@@ -11,7 +11,7 @@ SECONDS = int(os.environ.get("SOAK_SECONDS", "3600"))
 
 
 def scenario(board):
-    successor.work(board, rounds())
+    successor.work(board, rounds(), floods=True)
 
 
 def rounds():

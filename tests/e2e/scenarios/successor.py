@@ -26,14 +26,15 @@ def scenario(board):
     work(board, range(ROUNDS))
 
 
-def work(board, numbers):
-    """The rounds."""
+def work(board, numbers, floods=False):
+    """The rounds. A flood of pings takes CPU time that another board of this host would have."""
     at_work.start(board)
     gone_on = goings_on(board)
     consoles = attached_consoles(board)
     screen, stream, connection = at_work.Screen(board), at_work.Stream(board), at_work.Connection(board)
     fios = [at_work.Fio(board, zone) for zone in at_work.DISKS]
     pings = at_work.Pings(board)
+    flood = at_work.Flood(board) if floods else None
     calm = pings.gap(*happen(board, f"sleep {CALM_SECONDS}", 0))
 
     chance = random.Random(1)
@@ -54,6 +55,8 @@ def work(board, numbers):
     connection.check_ended()
     check_disks(board, fios)
     report(board, stalls, calm)
+    if flood:
+        board.figure(flood.end())
     board.figure(pings.end())
     rounds = sum(map(len, stalls.values()))
     for zone, times in goings_on(board).items():
