@@ -13,8 +13,7 @@ namespace {
 /// taken for one that has gone back to its beginning.
 constexpr std::size_t longest_write = History::capacity / 2;
 
-// Another process may have ended between its latest write and its note of it.
-
+/// Another process may have ended between its latest write and its note of it.
 std::uint64_t resumed_position(const TerminalPosition& state, std::int64_t offset, const History& history) {
     auto position = state.position.get();
     const auto before = offset + static_cast<std::int64_t>(History::place_of(position));
