@@ -83,8 +83,7 @@ class PortHost {
 /// stream has it, it belongs to the pty.
 class Port {
   public:
-    /// `number` is the host's number of this port; `content` outlives it, and so does the
-    /// other end of `pipe`, see TypedInput.
+    /// `number` is the host's number of this port; `content` outlives it. `pipe` is for TypedInput.
     Port(PortHost& host, std::size_t number, PortOptions options, PortContent& content, UniqueFd pipe);
     Port(const Port&) = delete;
     Port& operator=(const Port&) = delete;
