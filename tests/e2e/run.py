@@ -27,10 +27,12 @@ from linux2 import Unexpected
 # ':' what is handed to it.
 BOOTS = (
     ("boot", "zone", "console", "disk", "bad-input", "input", "restart"),
-    ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change",
-     "successor", "soak", "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
-    ("power-cycle", "vanish", "one-file", "two-zones", "upstream-abi", "uboot", "display", "vnc"),
+    ("power-cycle", "vanish", "one-file", "two-zones", "upstream-abi"),
     ("no-daemon", "lost:injections", "lost:active", "lost:wakeups"),
+    ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change",
+     "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
+    ("successor", "soak"),
+    ("uboot", "display", "vnc"),
 )
 
 # Only when asked for: an hour of restarts and kills, and twenty verified runs for each way to
