@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/blame.hpp"
 #include "base/error_table.hpp"
 #include "base/fd_store.hpp"
 #include "base/log.hpp"
@@ -134,6 +135,7 @@ Result<void> serve(const Options& options, std::vector<std::string> arguments) {
 }
 
 int run(int argc, char** argv) {
+    count_faults();
     // Whoever reads the log may go; the zones stay.
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
 

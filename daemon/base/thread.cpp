@@ -52,6 +52,10 @@ std::jthread spawn_thread(ThreadOptions options, std::function<void()> body) {
     sigset_t all;
     sigset_t old;
     sigfillset(&all);
+    // A fault of the thread is nobody else's, and blocked it could not be handled.
+    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGABRT}) {
+        sigdelset(&all, fault);
+    }
     // Blocked before the thread exists, so that there is no moment at which it takes a signal.
     pthread_sigmask(SIG_SETMASK, &all, &old);
     std::jthread thread([options = std::move(options), body = std::move(body)] { run(options, body); });

@@ -18,8 +18,8 @@ struct ThreadOptions {
     std::function<void()> on_crash;
 };
 
-/// Start a thread; every thread of the daemon comes from here. All signals are
-/// blocked in it, so that they reach the main loop.
+/// Start a thread; every thread of the daemon comes from here. All signals but
+/// those of its own faults are blocked in it, so that they reach the main loop.
 [[nodiscard]] std::jthread spawn_thread(ThreadOptions options, std::function<void()> body);
 
 } // namespace hvisor

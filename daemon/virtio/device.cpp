@@ -2,6 +2,7 @@
 #include "virtio/device.hpp"
 
 #include "base/checked.hpp"
+#include "base/fixed_text.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -152,9 +153,17 @@ void Device::serve_again(std::size_t index) {
 
 void Device::require_reset(std::string_view reason) {
     limit_.warning(log::Event::device_needs_reset, "needs a reset: {}", reason);
+    if (const std::scoped_lock guard(reason_lock_); !needs_reset()) {
+        record_.reset_reason = text_of<decltype(record_.reset_reason)>(reason);
+    }
     if (exchange(record_.needs_reset, 1) == 0) {
         context_.owner.post([this] { report_fault(); });
     }
+}
+
+std::string Device::reset_reason() const {
+    const std::scoped_lock guard(reason_lock_);
+    return needs_reset() ? std::string(view_of(record_.reset_reason)) : std::string();
 }
 
 void Device::report_fault() {

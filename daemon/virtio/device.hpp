@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/atomic.hpp"
+#include "base/blame.hpp"
 #include "base/rate_limit.hpp"
 #include "base/reactor.hpp"
 #include "base/state_memory.hpp"
@@ -20,6 +21,7 @@
 #include <format>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <span>
@@ -71,7 +73,7 @@ struct DeviceModel {
 enum class Past {
     none,    ///< all zeros: nobody has used it before
     known,   ///< another object of its kind has; it goes on there
-    unknown, ///< it is of another kind, or another version
+    unknown, ///< it is of another kind, or another version, or better not used
 };
 
 /// The part that all devices share, and the rules of who may call what:
@@ -143,6 +145,8 @@ class Device {
     /// and a configuration change interrupt (virtio 1.2, 2.1.2).
     void require_reset(std::string_view reason);
     [[nodiscard]] bool needs_reset() const { return load_acquire(record_.needs_reset) != 0; }
+    /// Why it does; "" while it does not.
+    [[nodiscard]] std::string reset_reason() const;
 
     /// Stop for good and wait until no request is in flight. Not on the owner.
     void quiesce();
@@ -219,6 +223,7 @@ class Device {
     /// published at the end.
     template <class Body>
     void turn(Body&& body) {
+        const Blame blame(record_.faults);
         fenced(std::forward<Body>(body));
         end_turn();
     }
@@ -304,6 +309,9 @@ class Device {
     const std::shared_ptr<const StateMemory> memory_;
     DeviceRecord& record_; ///< in it
     Past past_ = Past::none;
+    std::string_view unknown_because_ =
+        "another process has served the driver before, and left nothing to go on with";
+    mutable std::mutex reason_lock_; ///< of the record's reset_reason
     Interrupt interrupt_;
 
     // TrapLoop's

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "base/atomic.hpp"
+#include "base/blame.hpp"
+#include "base/fixed_text.hpp"
 #include "virtio/interrupt.hpp"
 #include "virtio/queue.hpp"
 #include "virtio/queue_layout.hpp"
@@ -44,7 +46,7 @@ struct RecordHeader {
 /// (Device::resume()).
 struct DeviceRecord {
     static constexpr std::uint64_t magic = 0x64'72'6f'73'69'76'68'01; // "\1hvisord"
-    static constexpr std::uint32_t layout = 1;
+    static constexpr std::uint32_t layout = 2;
 
     RecordHeader header;
     RegisterFile registers;
@@ -52,6 +54,8 @@ struct DeviceRecord {
     Watched<std::uint32_t> wait_queue;   ///< which queue it is for
     Watched<std::uint8_t> is_running;    ///< the queues run, or wait for a reset
     std::uint8_t needs_reset = 0;        ///< accessed atomically
+    FixedText<160> reset_reason{};       ///< why
+    FaultCount faults;                   ///< of whoever served the driver
     std::uint32_t config_generation = 0; ///< the same; odd while the configuration changes
     Interrupt::State interrupt;
     std::array<Watched<std::uint8_t>, max_config> config;

@@ -36,7 +36,10 @@ void Device::begin_record() {
                             .queue_count = static_cast<std::uint32_t>(model_.queue_sizes.size()),
                             .config_size = static_cast<std::uint32_t>(model_.config.size()),
                             .type_size = static_cast<std::uint32_t>(model_.state_size)};
-    if (record_.header == mine) {
+    const bool is_mine = record_.header == mine;
+    if (is_mine && record_.faults.is_hopeless()) {
+        unknown_because_ = "hvisord has ended by a fault three times in a row while it served the driver";
+    } else if (is_mine) {
         past_ = Past::known;
         return;
     }
@@ -85,7 +88,7 @@ void Device::go_on(const QueueLayouts& layouts) {
     const bool was_running = is_running();
     record_.is_running.commit(1);
     if (past_ == Past::unknown) {
-        require_reset("another process has served the driver before, and left nothing to go on with");
+        require_reset(unknown_because_);
         return;
     }
     for (std::size_t i = 0; i < queue_count(); ++i) {

@@ -279,6 +279,7 @@ DeviceState DeviceSlot::inspect() const {
     state.length = length_;
     state.interrupt = interrupt();
     state.status = transport_->status();
+    state.reset_reason = device.reset_reason();
     state.last_register = transport_->last_register();
     state.accesses = transport_->accesses();
     for (std::size_t i = 0; i < device.queue_count(); ++i) {

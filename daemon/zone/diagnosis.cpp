@@ -90,10 +90,9 @@ std::string diagnose_device(const DiagnosisInput& input, const DeviceState& devi
                            device.backend, device.type, device.address);
     }
     if ((device.status & device_needs_reset) != 0) {
-        return std::format("the {} device at {:#x} needs a reset, because the guest's driver gave it a "
-                           "malformed queue; the log "
-                           "of hvisord says what was wrong, and restarting the zone helps",
-                           device.type, device.address);
+        return std::format("the {} device at {:#x} does nothing until the guest's driver resets it ({}); "
+                           "restarting the zone helps",
+                           device.type, device.address, device.reset_reason);
     }
     if ((device.status & failed) != 0) {
         return std::format("the guest's driver gave up on the {} device at {:#x} (status {:#x}, last "

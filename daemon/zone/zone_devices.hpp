@@ -166,6 +166,7 @@ struct DeviceState {
     std::uint64_t length = 0;
     std::uint32_t interrupt = 0;
     std::uint32_t status = 0;   ///< virtio 1.2, 2.1; 0xf is a working driver
+    std::string reset_reason{}; ///< why it says DEVICE_NEEDS_RESET; "" while it does not
     std::string last_register;  ///< name of the register touched last, "" when none was
     std::uint64_t accesses = 0; ///< register accesses so far
     std::vector<QueueState> queues;

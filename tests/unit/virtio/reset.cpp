@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/blame.hpp"
 #include "fixture.hpp"
+#include "kit/successor.hpp"
 
+#include <csignal>
+#include <cstdlib>
 #include <future>
+#include <optional>
+#include <string>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <utility>
+#include <vector>
 
 using namespace hvisor;
 using namespace hvisor::virtio;
@@ -112,6 +122,48 @@ TEST_CASE("an exception in a device costs that device a reset and nothing else")
     kit::ChainBuilder(queue).readable("y").add();
     rig.driver.kick(0);
     CHECK(kit::eventually([&] { return rig.device.requests() == std::vector<std::string>{"y"}; }));
+}
+
+TEST_CASE("a device at which its process ends by a fault again and again is left alone until it is reset") {
+    Fixture rig;
+    kit::SplitQueue queue(rig.ram, test_queue_size);
+    rig.bring_up(queue);
+    rig.device.in_request([] {
+        const auto child = ::fork();
+        if (child == 0) {
+            static_cast<void>(std::signal(SIGABRT, SIG_DFL));
+            const ::rlimit none{.rlim_cur = 0, .rlim_max = 0};
+            ::setrlimit(RLIMIT_CORE, &none);
+            count_faults();
+            ::abort();
+        }
+        ::waitpid(child, nullptr, 0);
+    });
+    std::optional<kit::Successor<TestDevice>> next;
+    for (unsigned i = 1; i <= FaultCount::most; ++i) {
+        kit::ChainBuilder(queue).readable("poison").add();
+        rig.driver.kick(0);
+        REQUIRE(kit::eventually([&] { return queue.used_index() == i; }));
+        CHECK(rig.device.record().faults.in_a_row == i);
+    }
+    next.emplace(rig);
+    CHECK((next->driver.get(Register::status) & status::needs_reset) != 0);
+    CHECK(next->device.reset_reason().contains("three times in a row"));
+    kit::ChainBuilder(queue).readable("more").add();
+    next->driver.kick(0);
+    rig.settle();
+    CHECK(next->device.requests().empty());
+
+    next->driver.reset();
+    REQUIRE(kit::eventually([&] { return next->driver.get(Register::status) == 0; }));
+    queue.reset();
+    REQUIRE(next->driver.negotiate(kit::split_features));
+    REQUIRE(next->driver.set_up_queue(0, queue));
+    next->driver.start();
+    kit::ChainBuilder(queue).readable("y").add();
+    next->driver.kick(0);
+    CHECK(kit::eventually([&] { return next->device.requests() == std::vector<std::string>{"y"}; }));
+    CHECK(next->device.record().faults.in_a_row == 0);
 }
 
 TEST_CASE("after a reset the device is as new") {

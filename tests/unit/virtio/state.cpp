@@ -70,7 +70,7 @@ TEST_CASE("registers, indices and a pending interrupt are the same when their by
 TEST_CASE("the layout of a record is the one of its number") {
     // Another process of another version reads it: what is changed here needs
     // another DeviceRecord::layout.
-    CHECK(DeviceRecord::layout == 1);
+    CHECK(DeviceRecord::layout == 2);
     CHECK(sizeof(RecordHeader) == 32);
     CHECK(sizeof(QueueRegisters) == 40);
     CHECK(offsetof(DeviceRecord, registers) == 32);
@@ -81,7 +81,8 @@ TEST_CASE("the layout of a record is the one of its number") {
     CHECK(sizeof(QueueState) ==
           8 + sizeof(QueueIndices) + sizeof(QueueMetrics) + longest_queue * sizeof(HeldDescriptor));
     CHECK(sizeof(Interrupt::State) == 48);
-    CHECK(offsetof(DeviceRecord, interrupt) == 32 + sizeof(RegisterFile) + 16);
+    CHECK(offsetof(DeviceRecord, interrupt) == 32 + sizeof(RegisterFile) + 16 + 160 + sizeof(FaultCount));
+    CHECK(sizeof(FaultCount) == 8);
     CHECK(offsetof(DeviceRecord, config) == offsetof(DeviceRecord, interrupt) + 48);
     CHECK(offsetof(DeviceRecord, queues) == offsetof(DeviceRecord, config) + max_config);
 }

@@ -99,10 +99,11 @@ TEST_CASE("the status says how far a driver came") {
           "the guest's driver gave up on the block device at 0xa003c00 (status 0x8f, last register Status); "
           "the guest's kernel "
           "log says why");
-    CHECK(sentence({device(0x4f, "QueueNotify", 30)}) ==
-          "the block device at 0xa003c00 needs a reset, because the guest's driver gave it a malformed "
-          "queue; the log of hvisord "
-          "says what was wrong, and restarting the zone helps");
+    DeviceState unusable = device(0x4f, "QueueNotify", 30);
+    unusable.reset_reason = "queue 0: it names more buffers than it has";
+    CHECK(sentence({unusable}) ==
+          "the block device at 0xa003c00 does nothing until the guest's driver resets it (queue 0: it names "
+          "more buffers than it has); restarting the zone helps");
 }
 
 TEST_CASE("an interrupt that is never acknowledged is a wrong number in the guest's device tree") {

@@ -4,6 +4,7 @@
 #include "base/state_memory.hpp"
 #include "kit/wait.hpp"
 #include "manager_rig.hpp"
+#include "virtio/device_record.hpp"
 #include "virtio/registers.hpp"
 #include "zone/zone_record.hpp"
 
@@ -345,6 +346,7 @@ TEST_CASE("the files of a zone that has ended by itself are kept no longer") {
 }
 
 TEST_CASE("a state that is of no use leaves a device that needs a reset, and says so") {
+    const bool is_of_other_layout = GENERATE(true, false);
     Machine machine;
     auto process = std::make_unique<Process>(machine);
     REQUIRE(process->manager.start({.name = "z.json", .text = std::string(good_zone)},
@@ -355,7 +357,12 @@ TEST_CASE("a state that is of no use leaves a device that needs a reset, and say
     for (auto& [name, file] : left) {
         if (name.ends_with(".state")) {
             auto state = *StateMemory::open(duplicate(file.get()), name);
-            state.bytes()[8] ^= std::byte{0xff}; // of another layout
+            auto& record = *reinterpret_cast<hvisor::virtio::DeviceRecord*>(state.bytes().data());
+            if (is_of_other_layout) {
+                record.header.layout ^= 0xff;
+            } else {
+                record.faults.in_a_row = FaultCount::most;
+            }
         }
     }
     process = std::make_unique<Process>(machine, std::move(left));
@@ -364,6 +371,8 @@ TEST_CASE("a state that is of no use leaves a device that needs a reset, and say
     using hvisor::virtio::Register;
     namespace status = hvisor::virtio::status;
     CHECK((machine.read(Register::status) & status::needs_reset) != 0);
+    CHECK(process->zone("linux2").devices.front().reset_reason.contains(
+        is_of_other_layout ? "left nothing to go on with" : "ended by a fault three times in a row"));
     // A driver that resets it has a device that works.
     machine.write(Register::status, 0);
     CHECK(machine.read(Register::status) == 0);
