@@ -32,7 +32,7 @@ struct RegisterAccess {
 class MmioTransport {
   public:
     /// With the registers of the device's record.
-    explicit MmioTransport(Device& device) : device_(device), registers_(device.record().registers) {}
+    explicit MmioTransport(Device& device);
 
     /// The value of a read, zero-extended from the access size, or 0 for a
     /// write. Nothing: the answer comes by GuestPort::answer(), because the
@@ -74,6 +74,9 @@ class MmioTransport {
     void begin_wait(DriverWait wait, std::uint32_t queue);
     /// Put the end of what the driver waits for into the registers.
     void end_wait();
+    /// As after a reset, but for the status.
+    void clear_registers();
+    void clear_queue(std::size_t queue);
     /// The device lets go of queues. Until then writes that set something up
     /// are ignored: the driver has been told nothing yet.
     [[nodiscard]] bool is_stopping() const { return load_acquire(device_.record().wait) != 0; }

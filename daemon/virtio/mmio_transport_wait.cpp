@@ -8,6 +8,28 @@
 
 namespace hvisor::virtio {
 
+MmioTransport::MmioTransport(Device& device) : device_(device), registers_(device.record().registers) {
+    if (device_.past() != Past::known) {
+        clear_registers();
+    }
+}
+
+void MmioTransport::clear_registers() {
+    registers_.clear_but_status();
+    for (std::size_t i = 0; i < device_.queue_count(); ++i) {
+        clear_queue(i);
+    }
+}
+
+/// A queue begins with the largest size, as over PCI (virtio 1.2, 4.1.4.3): a driver that is
+/// content with that may write none here either, as EDK II's for GPUs does.
+void MmioTransport::clear_queue(std::size_t queue) {
+    registers_.queues.at(queue).clear();
+    if (queue < device_.queue_count()) {
+        registers_.queues.at(queue).size.set(device_.max_queue_size(queue));
+    }
+}
+
 MmioTransport::Answer MmioTransport::stop_selected_queue(const RegisterAccess& access, DriverWait wait) {
     const auto index = registers_.queue_sel;
     begin_wait(wait, index);
@@ -26,18 +48,18 @@ void MmioTransport::begin_wait(DriverWait wait, std::uint32_t queue) {
 
 void MmioTransport::end_wait() {
     auto& record = device_.record();
-    auto& queue = registers_.queues.at(record.wait_queue.get() % max_queues);
+    const auto queue = record.wait_queue.get() % max_queues;
     switch (static_cast<DriverWait>(load_acquire(record.wait))) {
     case DriverWait::device_reset:
         registers_.status.set(0);
         break;
     case DriverWait::queue_disabled:
-        queue.ready.set(0);
+        registers_.queues.at(queue).ready.set(0);
         break;
     case DriverWait::queue_reset:
         // virtio 1.2, 2.6.1.1: QueueReset and QueueReady are 0 at its end, and the
         // queue is as after a device reset.
-        queue.clear();
+        clear_queue(queue);
         break;
     case DriverWait::none:
         break;
@@ -63,7 +85,7 @@ std::optional<std::uint64_t> MmioTransport::reset(const RegisterAccess& access) 
     begin_wait(DriverWait::device_reset, 0);
     // The driver sees the old status until the device has let go of the queues
     // (virtio 1.2, 2.4.1).
-    registers_.clear_but_status();
+    clear_registers();
     for (auto& layout : layouts_) {
         layout.reset();
     }
@@ -80,7 +102,7 @@ void MmioTransport::resume() {
         registers_.status.set(status::acknowledge | status::driver | status::features_ok | status::driver_ok);
     }
     if (load_acquire(device_.record().wait) == std::to_underlying(DriverWait::device_reset)) {
-        registers_.clear_but_status();
+        clear_registers();
     }
     end_wait();
     for (std::size_t i = 0; i < device_.queue_count(); ++i) {

@@ -58,7 +58,7 @@ inline constexpr std::uint32_t failed = 128;
 inline constexpr std::uint32_t settable = acknowledge | driver | driver_ok | features_ok | failed;
 } // namespace status
 
-/// One queue's registers, as the driver wrote them.
+/// One queue's registers, as the driver wrote them; all 0 at first.
 struct QueueRegisters {
     Watched<std::uint32_t> size;
     Watched<std::uint32_t> ready;

@@ -220,6 +220,10 @@ TEST_CASE("2.1.2: a device that needs a reset says so to a driver that said DRIV
     REQUIRE(rig.port.wait_for_injections(1));
     CHECK((rig.driver.get(Register::status) & status::needs_reset) != 0);
     CHECK((rig.driver.get(interrupt_status) & interrupt_config_change) != 0);
+    CHECK(rig.device.reset_reason().starts_with("queue 0: "));
+    rig.driver.set(Register::status, 0);
+    REQUIRE(kit::eventually([&] { return rig.driver.get(Register::status) == 0; }));
+    CHECK(rig.device.reset_reason().empty());
 }
 
 TEST_CASE("2.1.2: before DRIVER_OK no buffer is taken and nothing is told") {
@@ -262,7 +266,7 @@ TEST_CASE("2.4.1: after a reset the status is 0, and every register is as it beg
     for (const auto which : {queue_ready, queue_reset, interrupt_status}) {
         CHECK(rig.driver.get(which) == 0);
     }
-    CHECK(rig.transport.queue_size(0) == 0);
+    CHECK(rig.transport.queue_size(0) == test_queue_size);
     // The selectors too: this shows the first word.
     const auto shown = rig.driver.get(device_features);
     CHECK(shown == rig.driver.offered().word(0));

@@ -146,6 +146,30 @@ TEST_CASE("D3: a queue size that is no power of two up to QueueNumMax is refused
     CHECK(rig.driver.get(Register::status) == 0);
 }
 
+TEST_CASE("a queue whose size the driver leaves is of the largest, after each reset") {
+    Fixture rig;
+    kit::SplitQueue queue(rig.ram, test_queue_size);
+    for (int i = 0; i < 2; ++i) {
+        queue.reset();
+        REQUIRE(rig.driver.negotiate({FeatureBit::version_1}));
+        rig.driver.set(queue_sel, 0);
+        rig.driver.set(queue_desc_low, static_cast<std::uint32_t>(queue.descriptors()));
+        rig.driver.set(queue_driver_low, static_cast<std::uint32_t>(queue.avail()));
+        rig.driver.set(queue_device_low, static_cast<std::uint32_t>(queue.used()));
+        rig.driver.set(queue_ready, 1);
+        CHECK(rig.driver.get(queue_ready) == 1);
+        CHECK(rig.transport.queue_size(0) == test_queue_size);
+        rig.driver.start();
+        kit::ChainBuilder(queue).readable("x").add();
+        rig.driver.kick(0);
+        REQUIRE(kit::eventually([&] { return queue.used_index() == 1; }));
+        // Another driver has taken a smaller one before.
+        rig.driver.reset();
+        rig.driver.set(queue_num, 2);
+        rig.driver.reset();
+    }
+}
+
 TEST_CASE("D3: the registers of a queue that is ready are frozen") {
     Fixture rig;
     kit::SplitQueue queue(rig.ram, 8);

@@ -42,7 +42,7 @@ TEST_CASE("RING_RESET: a queue is set up anew with another size, and works") {
     REQUIRE(works(rig, *first, 0));
     for (const auto size : {std::uint16_t{4}, std::uint16_t{1}, std::uint16_t{16}}) {
         reset_queue(rig, 0);
-        CHECK(rig.transport.queue_size(0) == 0);
+        CHECK(rig.transport.queue_size(0) == test_queue_size);
         const auto next = kit::make_queue(features, rig.ram, size);
         REQUIRE(rig.driver.set_up_queue(0, *next));
         for (int i = 0; i < 2 * size + 1; ++i) {
