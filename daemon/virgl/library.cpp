@@ -38,6 +38,9 @@ constexpr std::size_t renderer_size = 64;
 /// TRANSFER_FROM_HOST_3D), which Mesa does for renderers that are older than them.
 constexpr std::uint32_t cap_transfer = 1U << 17;
 constexpr std::uint32_t cap_copy_transfer = 1U << 26;
+/// Buffers that stay mapped while the renderer uses them: memory that both see, which a zone
+/// has not got.
+constexpr std::uint32_t cap_buffer_storage = 1U << 31;
 constexpr std::uint32_t cap_v2_copy_transfer_both_directions = 1U << 7;
 
 /// The fence that the library has told of last, which it does by a callback.
@@ -101,7 +104,7 @@ void Library::read_capset(std::uint32_t id) {
     Capset capset{.id = id, .version = version, .bytes = std::vector<std::byte>(size)};
     virgl_renderer_fill_caps(id, version, capset.bytes.data());
     if (id == capset_virgl2) {
-        clear_bits(capset.bytes, capability_bits_at, cap_transfer | cap_copy_transfer);
+        clear_bits(capset.bytes, capability_bits_at, cap_transfer | cap_copy_transfer | cap_buffer_storage);
         clear_bits(capset.bytes, capability_bits_v2_at, cap_v2_copy_transfer_both_directions);
         if (size >= renderer_at + renderer_size) {
             const std::string_view name(reinterpret_cast<const char*>(capset.bytes.data() + renderer_at),
