@@ -204,7 +204,10 @@ void MmioTransport::write_queue(Register which, std::uint32_t value) {
         return;
     }
     if (which == Register::queue_num) {
-        queue->size.set(value);
+        // EDK II's driver for GPUs writes 0, which is no size, and means the one that it began with.
+        if (value != 0) {
+            queue->size.set(value);
+        }
     } else {
         set_half(address_of(*queue, which), which, value);
     }

@@ -21,8 +21,8 @@ void MmioTransport::clear_registers() {
     }
 }
 
-/// A queue begins with the largest size, as over PCI (virtio 1.2, 4.1.4.3): a driver that is
-/// content with that may write none here either, as EDK II's for GPUs does.
+/// A queue begins with the largest size, as over PCI (virtio 1.2, 4.1.4.3): there are drivers that
+/// are content with it and write none.
 void MmioTransport::clear_queue(std::size_t queue) {
     registers_.queues.at(queue).clear();
     if (queue < device_.queue_count()) {

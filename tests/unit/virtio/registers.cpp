@@ -132,7 +132,7 @@ TEST_CASE("D2: any QueueSel is harmless") {
 
 TEST_CASE("D3: a queue size that is no power of two up to QueueNumMax is refused") {
     Fixture rig;
-    const auto size = GENERATE(0U, 3U, 12U, 32U, 0x10000U, 0x80000000U, 0xffffffffU);
+    const auto size = GENERATE(3U, 12U, 32U, 0x10000U, 0x80000000U, 0xffffffffU);
     const kit::SplitQueue queue(rig.ram, test_queue_size);
     REQUIRE(rig.driver.negotiate({FeatureBit::version_1}));
     rig.driver.write_queue(0, size, queue.descriptors(), queue.avail(), queue.used());
@@ -149,10 +149,13 @@ TEST_CASE("D3: a queue size that is no power of two up to QueueNumMax is refused
 TEST_CASE("a queue whose size the driver leaves is of the largest, after each reset") {
     Fixture rig;
     kit::SplitQueue queue(rig.ram, test_queue_size);
-    for (int i = 0; i < 2; ++i) {
+    for (const bool writes_0 : {false, true}) {
         queue.reset();
         REQUIRE(rig.driver.negotiate({FeatureBit::version_1}));
         rig.driver.set(queue_sel, 0);
+        if (writes_0) {
+            rig.driver.set(queue_num, 0);
+        }
         rig.driver.set(queue_desc_low, static_cast<std::uint32_t>(queue.descriptors()));
         rig.driver.set(queue_driver_low, static_cast<std::uint32_t>(queue.avail()));
         rig.driver.set(queue_device_low, static_cast<std::uint32_t>(queue.used()));
