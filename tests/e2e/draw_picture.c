@@ -7,11 +7,10 @@
  * Takes the first connector with a display, in the mode that it prefers, says
  * "WIDTH x HEIGHT", and draws what each line of standard input names:
  *
- *   whole    a picture that no swap of colours and no shift of rows leaves as it is
- *   parts    some rectangles of it inverted, each told to the driver alone
+ *   whole, parts    as in picture.h
  *
  * and says the same word when the driver has taken it. Ends with its input,
- * which gives the display back to the console. display.py has the same picture.
+ * which gives the display back to the console.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,7 +26,9 @@
 #include <drm/drm.h>
 #include <drm/drm_mode.h>
 
-enum { most = 16, bar_top = 16, bar_bottom = 48, bars = 8 };
+#include "picture.h"
+
+enum { most = 16 };
 
 struct screen {
 	int fd;
@@ -114,20 +115,6 @@ static void make_framebuffer(struct screen *screen)
 		die("mmap");
 }
 
-static uint32_t pixel(uint32_t x, uint32_t y, uint32_t width, uint32_t height)
-{
-	static const uint32_t colours[bars] = { 0xff0000, 0x00ff00, 0x0000ff, 0x00ffff,
-						0xff00ff, 0xffff00, 0xffffff, 0x000000 };
-
-	if (!x || !y || x == width - 1 || y == height - 1)
-		return 0xffffff;
-	if (y >= bar_top && y < bar_bottom)
-		return colours[x * bars / width];
-	if (x == y)
-		return 0xffff00;
-	return (x / 3 * 5 & 0xff) << 16 | (y / 2 * 3 & 0xff) << 8 | (((x >> 4) ^ (y >> 4)) * 8 & 0xff);
-}
-
 static uint32_t *at(struct screen *screen, uint32_t x, uint32_t y)
 {
 	return (uint32_t *)(screen->pixels + (size_t)y * screen->stride) + x;
@@ -147,28 +134,25 @@ static void draw_whole(struct screen *screen)
 
 	for (uint32_t y = 0; y < height; ++y)
 		for (uint32_t x = 0; x < width; ++x)
-			*at(screen, x, y) = pixel(x, y, width, height);
+			*at(screen, x, y) = picture_pixel(x, y, width, height);
 	call(screen->fd, DRM_IOCTL_MODE_SETCRTC, &set, "SETCRTC");
 }
 
 static void draw_parts(struct screen *screen)
 {
 	const uint16_t width = screen->mode.hdisplay, height = screen->mode.vdisplay;
-	struct drm_clip_rect parts[] = {
-		{ 0, 0, 1, 1 },
-		{ 101, 67, 312, 100 },
-		{ (uint16_t)(width - 13), (uint16_t)(height - 7), width, height },
-	};
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); ++i) {
+	for (unsigned int i = 0; i < picture_parts; ++i) {
+		const struct picture_part part = picture_part(i, width, height);
+		struct drm_clip_rect clip = { part.left, part.top, part.right, part.bottom };
 		struct drm_mode_fb_dirty_cmd dirty = {
 			.fb_id = screen->framebuffer,
 			.num_clips = 1,
-			.clips_ptr = (uintptr_t)&parts[i],
+			.clips_ptr = (uintptr_t)&clip,
 		};
 
-		for (uint32_t y = parts[i].y1; y < parts[i].y2; ++y)
-			for (uint32_t x = parts[i].x1; x < parts[i].x2; ++x)
+		for (uint32_t y = part.top; y < part.bottom; ++y)
+			for (uint32_t x = part.left; x < part.right; ++x)
 				*at(screen, x, y) ^= 0xffffff;
 		call(screen->fd, DRM_IOCTL_MODE_DIRTYFB, &dirty, "DIRTYFB");
 	}

@@ -32,7 +32,7 @@ BOOTS = (
     ("fio", "net", "console-raw", "rng", "vsock", "rebind", "change",
      "lost-fio:injections", "lost-fio:active", "lost-fio:speed"),
     ("successor", "soak"),
-    ("uboot", "display", "vnc"),
+    ("uboot", "display", "uefi", "vnc"),
 )
 
 # Only when asked for: an hour of restarts and kills, and twenty verified runs for each way to

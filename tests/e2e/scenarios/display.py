@@ -38,7 +38,7 @@ def scenario(board):
     zone_file.configure(board, OTHER, 2, [3], OTHER_RAM, OTHER_DISK, interrupts=(72, 73),
                         devices=({**TOOLS, "irq": 70}, {**GPU, "irq": 71}))
     without_card(board)
-    board.check("modprobe virtio-gpu && timeout 20 sh -c 'until [ -e /dev/dri/card0 ]; do sleep 0.2; done'")
+    insert_card(board)
     console = photograph(board, "console")
 
     # Whoever opens a card that nobody has becomes its master.
@@ -69,6 +69,11 @@ def scenario(board):
     draw(board, "whole")
     compare(board, "again", whole)
     board.check(f"hvisorctl zone shutdown {NAME}")
+
+
+def insert_card(board):
+    """Have the root zone find its graphics card."""
+    board.check("modprobe virtio-gpu && timeout 20 sh -c 'until [ -e /dev/dri/card0 ]; do sleep 0.2; done'")
 
 
 def without_card(board):
@@ -168,7 +173,7 @@ def draw(board, what, zone=NAME):
 
 
 def expected(size):
-    """What draw_picture.c calls "whole"."""
+    """What picture.h calls "whole"."""
     width, height = size
 
     def pixel(x, y):
@@ -200,19 +205,19 @@ def photograph(board, name, head=0):
     return png.read(file.read_bytes())
 
 
-def wait_until(board, name, is_right, complaint, head=0):
+def wait_until(board, name, is_right, complaint, head=0, seconds=SECONDS):
     """Photograph the display until it is right."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not is_right(picture := photograph(board, name, head)):
         expect(time.monotonic() < deadline, complaint(picture) if callable(complaint) else complaint)
         time.sleep(0.3)
 
 
-def compare(board, name, wanted, zone=NAME, head=0):
+def compare(board, name, wanted, zone=NAME, head=0, seconds=SECONDS):
     """The display shows this, and the zone's screenshot is the same."""
     (board.folder / f"display-{name}-wanted.png").write_bytes(png.write(wanted))
     wait_until(board, name, lambda picture: picture == wanted,
-               lambda picture: f"the display does not show {name}: {difference(picture, wanted)}", head)
+               lambda picture: f"the display does not show {name}: {difference(picture, wanted)}", head, seconds)
     picture = screenshot(board, name, zone)
     expect(picture == wanted, f"the screenshot of {name} is another picture: {difference(picture, wanted)}")
 

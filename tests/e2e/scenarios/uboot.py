@@ -42,14 +42,11 @@ def start(board):
 
 
 def make_disk(board, script):
-    """The zone's disk, with a script that U-Boot finds, and what it maps for a serial port."""
+    """The zone's disk, with a script that U-Boot finds by its default search."""
     put(board, "/run/boot.scr", boot_script(script))
     put(board, "/run/table", partition_table())
-    # The flag register of a PL011 is at 0x18, and 0x10 in it says that nothing was received.
     board.check(f"""set -e
         cd {linux2.FOLDER}
-        truncate -s 4096 uboot.serial
-        printf '\\020' | dd of=uboot.serial bs=1 seek=24 conv=notrunc status=none
         rm -f /run/part {IMAGE}
         mke2fs -q -t ext4 -O ^has_journal,^metadata_csum,^64bit /run/part {PARTITION_SECTORS // 2}
         debugfs -w -R 'write /run/boot.scr boot.scr' /run/part
