@@ -12,7 +12,7 @@ import linux2
 import png
 import zone_file
 from board import DISPLAY_SIZE
-from events import RESTART
+from events import KILL, RESTART
 from linux2 import expect
 
 NAME = "display"
@@ -27,6 +27,9 @@ OTHER_DISK = f"{linux2.FOLDER}/other.ext4"
 SECONDS = 20
 # Of the second display that is plugged in.
 OTHER_SIZE = (642, 481)
+
+DROP_IN = "/run/systemd/system/hvisord.service.d"
+SERVICE_AS_IT_WAS = f"rm -r {DROP_IN} && systemctl daemon-reload"
 
 BARS = ("ff0000", "00ff00", "0000ff", "00ffff", "ff00ff", "ffff00", "ffffff", "000000")
 BAR_ROWS = range(16, 48)
@@ -64,11 +67,7 @@ def scenario(board):
     board.check(f"hvisorctl zone shutdown {NAME}")
     wait_until(board, "stopped", lambda picture: alike(picture, console) > 0.9,
                "the root zone's console has not got its display back")
-    start(board)
-    begin_to_draw(board, DISPLAY_SIZE)
-    draw(board, "whole")
-    compare(board, "again", whole)
-    board.check(f"hvisorctl zone shutdown {NAME}")
+    legacy_card(board, whole)
 
 
 def insert_card(board):
@@ -107,19 +106,42 @@ def second_display(board, first):
 
 def without_daemon(board, first):
     """Both displays show what they did while no hvisord runs, and then it goes on with both."""
-    drop_in = "/run/systemd/system/hvisord.service.d"
-    board.check(f"mkdir -p {drop_in} && printf '[Service]\\nRestartSec=infinity\\n' >{drop_in}/late.conf && systemctl daemon-reload")
+    change_service(board, "RestartSec=infinity")
     board.check("kill -9 $(systemctl show -P MainPID hvisord); "
                 f"timeout {SECONDS} sh -c 'until [ $(systemctl show -P SubState hvisord) = auto-restart ]; do sleep 0.2; done'")
     pictures = {0: first, 1: expected(OTHER_SIZE)}
     for head, wanted in pictures.items():
         expect((seen := photograph(board, f"without-daemon-{head}", head)) == wanted,
                f"without hvisord display {head} shows something else: {difference(seen, wanted)}")
-    board.check(f"rm -r {drop_in} && systemctl daemon-reload && systemctl start hvisord", 60)
+    board.check(f"{SERVICE_AS_IT_WAS} && systemctl start hvisord", 60)
     compare(board, "killed", first)
     compare(board, "killed-second", pictures[1], OTHER, head=1)
     draw(board, "parts", OTHER)
     compare(board, "killed-parts", inverted(pictures[1]), OTHER, head=1)
+
+
+def legacy_card(board, whole):
+    """The same on a card without atomic mode setting."""
+    change_service(board, "Environment=LD_PRELOAD=/usr/local/lib/legacy_drm.so")
+    board.check(RESTART, 60)
+    start(board)
+    begin_to_draw(board, DISPLAY_SIZE)
+    draw(board, "whole")
+    compare(board, "legacy", whole)
+    draw(board, "parts")
+    compare(board, "legacy-parts", inverted(whole))
+    board.check(KILL, 60)
+    draw(board, "whole")
+    compare(board, "legacy-killed", whole)
+    board.check(f"grep -q legacy_drm /proc/$(systemctl show -P MainPID hvisord)/maps && {SERVICE_AS_IT_WAS}")
+    board.check(RESTART, 60)
+    compare(board, "legacy-no-more", whole)
+    board.check(f"hvisorctl zone shutdown {NAME}")
+
+
+def change_service(board, setting):
+    """Have hvisord run with one more setting of its unit, the next time that it starts."""
+    board.check(f"mkdir -p {DROP_IN} && printf '[Service]\\n{setting}\\n' >{DROP_IN}/display.conf && systemctl daemon-reload")
 
 
 def start(board, zone=NAME, disk=linux2.DISK):
