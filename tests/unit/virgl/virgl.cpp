@@ -68,12 +68,9 @@ std::vector<MemoryEntry> begin(Rig3d& rig, std::uint32_t resource) {
 
 /// Whether there is anything to draw with.
 bool can_draw() {
-    static zone::test::TemporaryDirectory folder;
-    const auto path = folder.path() / "gpu-render";
-    const kit::HelperProcess helper("HVISOR_GPU_RENDER", path);
+    const RealRenderer real;
     const auto reactor = *Reactor::start({.name = "probe", .cpus = {}, .on_crash = {}});
-    const auto renderer =
-        Renderer::open(*reactor, {.connect = [&] { return connect_renderer(path); }, .name = "probe"});
+    const auto renderer = Renderer::open(*reactor, real.settings());
     if (!renderer) {
         std::println("skipped: {}", renderer.error().message);
     }
@@ -241,9 +238,9 @@ TEST_CASE("virgl: a process that is killed costs its driver a reset and nobody e
     RealRig real;
     auto& rig = real.rig;
     REQUIRE(rig.ask(Rig3d::create_context(context)) == Response::ok_nodata);
-    real.helper.kill();
+    real.renderer.process().kill();
     CHECK(kit::eventually([&] { return rig.needs_reset(); }));
-    real.helper.start();
+    real.renderer.process().start();
     rig.restart();
     CHECK(rig.ask(Rig3d::create_context(context)) == Response::ok_nodata);
     CHECK_FALSE(rig.needs_reset());

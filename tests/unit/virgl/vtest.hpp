@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <poll.h>
 #include <set>
 #include <span>
 #include <sys/socket.h>
@@ -33,6 +34,8 @@ class Vtest {
 
     /// Serve one program until it leaves.
     void serve() {
+        ::pollfd wanted{.fd = listener_.get(), .events = POLLIN, .revents = 0};
+        REQUIRE(::poll(&wanted, 1, 60'000) == 1);
         client_.reset(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         REQUIRE(client_);
         REQUIRE(rig_.ask(Rig3d::create_context(context)) == Response::ok_nodata);
