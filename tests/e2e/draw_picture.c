@@ -8,6 +8,7 @@
  * "WIDTH x HEIGHT", and draws what each line of standard input names:
  *
  *   whole, parts    as in picture.h
+ *   pointer         a block over the picture that the mouse would move
  *
  * and says the same word when the driver has taken it. Ends with its input,
  * which gives the display back to the console.
@@ -28,7 +29,9 @@
 
 #include "picture.h"
 
-enum { most = 16 };
+enum { most = 16, pointer_side = 64, pointer_block = 16, pointer_x = 30, pointer_y = 60 };
+
+static const uint32_t pointer_colour = 0xff12ab34;
 
 struct screen {
 	int fd;
@@ -158,6 +161,32 @@ static void draw_parts(struct screen *screen)
 	}
 }
 
+static void draw_pointer(struct screen *screen)
+{
+	struct drm_mode_create_dumb create = { .width = pointer_side, .height = pointer_side, .bpp = 32 };
+	struct drm_mode_map_dumb map = { 0 };
+	struct drm_mode_cursor set = {
+		.flags = DRM_MODE_CURSOR_BO | DRM_MODE_CURSOR_MOVE,
+		.crtc_id = screen->crtc,
+		.x = pointer_x,
+		.y = pointer_y,
+		.width = pointer_side,
+		.height = pointer_side,
+	};
+	uint8_t *pixels;
+
+	call(screen->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create, "CREATE_DUMB");
+	map.handle = set.handle = create.handle;
+	call(screen->fd, DRM_IOCTL_MODE_MAP_DUMB, &map, "MAP_DUMB");
+	pixels = mmap(NULL, create.size, PROT_READ | PROT_WRITE, MAP_SHARED, screen->fd, (off_t)map.offset);
+	if (pixels == MAP_FAILED)
+		die("mmap");
+	for (uint32_t y = 0; y < pointer_block; ++y)
+		for (uint32_t x = 0; x < pointer_block; ++x)
+			((uint32_t *)(pixels + (size_t)y * create.pitch))[x] = pointer_colour;
+	call(screen->fd, DRM_IOCTL_MODE_CURSOR, &set, "CURSOR");
+}
+
 int main(int argc, char **argv)
 {
 	const char *card = argc > 1 ? argv[1] : "/dev/dri/card0";
@@ -175,6 +204,8 @@ int main(int argc, char **argv)
 			draw_whole(&screen);
 		else if (!strcmp(line, "parts\n"))
 			draw_parts(&screen);
+		else if (!strcmp(line, "pointer\n"))
+			draw_pointer(&screen);
 		else
 			continue;
 		fputs(line, stdout);

@@ -81,7 +81,8 @@ struct DrmScreen::Impl {
     [[nodiscard]] Result<void> show(const Picture& shown_picture, bool sets_mode);
     [[nodiscard]] Result<void> light(const drmModeModeInfo& mode);
     void turn_off();
-    void place_cursor() const;
+    void show_cursor();
+    void place_cursor();
     /// Something happened to the chain: go on, then tell of what is shown now.
     template <class Step>
     void proceed(Step step);
@@ -201,9 +202,7 @@ std::uint64_t DrmScreen::shown() const {
 
 void DrmScreen::set_cursor(const Cursor* cursor) {
     impl_->cursor = cursor != nullptr ? std::optional(*cursor) : std::nullopt;
-    if (impl_->stage != nullptr && impl_->stage->cursor() != nullptr) {
-        impl_->stage->cursor()->show(cursor);
-    }
+    impl_->show_cursor();
 }
 
 void DrmScreen::move_cursor(CursorPosition position) {
@@ -302,9 +301,7 @@ Result<void> DrmScreen::Impl::light(const drmModeModeInfo& mode) {
     if (auto done = stage->use(mode); !done) {
         return done;
     }
-    if (stage->cursor() != nullptr && cursor) {
-        stage->cursor()->show(&*cursor);
-    }
+    show_cursor();
     return owner.watch(stage->fd(), EPOLLIN, [this](std::uint32_t events_now) {
         if ((events_now & EPOLLIN) == 0) {
             // The card is gone; the kernel's message about it comes by itself.
@@ -335,10 +332,24 @@ void DrmScreen::Impl::turn_off() {
     remains.reset();
 }
 
-void DrmScreen::Impl::place_cursor() const {
-    if (stage != nullptr && stage->cursor() != nullptr) {
-        stage->cursor()->move(
-            {.x = shifted(cursor_position.x, placement.x), .y = shifted(cursor_position.y, placement.y)});
+void DrmScreen::Impl::show_cursor() {
+    if (stage == nullptr) {
+        return;
+    }
+    const auto* now = cursor ? &*cursor : nullptr;
+    if (stage->show_cursor(now)) {
+        report(chain.set_cursor(nullptr));
+        return;
+    }
+    report(chain.set_cursor(now));
+    place_cursor();
+}
+
+void DrmScreen::Impl::place_cursor() {
+    const CursorPosition on_display{.x = shifted(cursor_position.x, placement.x),
+                                    .y = shifted(cursor_position.y, placement.y)};
+    if (stage != nullptr && !stage->move_cursor(on_display)) {
+        report(chain.move_cursor(on_display));
     }
 }
 

@@ -37,11 +37,9 @@ Result<DrmCursor> DrmCursor::make(const DrmLease& lease) {
     return DrmCursor(lease, {std::move(*first), std::move(*second)});
 }
 
-void DrmCursor::show(const Cursor* cursor) {
-    // A pointer that the driver refuses is one that is not seen: nobody waits for it.
+bool DrmCursor::show(const Cursor* cursor) {
     if (cursor == nullptr) {
-        drmModeSetCursor(lease_->fd(), lease_->crtc(), 0, 0, 0);
-        return;
+        return drmModeSetCursor(lease_->fd(), lease_->crtc(), 0, 0, 0) == 0;
     }
     const auto& buffer = buffers_.at(next_);
     next_ = 1 - next_;
@@ -50,12 +48,11 @@ void DrmCursor::show(const Cursor* cursor) {
     for (std::uint32_t row = 0; row < Cursor::side; ++row) {
         std::memcpy(canvas.at(0, row), cursor->pixels.data() + row * row_bytes, row_bytes);
     }
-    if (drmModeSetCursor2(lease_->fd(), lease_->crtc(), buffer.handle(), canvas.size.width,
-                          canvas.size.height, static_cast<std::int32_t>(cursor->hot_x),
-                          static_cast<std::int32_t>(cursor->hot_y)) != 0) {
-        drmModeSetCursor(lease_->fd(), lease_->crtc(), buffer.handle(), canvas.size.width,
-                         canvas.size.height);
-    }
+    return drmModeSetCursor2(lease_->fd(), lease_->crtc(), buffer.handle(), canvas.size.width,
+                             canvas.size.height, static_cast<std::int32_t>(cursor->hot_x),
+                             static_cast<std::int32_t>(cursor->hot_y)) == 0 ||
+           drmModeSetCursor(lease_->fd(), lease_->crtc(), buffer.handle(), canvas.size.width,
+                            canvas.size.height) == 0;
 }
 
 void DrmCursor::move(CursorPosition position) {

@@ -19,8 +19,8 @@ class DrmCursor {
     /// `not_found` when the CRTC has no cursor, or none of 64 x 64. The lease outlives it.
     [[nodiscard]] static Result<DrmCursor> make(const DrmLease& lease);
 
-    /// Null: none.
-    void show(const Cursor* cursor);
+    /// Null: none. False when the driver refuses it.
+    [[nodiscard]] bool show(const Cursor* cursor);
     /// Of the display.
     void move(CursorPosition position);
 

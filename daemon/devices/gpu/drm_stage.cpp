@@ -16,7 +16,6 @@ Result<std::unique_ptr<DrmStage>> DrmStage::open(DrmCard& card, const Connector&
 
 DrmStage::DrmStage(DrmLease lease, CallLater call_later)
     : lease_(std::move(lease)), call_later_(std::move(call_later)), output_(DrmOutput::make(lease_)) {
-    // Without one the zone's pointer is not to be seen, and all else is.
     if (auto cursor = DrmCursor::make(lease_)) {
         cursor_.emplace(std::move(*cursor));
     }
@@ -33,6 +32,20 @@ Result<void> DrmStage::use(const drmModeModeInfo& mode) {
     }
     buffers_.push_back(std::make_unique<Buffers>(mode, std::array{std::move(*first), std::move(*second)}));
     return {};
+}
+
+bool DrmStage::show_cursor(const Cursor* cursor) {
+    if (cursor_ && !cursor_->show(cursor)) {
+        cursor_.reset();
+    }
+    return cursor_.has_value();
+}
+
+bool DrmStage::move_cursor(CursorPosition position) {
+    if (cursor_) {
+        cursor_->move(position);
+    }
+    return cursor_.has_value();
 }
 
 void DrmStage::settle() {

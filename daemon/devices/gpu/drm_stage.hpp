@@ -41,8 +41,11 @@ class DrmStage final : public FlipOutput {
     /// Readable when there is something for take_flips().
     [[nodiscard]] int fd() const { return lease_.fd(); }
     [[nodiscard]] const DrmLease& lease() const { return lease_; }
-    /// Null: the card has none.
-    [[nodiscard]] DrmCursor* cursor() { return cursor_ ? &*cursor_ : nullptr; }
+    /// The card's own pointer; false when it has none, or none like this: it has to be painted
+    /// then. Null: none is to be seen.
+    [[nodiscard]] bool show_cursor(const Cursor* cursor);
+    /// Of the display. The same.
+    [[nodiscard]] bool move_cursor(CursorPosition position);
 
   private:
     DrmStage(DrmLease lease, CallLater call_later);

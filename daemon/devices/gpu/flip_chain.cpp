@@ -21,6 +21,7 @@ FlipChain::Outcome FlipChain::begin(FlipOutput& output, const Picture& picture, 
     if (flight_) {
         flight_->buffer.reset();
     }
+    cursor_.forget();
     return change(picture, placement);
 }
 
@@ -49,6 +50,16 @@ FlipChain::Outcome FlipChain::present(const Rect& damage) {
     for (auto& lack : lacks_) {
         lack.part = lack.part.unite(damage);
     }
+    return advance();
+}
+
+FlipChain::Outcome FlipChain::set_cursor(const Cursor* cursor) {
+    cursor_.set(cursor);
+    return advance();
+}
+
+FlipChain::Outcome FlipChain::move_cursor(CursorPosition position) {
+    cursor_.move(position);
     return advance();
 }
 
@@ -81,7 +92,8 @@ void FlipChain::land() {
 bool FlipChain::is_due() const {
     const auto& front = lacks_.at(front_);
     return output_ != nullptr && !flight_ && !is_waiting_ &&
-           (sets_mode_ || front.all || !front.part.empty() || shown_ != presented_);
+           (sets_mode_ || front.all || !front.part.empty() || shown_ != presented_ ||
+            cursor_.is_other(front_));
 }
 
 FlipChain::Outcome FlipChain::advance() {
@@ -113,6 +125,7 @@ FlipChain::Outcome FlipChain::advance() {
 
 Rect FlipChain::paint(std::size_t buffer) {
     const auto canvas = output_->canvas(buffer);
+    cursor_.lift(buffer, canvas);
     const auto& lack = lacks_.at(buffer);
     const auto part = placement_.part.intersect(lack.all ? placement_.part : lack.part);
     if (lack.all && placement_.part.size() != canvas.size) {
@@ -124,7 +137,10 @@ Rect FlipChain::paint(std::size_t buffer) {
                                .stride = canvas.stride,
                                .size = picture_->size()});
     }
-    return lack.all ? Rect::of(canvas.size) : placement_.on_display(part);
+    cursor_.lay(buffer, canvas);
+    return lack.all
+               ? Rect::of(canvas.size)
+               : placement_.on_display(part).unite(cursor_.place(buffer)).unite(cursor_.place(1 - buffer));
 }
 
 void FlipChain::read(const Canvas& to) const {
@@ -136,6 +152,7 @@ void FlipChain::read(const Canvas& to) const {
     for (std::uint32_t row = 0; row < part.height; ++row) {
         std::memcpy(to.at(0, row), from.at(placement_.x, placement_.y + row), part.width * bytes_per_pixel);
     }
+    cursor_.uncover(front_, placement_.on_display(part), to);
 }
 
 } // namespace hvisor::devices::gpu

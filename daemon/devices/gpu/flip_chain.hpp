@@ -3,6 +3,7 @@
 
 #include "devices/gpu/canvas.hpp"
 #include "devices/gpu/drm_mode.hpp"
+#include "devices/gpu/painted_cursor.hpp"
 #include "devices/gpu/screen.hpp"
 
 #include <array>
@@ -58,6 +59,10 @@ class FlipChain {
 
     /// This part of the picture has changed. With an error the frame counts as shown.
     [[nodiscard]] Outcome present(const Rect& damage);
+    /// The pointer, where the display has none of its own; null: none.
+    [[nodiscard]] Outcome set_cursor(const Cursor* cursor);
+    /// Of the display.
+    [[nodiscard]] Outcome move_cursor(CursorPosition position);
     /// The flip that was on its way is shown.
     [[nodiscard]] Outcome flipped();
     /// call_later() has waited long enough.
@@ -69,8 +74,8 @@ class FlipChain {
     [[nodiscard]] bool is_on() const { return output_ != nullptr; }
     /// The mode is not to be seen yet.
     [[nodiscard]] bool is_beginning() const { return sets_mode_; }
-    /// Copy what is shown to a canvas of the picture's size; black where the
-    /// display had no room.
+    /// Copy what is shown, without the pointer, to a canvas of the picture's size; black
+    /// where the display had no room.
     void read(const Canvas& to) const;
 
   private:
@@ -86,7 +91,7 @@ class FlipChain {
 
     [[nodiscard]] Outcome advance();
     [[nodiscard]] bool is_due() const;
-    /// What was painted, on the display.
+    /// What is other than on the display now.
     [[nodiscard]] Rect paint(std::size_t buffer);
     void land();
 
@@ -94,6 +99,7 @@ class FlipChain {
     const Picture* picture_ = nullptr;
     Placement placement_{};
     std::array<Lack, 2> lacks_{};
+    PaintedCursor cursor_;
     std::size_t front_ = 0;
     std::optional<Flight> flight_;
     bool sets_mode_ = false;

@@ -121,7 +121,7 @@ def without_daemon(board, first):
 
 
 def legacy_card(board, whole):
-    """The same on a card without atomic mode setting."""
+    """The same on a card without atomic mode setting, and without a pointer of its own."""
     change_service(board, "Environment=LD_PRELOAD=/usr/local/lib/legacy_drm.so")
     board.check(RESTART, 60)
     start(board)
@@ -130,9 +130,14 @@ def legacy_card(board, whole):
     compare(board, "legacy", whole)
     draw(board, "parts")
     compare(board, "legacy-parts", inverted(whole))
+    # The pointer is a part of what this card shows, and of the zone's picture it is none.
+    draw(board, "pointer")
+    pointed = with_pointer(inverted(whole))
+    compare(board, "legacy-pointer", pointed, without_pointer=inverted(whole))
     board.check(KILL, 60)
+    compare(board, "legacy-killed", pointed, without_pointer=inverted(whole))
     draw(board, "whole")
-    compare(board, "legacy-killed", whole)
+    compare(board, "legacy-again", with_pointer(whole), without_pointer=whole)
     board.check(f"grep -q legacy_drm /proc/$(systemctl show -P MainPID hvisord)/maps && {SERVICE_AS_IT_WAS}")
     board.check(RESTART, 60)
     compare(board, "legacy-no-more", whole)
@@ -220,6 +225,14 @@ def inverted(picture):
     return png.Picture(width, height, [bytes(row) for row in rows])
 
 
+def with_pointer(picture):
+    """With what draw_picture.c calls "pointer"."""
+    rows = list(picture.rows)
+    for y in range(60, 76):
+        rows[y] = rows[y][:3 * 30] + bytes.fromhex("12ab34") * 16 + rows[y][3 * 46:]
+    return png.Picture(picture.width, picture.height, rows)
+
+
 def photograph(board, name, head=0):
     """What a display of the machine shows; the file is kept beside the logs."""
     file = board.folder / f"display-{name}.png"
@@ -235,12 +248,13 @@ def wait_until(board, name, is_right, complaint, head=0, seconds=SECONDS):
         time.sleep(0.3)
 
 
-def compare(board, name, wanted, zone=NAME, head=0, seconds=SECONDS):
-    """The display shows this, and the zone's screenshot is the same."""
+def compare(board, name, wanted, zone=NAME, head=0, seconds=SECONDS, without_pointer=None):
+    """The display shows this, and the zone's screenshot is the same, or the one without a pointer."""
     (board.folder / f"display-{name}-wanted.png").write_bytes(png.write(wanted))
     wait_until(board, name, lambda picture: picture == wanted,
                lambda picture: f"the display does not show {name}: {difference(picture, wanted)}", head, seconds)
     picture = screenshot(board, name, zone)
+    wanted = without_pointer or wanted
     expect(picture == wanted, f"the screenshot of {name} is another picture: {difference(picture, wanted)}")
 
 

@@ -361,7 +361,7 @@ TEST_CASE("a state that is of no use leaves a device that needs a reset, and say
             if (is_of_other_layout) {
                 record.header.layout ^= 0xff;
             } else {
-                record.faults.in_a_row = FaultCount::most;
+                record.faults.in_a_row = hvisor::FaultCount::most;
             }
         }
     }
