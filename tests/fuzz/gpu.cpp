@@ -357,6 +357,8 @@ class GpuFuzz final : public fuzz::DeviceFuzz<GpuDevice> {
             if (input().rarely()) {
                 blame(); // who draws needs a reset then
                 renderer_.die();
+                // Of an end that it hears of after a reset the next driver is told.
+                rig().settle();
             }
             break;
         case 1:

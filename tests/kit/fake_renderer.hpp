@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -128,10 +129,17 @@ class FakeRenderer {
         done(order.message.order.ticket, error);
         return order;
     }
-    /// It ends.
+    /// It ends: what it was connected with is closed.
     void die() {
-        const std::scoped_lock guard(lock_);
-        link_.reset();
+        std::weak_ptr<render::Link> last;
+        {
+            const std::scoped_lock guard(lock_);
+            last = std::exchange(link_, nullptr);
+        }
+        // serve() may be looking at it.
+        while (!last.expired()) {
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
+        }
     }
 
     // Or by itself:

@@ -301,7 +301,12 @@ Result<void> DrmScreen::Impl::light(const drmModeModeInfo& mode) {
     if (auto done = stage->use(mode); !done) {
         return done;
     }
-    show_cursor();
+    // The card is not told to hide what it does not show yet, which a driver may refuse.
+    if (cursor) {
+        show_cursor();
+    } else {
+        report(chain.set_cursor(nullptr));
+    }
     return owner.watch(stage->fd(), EPOLLIN, [this](std::uint32_t events_now) {
         if ((events_now & EPOLLIN) == 0) {
             // The card is gone; the kernel's message about it comes by itself.
