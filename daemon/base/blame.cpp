@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstddef>
 #include <ctime>
 #include <unistd.h>
@@ -18,11 +17,10 @@ constexpr std::uint32_t window_seconds = 300;
 /// A daemon has a few threads, and one for each screen.
 constexpr std::size_t most_threads = 128;
 constexpr ::pid_t service_manager = 1;
-constexpr std::array fatal{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGABRT};
 
 std::array<Place, most_threads> places{};
 std::array<std::atomic<bool>, most_threads> taken{};
-std::array<struct sigaction, fatal.size()> before{};
+std::array<struct sigaction, fault_signals.size()> before{};
 
 // For the handler, which must not run what makes a thread's variable.
 constinit thread_local Place* mine = nullptr;
@@ -80,8 +78,8 @@ void on_fault(int number, siginfo_t* info, void* /*context*/) {
         }
     }
     // The instruction that failed fails once more, as it would have.
-    for (std::size_t i = 0; i < fatal.size(); ++i) {
-        if (fatal[i] == number) {
+    for (std::size_t i = 0; i < fault_signals.size(); ++i) {
+        if (fault_signals[i] == number) {
             ::sigaction(number, &before[i], nullptr);
         }
     }
@@ -111,8 +109,8 @@ void count_faults() {
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO;
     ::sigemptyset(&action.sa_mask);
-    for (std::size_t i = 0; i < fatal.size(); ++i) {
-        ::sigaction(fatal[i], &action, &before[i]);
+    for (std::size_t i = 0; i < fault_signals.size(); ++i) {
+        ::sigaction(fault_signals[i], &action, &before[i]);
     }
 }
 

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 
 namespace hvisor {
+
+/// What ends a process by its own doing, a thread's.
+inline constexpr std::array fault_signals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGABRT};
 
 /// How often this process, and those before it, have ended by a fault while they worked on
 /// one thing: plain data in memory that outlives the process.

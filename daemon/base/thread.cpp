@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/thread.hpp"
 
+#include "base/blame.hpp"
 #include "base/log.hpp"
 
 #include <csignal>
@@ -53,7 +54,7 @@ std::jthread spawn_thread(ThreadOptions options, std::function<void()> body) {
     sigset_t old;
     sigfillset(&all);
     // A fault of the thread is nobody else's, and blocked it could not be handled.
-    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGABRT}) {
+    for (const int fault : fault_signals) {
         sigdelset(&all, fault);
     }
     // Blocked before the thread exists, so that there is no moment at which it takes a signal.

@@ -32,7 +32,7 @@ Device::Device(DeviceContext context, DeviceModel model)
       model_(std::move(model)),
       limit_(log::Fields{.zone = context_.zone_name, .device = context_.id}),
       memory_(context_.state ? context_.state : StateMemory::of_process(model_.memory_size)),
-      record_(*std::launder(reinterpret_cast<DeviceRecord*>(memory_->bytes().data()))),
+      record_(DeviceRecord::in(*memory_)),
       interrupt_(context_.port, context_.zone, context_.interrupt, record_.interrupt),
       kick_waker_(context_.owner, [this] { turn([this] { take_kicks(); }); }),
       repair_timer_(context_.owner, [this] { repair_interrupt(); }) {

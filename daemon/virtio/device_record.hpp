@@ -4,6 +4,7 @@
 #include "base/atomic.hpp"
 #include "base/blame.hpp"
 #include "base/fixed_text.hpp"
+#include "base/state_memory.hpp"
 #include "virtio/interrupt.hpp"
 #include "virtio/queue.hpp"
 #include "virtio/queue_layout.hpp"
@@ -12,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <type_traits>
 
 namespace hvisor::virtio {
@@ -47,6 +49,11 @@ struct RecordHeader {
 struct DeviceRecord {
     static constexpr std::uint64_t magic = 0x64'72'6f'73'69'76'68'01; // "\1hvisord"
     static constexpr std::uint32_t layout = 2;
+
+    /// The one that this memory is for.
+    [[nodiscard]] static DeviceRecord& in(const StateMemory& memory) {
+        return *std::launder(reinterpret_cast<DeviceRecord*>(memory.bytes().data()));
+    }
 
     RecordHeader header;
     RegisterFile registers;

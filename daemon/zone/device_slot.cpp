@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zone/device_slot.hpp"
 
+#include "base/blame.hpp"
 #include "base/reactor.hpp"
 #include "devices/entropy/device.hpp"
 #include "devices/input/evdev.hpp"
 #include "devices/input/models.hpp"
 #include "devices/vsock/device.hpp"
 #include "devices/vsock/vhost.hpp"
+#include "virtio/device_record.hpp"
 #include "zone/kept_console.hpp"
 #include "zone/open_screen.hpp"
 
@@ -53,7 +55,12 @@ Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, 
     std::shared_ptr<DeviceSlot> slot(new DeviceSlot(settings, context.store));
     const auto interrupt = settings.interrupt;
     const auto id = std::format("{}-{:x}", type, slot->address_);
-    auto state = slot->kept_.memory(context.zone_name + "/" + id, memory_size_of(settings));
+    const auto state = slot->kept_.memory(context.zone_name + "/" + id, memory_size_of(settings));
+    // What a process before this one has left may be what ends this one, already here.
+    std::optional<Blame> blame;
+    if (state != nullptr) {
+        blame.emplace(virtio::DeviceRecord::in(*state).faults);
+    }
     if (auto made = slot->make_device(std::move(settings),
                                       {.zone = context.zone,
                                        .zone_name = context.zone_name,
@@ -66,7 +73,7 @@ Result<std::shared_ptr<DeviceSlot>> DeviceSlot::create(DeviceSettings settings, 
                                        // another thread is the dearest thing on their way. But
                                        // see make_gpu().
                                        .owner = context.trap_loop.reactor(),
-                                       .state = std::move(state)},
+                                       .state = state},
                                       context.inputs);
         !made) {
         return std::unexpected(

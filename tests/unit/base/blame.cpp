@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/blame.hpp"
 #include "base/state_memory.hpp"
+#include "kit/process_end.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <functional>
 #include <new>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace blame_test {
 
 using namespace hvisor;
+using kit::end_of;
 
 namespace {
 
@@ -26,25 +25,6 @@ struct Things {
     FaultCount& one = *new (memory.bytes().data()) FaultCount;
     FaultCount& other = *new (memory.bytes().data() + 64) FaultCount;
 };
-
-/// What ends a process that does this.
-int end_of(const std::function<void()>& body) {
-    const auto child = ::fork();
-    if (child == 0) {
-        // No sanitizer tells of it, and nobody looks into its memory.
-        for (const int fault : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL}) {
-            static_cast<void>(std::signal(fault, SIG_DFL));
-        }
-        const ::rlimit none{.rlim_cur = 0, .rlim_max = 0};
-        ::setrlimit(RLIMIT_CORE, &none);
-        count_faults();
-        body();
-        ::_exit(0);
-    }
-    int status = 0;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
 
 /// As a wrong pointer does.
 void write_nowhere() {

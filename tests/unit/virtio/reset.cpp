@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/blame.hpp"
 #include "fixture.hpp"
+#include "kit/process_end.hpp"
 #include "kit/successor.hpp"
 
-#include <csignal>
 #include <cstdlib>
 #include <future>
 #include <optional>
 #include <string>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -128,17 +124,7 @@ TEST_CASE("a device at which its process ends by a fault again and again is left
     Fixture rig;
     kit::SplitQueue queue(rig.ram, test_queue_size);
     rig.bring_up(queue);
-    rig.device.in_request([] {
-        const auto child = ::fork();
-        if (child == 0) {
-            static_cast<void>(std::signal(SIGABRT, SIG_DFL));
-            const ::rlimit none{.rlim_cur = 0, .rlim_max = 0};
-            ::setrlimit(RLIMIT_CORE, &none);
-            count_faults();
-            ::abort();
-        }
-        ::waitpid(child, nullptr, 0);
-    });
+    rig.device.in_request([] { kit::end_of([] { ::abort(); }); });
     std::optional<kit::Successor<TestDevice>> next;
     for (unsigned i = 1; i <= FaultCount::most; ++i) {
         kit::ChainBuilder(queue).readable("poison").add();
