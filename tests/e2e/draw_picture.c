@@ -93,6 +93,21 @@ static void find_display(struct screen *screen)
 	die("no display");
 }
 
+/* Its pixels; the kernel fills in the rest of what is to be made. */
+static uint8_t *make_buffer(int fd, struct drm_mode_create_dumb *create)
+{
+	struct drm_mode_map_dumb map = { 0 };
+	uint8_t *pixels;
+
+	call(fd, DRM_IOCTL_MODE_CREATE_DUMB, create, "CREATE_DUMB");
+	map.handle = create->handle;
+	call(fd, DRM_IOCTL_MODE_MAP_DUMB, &map, "MAP_DUMB");
+	pixels = mmap(NULL, create->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)map.offset);
+	if (pixels == MAP_FAILED)
+		die("mmap");
+	return pixels;
+}
+
 static void make_framebuffer(struct screen *screen)
 {
 	struct drm_mode_create_dumb create = {
@@ -100,22 +115,16 @@ static void make_framebuffer(struct screen *screen)
 		.height = screen->mode.vdisplay,
 		.bpp = 32,
 	};
-	struct drm_mode_map_dumb map = { 0 };
 	struct drm_mode_fb_cmd add = { .bpp = 32, .depth = 24 };
 
-	call(screen->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create, "CREATE_DUMB");
+	screen->pixels = make_buffer(screen->fd, &create);
 	add.width = create.width;
 	add.height = create.height;
 	add.pitch = create.pitch;
 	add.handle = create.handle;
 	call(screen->fd, DRM_IOCTL_MODE_ADDFB, &add, "ADDFB");
-	map.handle = create.handle;
-	call(screen->fd, DRM_IOCTL_MODE_MAP_DUMB, &map, "MAP_DUMB");
 	screen->framebuffer = add.fb_id;
 	screen->stride = create.pitch;
-	screen->pixels = mmap(NULL, create.size, PROT_READ | PROT_WRITE, MAP_SHARED, screen->fd, (off_t)map.offset);
-	if (screen->pixels == MAP_FAILED)
-		die("mmap");
 }
 
 static uint32_t *at(struct screen *screen, uint32_t x, uint32_t y)
@@ -164,7 +173,6 @@ static void draw_parts(struct screen *screen)
 static void draw_pointer(struct screen *screen)
 {
 	struct drm_mode_create_dumb create = { .width = pointer_side, .height = pointer_side, .bpp = 32 };
-	struct drm_mode_map_dumb map = { 0 };
 	struct drm_mode_cursor set = {
 		.flags = DRM_MODE_CURSOR_BO | DRM_MODE_CURSOR_MOVE,
 		.crtc_id = screen->crtc,
@@ -173,14 +181,9 @@ static void draw_pointer(struct screen *screen)
 		.width = pointer_side,
 		.height = pointer_side,
 	};
-	uint8_t *pixels;
+	uint8_t *pixels = make_buffer(screen->fd, &create);
 
-	call(screen->fd, DRM_IOCTL_MODE_CREATE_DUMB, &create, "CREATE_DUMB");
-	map.handle = set.handle = create.handle;
-	call(screen->fd, DRM_IOCTL_MODE_MAP_DUMB, &map, "MAP_DUMB");
-	pixels = mmap(NULL, create.size, PROT_READ | PROT_WRITE, MAP_SHARED, screen->fd, (off_t)map.offset);
-	if (pixels == MAP_FAILED)
-		die("mmap");
+	set.handle = create.handle;
 	for (uint32_t y = 0; y < pointer_block; ++y)
 		for (uint32_t x = 0; x < pointer_block; ++x)
 			((uint32_t *)(pixels + (size_t)y * create.pitch))[x] = pointer_colour;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What draw_picture.c does under Linux, as a UEFI application: the firmware's drivers
- * show the picture and read the disk. Takes the smallest mode of the display, and draws what the letter at the start of the disk's
- * sector COMMANDS names, when that sector has changed: 'w' for whole, 'p' for parts.
+ * show the picture and read the disk. Takes the smallest mode of the display, and draws
+ * what the letter at the start of the disk's sector COMMANDS names, when that sector has
+ * changed: 'w' for whole, 'p' for parts.
  *
  * The types are those of the UEFI specification 2.10, as far as they are needed: members
  * that are not have no types.

@@ -43,6 +43,19 @@ with_progress() { # LABEL LOG COMMAND...
     say "$label: done in $((SECONDS - start)) s"
 }
 
+# This system as FOLDER/root, with a layer above it that takes all changes (FOLDER/upper), in
+# a mount namespace of the caller's own, and these packages in its /debs.
+copy_system() { # FOLDER DEB...
+    mkdir -p "$1"
+    mount -t tmpfs tmpfs "$1"
+    mkdir "$1"/{upper,work,root}
+    mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+    mount -t proc proc "$1/root/proc"
+    mount --bind /dev "$1/root/dev"
+    mkdir "$1/root/debs"
+    cp "${@:2}" "$1/root/debs/"
+}
+
 # A build folder that was made with the same options is kept.
 configure() { # FOLDER MESON-OPTIONS...
     local dir=$1 options
